@@ -1,0 +1,274 @@
+"""The engine from Python: ``fit`` searches, ``load`` brings a model back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img import events
+from automl_img.errors import UsageError
+from automl_img.evaluation.predictor import Images, Predictor
+from automl_img.plugin import ImageDataset, PluginRegistry, discover, nearest
+from automl_img.recipe import Recipe, override, read_recipe, recipe_from_mapping
+from automl_img.search.run_folder import (
+    DATA_FILE,
+    LEADERBOARD_FILE,
+    METRICS_FILE,
+    RECIPE_FILE,
+    RunFolder,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def fit(
+    dataset: Any,
+    *,
+    budget: str | None = None,
+    trials: int | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    listener: events.Listener | None = None,
+) -> SearchResult:
+    """Search the best classifier of ``dataset`` within ``budget``.
+
+    Args:
+        dataset: A folder of images by class, the name of a data source such as ``"fashion_mnist"``, the path of a recipe, a pair
+            ``(x, y)`` of arrays (x of shape (n, height, width) or (n, height, width, channels), uint8, or floating point in 0..1 or
+            0..255; y of shape (n,), numbers or names), or an :class:`ImageDataset`.
+        budget: Wall time of the whole search, such as ``"10m"``, the final evaluation included. Unless given, it is what the recipe
+            says; without a recipe 10 minutes, or no limit if ``trials`` is given.
+        trials: Number of trials at most.
+        seed: Seed of everything random; the recipe's, or 0, unless given.
+        out: The run folder; ``runs/<name>-<time>`` unless given.
+        settings: Other keys of the recipe by dotted name, such as ``{"search.strategy": "random"}``.
+        listener: Receives each event of the search; :mod:`automl_img.events` lists them.
+
+    Returns:
+        The result, with the best model.
+
+    Raises:
+        AutoMLImageError: The data, a setting or a plugin cannot be used, or the search found no model; the subclasses say which.
+
+    Example:
+        >>> result = automl_img.fit("digits", budget="1m")
+        >>> result.best
+        >>> result.predict(images)
+    """
+    from automl_img.search.engine import run_search
+
+    begun = time.monotonic()
+    overrides: dict[str, Any] = dict(settings or {})
+    if budget is not None:
+        overrides["budget.time"] = budget
+    if trials is not None:
+        overrides["budget.trials"] = trials
+    if seed is not None:
+        overrides["seed"] = seed
+    recipe, images = resolve(dataset, overrides)
+    outcome = run_search(
+        recipe, run_path(recipe, out), dataset=images, listener=listener or (lambda event: None), begun=begun
+    )
+    return SearchResult(outcome.folder.path)
+
+
+def load(path: str | Path) -> Predictor:
+    """Bring a model back from a run folder, or from a folder that ``save`` wrote.
+
+    Raises:
+        ModelFileError: There is no model, or it was altered.
+        PluginError: A plugin that it is built with is missing.
+    """
+    return Predictor(path)
+
+
+class SearchResult:
+    """A finished search.
+
+    Args:
+        run_dir: Its run folder.
+
+    Attributes:
+        run_dir: Its run folder.
+        recipe: The resolved recipe.
+        metrics: Figures of the best model on "validation" and "test".
+    """
+
+    def __init__(self, run_dir: str | Path) -> None:
+        folder = RunFolder.open(run_dir)
+        self.run_dir = folder.path
+        self.recipe: dict[str, Any] = folder.read(RECIPE_FILE)
+        self.metrics: dict[str, Any] = folder.read(METRICS_FILE)
+        self._predictor: Predictor | None = None
+
+    @property
+    def predictor(self) -> Predictor:
+        """The best model."""
+        if self._predictor is None:
+            self._predictor = Predictor(self.run_dir)
+        return self._predictor
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The best trial: its number, architecture, hyperparameter values and figures."""
+        trained = dict(self.predictor.card.trained)
+        return {
+            "trial": trained["trial"],
+            "architecture": self.predictor.card.plan.values["architecture"],
+            "f1_macro": trained["f1"],
+            "values": dict(self.predictor.card.plan.values),
+        }
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return all trials, best first; the columns are those of ``leaderboard.csv``."""
+        import pandas as pd
+
+        return pd.read_csv(self.run_dir / LEADERBOARD_FILE, keep_default_na=True)
+
+    def predict(self, images: Images) -> npt.NDArray[np.str_]:
+        """Return the name of the most probable class of each image; see :meth:`Predictor.predict`."""
+        return self.predictor.predict(images)
+
+    def predict_proba(self, images: Images) -> npt.NDArray[np.float32]:
+        """Return the probability of each class; see :meth:`Predictor.predict_proba`."""
+        return self.predictor.predict_proba(images)
+
+    def evaluate(self, split: str = "test") -> dict[str, Any]:
+        """Predict a split of the run's data again and return its figures; see :func:`evaluate_run`."""
+        return evaluate_run(self.run_dir, split)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the best model to ``path``; see :meth:`Predictor.save`."""
+        return self.predictor.save(path)
+
+    def __repr__(self) -> str:
+        return f"<SearchResult {self._headline()} in {self.run_dir}>"
+
+    def _headline(self) -> str:
+        validation, test = self.metrics["validation"]["f1_macro"], self.metrics.get("test")
+        text = f"{self.metrics['best']['architecture']}, validation F1 {validation:.4f}"
+        return f"{text}, test F1 {test['f1_macro']:.4f}" if test else text
+
+    def _repr_html_(self) -> str:
+        frame = self.leaderboard()
+        columns = ["rank", "trial", "stage", "architecture", "status", "f1", "parameters", "epochs", "seconds", "note"]
+        return f"<p><b>{escape(self._headline())}</b><br><code>{escape(str(self.run_dir))}</code></p>" + frame[
+            columns
+        ].to_html(index=False, na_rep="", float_format=lambda number: f"{number:.4g}", border=0)
+
+
+def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
+    """Predict a split of a run's data with its best model and return the figures.
+
+    Args:
+        run_dir: A run folder.
+        split: "train", "validation" or "test".
+
+    Raises:
+        UsageError: There is no such split, or it is empty.
+        RunFolderError: It is no run folder, or the images it was made from are no longer there.
+    """
+    from automl_img.data.splits import SplitIndices
+    from automl_img.evaluation.metrics import classification_metrics
+    from automl_img.search.preparation import reopened_store
+
+    folder = RunFolder.open(run_dir)
+    if split not in ("train", "validation", "test"):
+        raise UsageError("there is no such split", found=split, allowed="train, validation, test", where="split")
+    recipe = recipe_from_mapping(folder.read(RECIPE_FILE))
+    store = reopened_store(recipe, folder.read(DATA_FILE), folder.path)
+    indices = getattr(SplitIndices.load(folder.splits), split)
+    if len(indices) == 0:
+        raise UsageError(
+            f"this run has no {split} images",
+            where=str(run_dir),
+            hint="Set data.test in the recipe to keep some for the test.",
+        )
+    predictor = Predictor(run_dir)
+    probabilities = predictor.predict_proba(store.images[indices])
+    return classification_metrics(store.labels[indices], probabilities, predictor.class_names)
+
+
+def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDataset | None]:
+    """Turn what :func:`fit` or the command line was given into a recipe, and images if they were given as such.
+
+    Raises:
+        UsageError: It is nothing that images can come from.
+        RecipeError: A recipe or a setting is wrong.
+        DataError: Arrays do not hold labelled images.
+    """
+    if isinstance(dataset, ImageDataset):
+        return _made_recipe({"name": _slug(dataset.name)}, overrides), dataset
+    if isinstance(dataset, tuple) and len(dataset) == 2:
+        from automl_img.data.arrays import dataset_from_arrays
+
+        return _made_recipe({"name": "arrays"}, overrides), dataset_from_arrays(*dataset)
+    if not isinstance(dataset, str | Path):
+        raise UsageError(
+            "labelled images cannot come from this",
+            where="dataset",
+            found=type(dataset).__name__,
+            allowed="a folder, the name of a source, a recipe, a pair (x, y) of arrays, or an ImageDataset",
+        )
+    return _resolve_name(str(dataset), overrides), None
+
+
+def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
+    path = Path(name).expanduser()
+    if path.suffix == ".toml":
+        return read_recipe(path, overrides)
+    registry = _registry(overrides)
+    sources = registry.names("source")
+    if name in sources:
+        return _made_recipe({"name": name, "data": {"source": name}}, overrides)
+    if not path.exists():
+        raise UsageError(
+            "this is no recipe, no folder and no source",
+            found=name,
+            allowed=f"a .toml file, a path, or {', '.join(sources)}",
+            hint=nearest(name, sources),
+        )
+    for source in registry.all("source"):
+        if source.accepts(path):
+            return _made_recipe(
+                {"name": _slug(path.absolute().stem), "data": {"source": source.name, "path": str(path.absolute())}},
+                overrides,
+            )
+    raise UsageError("no source can read this", found=name, hint="A folder needs one sub-folder for each class.")
+
+
+def _registry(overrides: Mapping[str, Any]) -> PluginRegistry:
+    modules = overrides.get("plugins.modules", ())
+    return discover(modules=modules if isinstance(modules, list | tuple) else ())
+
+
+def _made_recipe(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
+    made: dict[str, Any] = {**content}
+    if not any(key.startswith("budget.") for key in overrides):
+        made["budget"] = {"time": "10m"}
+    data = dict(made.get("data", {}))
+    data.setdefault("test", 0.1)
+    made["data"] = data
+    return recipe_from_mapping(override(made, {}), overrides)
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "_-." else "-" for c in name) or "search"
+
+
+def run_path(recipe: Recipe, out: str | Path | None = None) -> Path:
+    """The run folder: ``out``, the recipe's, or a new one under ``runs/``."""
+    if out is not None:
+        return Path(out)
+    if recipe.output.folder is not None:
+        return Path(recipe.output.folder)
+    return Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}"

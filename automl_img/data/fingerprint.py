@@ -1,0 +1,51 @@
+"""Names the content of a data set, so that images are prepared once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl_img.plugin import ImageDataset, Split
+
+#: Goes up when the same files would be prepared to other pixels.
+FORMAT = 1
+
+
+def fingerprint(dataset: ImageDataset, *, height: int, width: int, channels: int) -> str:
+    """Return 64 hexadecimal digits that differ when the prepared store would.
+
+    Arrays are hashed by their content, files by path, size and time of change; labels, class names and the target size count too.
+    """
+    digest = hashlib.sha256()
+    splits = [dataset.train, dataset.validation, dataset.test]
+    given = [0 if split is None else len(split) for split in splits]
+    facts = [FORMAT, dataset.name, list(dataset.class_names), list(dataset.notes), given, height, width, channels]
+    digest.update(json.dumps(facts).encode())
+    for split in splits:
+        if split is not None:
+            _add_split(digest, split)
+    return digest.hexdigest()
+
+
+def _add_split(digest: Any, split: Split) -> None:
+    digest.update(np.ascontiguousarray(split.labels, np.int64).data)
+    if isinstance(split.images, np.ndarray):
+        digest.update(f"{split.images.dtype}{split.images.shape}".encode())
+        digest.update(np.ascontiguousarray(split.images).reshape(-1).data)
+        return
+    for path in split.images:
+        digest.update(_file_facts(path))
+
+
+def _file_facts(path: Path) -> bytes:
+    name = os.fsencode(path.absolute())
+    try:
+        status = path.stat()
+    except OSError:
+        return name + b"\0missing\0"
+    return name + f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode()

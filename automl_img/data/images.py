@@ -1,0 +1,173 @@
+"""Turns image files and arrays of any usual kind into uint8 pixels, by one set of rules for training and prediction.
+
+The rules: EXIF orientation is applied; of an animation the first frame counts; transparent pixels are laid on white; 16 bits are
+scaled to 8 (65535 becomes 255); a palette becomes its colours; CMYK becomes RGB; grey is made from colour by the ITU-R 601 weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from automl_img.errors import DataError
+
+#: The most pixels that an image file may have; a file of 50 KB can hold 400 megapixels.
+MAX_PIXELS = 100_000_000
+
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
+SWAPPING_ORIENTATIONS = frozenset({5, 6, 7, 8})
+EXIF_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image file says of itself before it is decoded.
+
+    Attributes:
+        width, height: Size in pixels, EXIF orientation applied.
+        channels: 1 for a grey image, 3 for every other, palettes among them.
+    """
+
+    width: int
+    height: int
+    channels: int
+
+
+def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
+    """Return the size and the kind of an image file without decoding it.
+
+    Raises:
+        DataError: The file is missing, empty, no image, or has more than ``max_pixels`` pixels.
+    """
+    with _opened(path, max_pixels) as image:
+        width, height = image.size
+        # PNG reads the whole image to look for an orientation that its header does not mention.
+        if image.format != "PNG" or "exif" in image.info:
+            orientation = image.getexif().get(EXIF_ORIENTATION)
+            if orientation in SWAPPING_ORIENTATIONS:
+                width, height = height, width
+        grey = image.mode in GREY_MODES or image.mode.startswith("I;16")
+        return ImageHeader(width, height, 1 if grey else 3)
+
+
+def decode(
+    path: Path, *, channels: int, size: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
+) -> npt.NDArray[np.uint8]:
+    """Read an image file.
+
+    Args:
+        path: The file.
+        channels: 1 for grey, 3 for RGB.
+        size: (height, width) in pixels to resize to, antialiased and without keeping the aspect ratio; None: as it is.
+        max_pixels: A larger image is refused before it is decoded.
+
+    Returns:
+        uint8, shape (height, width, channels).
+
+    Raises:
+        DataError: The file is missing, empty, truncated, no image, or has more than ``max_pixels`` pixels.
+    """
+    with _opened(path, max_pixels) as image:
+        if size is not None:
+            longer = 2 * max(size)
+            image.draft(None, (longer, longer))  # JPEG alone: decodes at the smallest scale that is not below this
+        upright = ImageOps.exif_transpose(image)
+        return _pixels(_eight_bits(upright), size, channels)
+
+
+def conform(images: npt.NDArray[np.uint8], *, height: int, width: int, channels: int) -> npt.NDArray[np.uint8]:
+    """Bring images to a size and a number of channels, as :func:`decode` would.
+
+    Args:
+        images: uint8, shape (n, h, w, c) with 1 or 3 channels.
+        height, width: The size wanted, in pixels.
+        channels: 1 or 3.
+
+    Returns:
+        uint8, shape (n, height, width, channels); ``images`` itself if nothing is to be done.
+    """
+    if images.shape[1:3] == (height, width):
+        if images.shape[3] == channels:
+            return images
+        if images.shape[3] == 1:
+            return np.repeat(images, channels, axis=3)
+    result = np.empty((len(images), height, width, channels), np.uint8)
+    for position, pixels in enumerate(images):
+        picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))
+        result[position] = _pixels(picture, (height, width), channels)
+    return result
+
+
+def on_white(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Lay RGBA images, uint8 of shape (..., 4), on white; the result has shape (..., 3)."""
+    alpha = images[..., 3:].astype(np.uint16)
+    blended = images[..., :3] * alpha + 255 * (255 - alpha)
+    return ((blended + 127) // 255).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a file for reading its pixels; every way in which that can fail becomes a DataError that names the file."""
+    try:
+        with Image.open(path) as image:
+            pixels = image.width * image.height
+            if pixels > max_pixels:
+                raise _too_large(path, f"{image.width} × {image.height}", max_pixels)
+            yield image
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError("there is no such file", where=str(path)) from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+    except UnidentifiedImageError as error:
+        empty = path.stat().st_size == 0
+        raise DataError("the file is empty (0 bytes)" if empty else "this is no image file", where=str(path)) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, "more than Pillow opens", max_pixels) from error
+    except MemoryError as error:
+        raise DataError("there is not enough memory to decode the image", where=str(path)) from error
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... for damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"the image file is damaged or truncated: {reason}", where=str(path)) from error
+
+
+def _too_large(path: Path, found: str, max_pixels: int) -> DataError:
+    return DataError(
+        "the image has too many pixels",
+        where=str(path),
+        found=found,
+        allowed=f"at most {max_pixels / 1e6:g} megapixels",
+        hint="Scale it down, or take it out of the data.",
+    )
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return the image in a mode of 8 bits a channel, transparency laid on white."""
+    if image.mode == "F":
+        raise ValueError("it holds floating-point pixels; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
+            raise ValueError("it holds 32-bit pixels beyond 0..65535; save it with 8 or 16 bits")
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        seen = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+    return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _pixels(image: Image.Image, size: tuple[int, int] | None, channels: int) -> npt.NDArray[np.uint8]:
+    image = image.convert("L" if channels == 1 else "RGB")
+    if size is not None and image.size != (size[1], size[0]):
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    pixels = np.array(image, np.uint8)
+    return pixels[..., np.newaxis] if channels == 1 else pixels

@@ -1,0 +1,164 @@
+"""Writes the files of a prepared store: decodes, resizes, sets unreadable files aside."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.data.images import conform, decode
+from automl_img.errors import DataError
+from automl_img.plugin import ImageDataset, Split
+
+IMAGES_FILE, LABELS_FILE, FACTS_FILE = "images.npy", "labels.npy", "store.json"
+FILES_AT_A_TIME = 32
+ARRAYS_AT_A_TIME = 2048
+
+Progress = Callable[[int, int], None]
+Pixels = np.memmap[Any, np.dtype[np.uint8]]
+SetAside = Sequence[tuple[str, str]]
+
+
+@dataclass
+class StoreWriter:
+    """Writes one store.
+
+    Attributes:
+        dataset: A checked data set.
+        height, width, channels: What all images become.
+        identity: The store's fingerprint.
+        progress: Told the images done and the images in all, or None.
+        max_unreadable: Share of the images that may be set aside.
+    """
+
+    dataset: ImageDataset
+    height: int
+    width: int
+    channels: int
+    identity: str
+    progress: Progress | None = None
+    max_unreadable: float = 0.05
+    _broken: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write the store's three files into ``folder``.
+
+        Raises:
+            DataError: Too many files cannot be read, or all of one class.
+        """
+        splits = [split for split in self._splits() if split is not None]
+        labels = np.concatenate([split.labels for split in splits]).astype(np.int64)
+        images = _new_array(folder / IMAGES_FILE, (len(labels), self.height, self.width, self.channels))
+        first = 0
+        with ThreadPoolExecutor(max_workers=cores()) as threads:
+            for split in splits:
+                self._fill(images, first, split, threads, len(labels))
+                first += len(split)
+        given = [0 if split is None else len(split) for split in self._splits()]
+        if self._broken:
+            images, labels, given = self._without_broken(folder, images, labels, given)
+        images.flush()
+        np.save(folder / LABELS_FILE, labels)
+        facts = {
+            "name": self.dataset.name,
+            "class_names": self.dataset.class_names,
+            "given": given,
+            "fingerprint": self.identity,
+            "notes": self.dataset.notes,
+            "set_aside": [self._broken[place] for place in sorted(self._broken)],
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+        }
+        (folder / FACTS_FILE).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+    def _splits(self) -> tuple[Split | None, Split | None, Split | None]:
+        return (self.dataset.train, self.dataset.validation, self.dataset.test)
+
+    def _fill(
+        self, images: npt.NDArray[np.uint8], first: int, split: Split, threads: ThreadPoolExecutor, total: int
+    ) -> None:
+        """Put the images of ``split`` at ``first`` and after."""
+        source = split.images
+        step = ARRAYS_AT_A_TIME if isinstance(source, np.ndarray) else FILES_AT_A_TIME
+
+        def work(start: int) -> tuple[int, dict[int, tuple[str, str]]]:
+            stop = min(start + step, len(split))
+            target = images[first + start : first + stop]
+            if isinstance(source, np.ndarray):
+                target[:] = conform(source[start:stop], height=self.height, width=self.width, channels=self.channels)
+                return stop - start, {}
+            broken = self._decode_into(target, source[start:stop])
+            return stop - start, {first + start + place: reason for place, reason in broken}
+
+        done = first
+        for count, broken in threads.map(work, range(0, len(split), step)):
+            done += count
+            self._broken.update(broken)
+            refuse_unreadable(list(self._broken.values()), total, self.max_unreadable, self.dataset.name)
+            if self.progress is not None:
+                self.progress(done, total)
+
+    def _decode_into(
+        self, target: npt.NDArray[np.uint8], paths: Sequence[Path]
+    ) -> Iterator[tuple[int, tuple[str, str]]]:
+        for place, path in enumerate(paths):
+            try:
+                target[place] = decode(path, channels=self.channels, size=(self.height, self.width))
+            except DataError as error:
+                yield place, (str(path), error.problem)
+
+    def _without_broken(
+        self, folder: Path, images: Pixels, labels: npt.NDArray[np.int64], given: list[int]
+    ) -> tuple[Pixels, npt.NDArray[np.int64], list[int]]:
+        """Close the gaps that unreadable files left."""
+        kept = np.ones(len(labels), bool)
+        kept[list(self._broken)] = False
+        emptied = np.setdiff1d(labels[: given[0]], labels[: given[0]][kept[: given[0]]])
+        if len(emptied):
+            name = self.dataset.class_names[int(emptied[0])]
+            reasons = [self._broken[place] for place in sorted(self._broken) if labels[place] == emptied[0]]
+            raise _unreadable(f"no training image of class {name!r} can be read", reasons, self.dataset.name)
+        packed = _new_array(folder / "packed.npy", (int(kept.sum()), *images.shape[1:]))
+        places = np.flatnonzero(kept)
+        for start in range(0, len(places), ARRAYS_AT_A_TIME):
+            chosen = places[start : start + ARRAYS_AT_A_TIME]
+            packed[start : start + len(chosen)] = images[chosen]
+        (folder / "packed.npy").replace(folder / IMAGES_FILE)
+        bounds = np.cumsum([0, *given])
+        left = [int(kept[start:stop].sum()) for start, stop in itertools.pairwise(bounds)]
+        return packed, labels[kept], left
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def refuse_unreadable(set_aside: SetAside, total: int, limit: float, where: str) -> None:
+    """Raise a DataError if more than the share ``limit`` of ``total`` files cannot be read."""
+    if len(set_aside) > limit * total:
+        problem = f"{len(set_aside):,} of {total:,} image files cannot be read, more than the {limit:.0%} that may be set aside"
+        raise _unreadable(problem, set_aside, where)
+
+
+def _unreadable(problem: str, set_aside: SetAside, where: str) -> DataError:
+    shown = "; ".join(f"{path}: {reason}" for path, reason in set_aside[:3])
+    more = f" (and {len(set_aside) - 3:,} more)" if len(set_aside) > 3 else ""
+    return DataError(problem, where=where, found=f"{shown}{more}", hint="Mend or remove them, or raise max_unreadable.")
+
+
+def _new_array(path: Path, shape: tuple[int, ...]) -> Pixels:
+    array: Pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):  # a full disk is an error here; later it would be a SIGBUS that ends the process
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array

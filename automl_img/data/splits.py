@@ -1,0 +1,162 @@
+"""Decides which images train, which validate and which test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.errors import DataError
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class SplitIndices:
+    """The places of each split's images in a prepared store; no image is in two splits.
+
+    Attributes:
+        train, validation, test: int64, shape (n of the split,), ascending; ``test`` may be empty.
+        notes: What a person should know about the split, a sentence each.
+    """
+
+    train: Indices
+    validation: Indices
+    test: Indices
+    notes: tuple[str, ...] = ()
+
+    def save(self, path: Path) -> None:
+        """Write the indices to an .npz file; a reader sees all of it or nothing."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with temporary.open("wb") as file:
+            np.savez(
+                file, train=self.train, validation=self.validation, test=self.test, notes=np.array(self.notes, str)
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> SplitIndices:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: The file is missing or damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                train, validation, test = (file[name].astype(np.int64) for name in ("train", "validation", "test"))
+                return cls(train, validation, test, tuple(map(str, file["notes"])))
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DataError(f"the file of splits cannot be read: {error}", where=str(path)) from error
+
+
+def make_splits(
+    labels: npt.NDArray[np.int64],
+    given: tuple[int, int, int],
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    class_names: Sequence[str] | None = None,
+) -> SplitIndices:
+    """Split images so that each class has its share in every split; the same arguments give the same splits.
+
+    scikit-learn's splitter refuses classes of one image and splits smaller than the number of classes; here a class of one image
+    trains, a class of two or more has at least one image that validates, and one of three or more at least one that tests.
+
+    Args:
+        labels: The class of each image: training images first, then given validation images, then given test images, shape (n,).
+        given: How many training, validation and test images there are. A given split stays as it is.
+        validation: Share of the training images that validates, above 0 and below 1; of no effect if validation images are given.
+        test: Share of the training images that tests, 0 for none; of no effect if test images are given.
+        seed: Decides which images are taken.
+        class_names: For messages; and a class of it without training images is an error. None: every class among ``labels``.
+
+    Raises:
+        DataError: There are fewer training images than classes, a class has none, or the shares leave nothing.
+    """
+    names = list(class_names) if class_names is not None else [str(k) for k in range(int(labels.max(initial=-1)) + 1)]
+    if sum(given) != len(labels):
+        raise DataError("the splits do not add up to the images", found=sum(given), allowed=f"{len(labels)}")
+    validation = 0.0 if given[1] else validation
+    test = 0.0 if given[2] else test
+    pool, given_validation, given_test = np.split(np.arange(len(labels), dtype=np.int64), np.cumsum(given)[:2])
+    _refuse_shares(validation, test, given[1])
+    counts = np.bincount(labels[pool], minlength=len(names))
+    _refuse_classes(counts, names)
+    validating, testing = _amounts(counts, validation, given[1] == 0), _amounts(counts, test, test > 0)
+    validating = np.minimum(validating, counts - 1)
+    testing = np.minimum(testing, np.maximum(0, counts - 1 - validating))
+    if not given[1] and not validating.any():
+        raise DataError("no class has a second image, so none can be kept for validation", where="validation")
+    parts: tuple[list[Indices], list[Indices], list[Indices]] = ([], [], [])
+    random = np.random.default_rng(seed)
+    for label, (held, tested) in enumerate(zip(validating, testing, strict=True)):
+        members = random.permutation(pool[labels[pool] == label])
+        for part, chosen in zip(
+            parts, np.split(members, [len(members) - held - tested, len(members) - tested]), strict=True
+        ):
+            part.append(chosen)
+    train, held_out, tests = (np.sort(np.concatenate(part)) for part in parts)
+    split = (train, given_validation if given[1] else held_out, given_test if given[2] else tests)
+    return SplitIndices(*split, notes=_notes(labels, split, names))
+
+
+def _amounts(counts: Indices, share: float, wanted: bool) -> Indices:
+    """Share out round(share · n) images over the classes by largest remainder; each class gives at least one if ``wanted``."""
+    exact = counts * share
+    amounts: Indices = np.floor(exact).astype(np.int64)
+    missing = round(float(counts.sum()) * share) - int(amounts.sum())
+    amounts[np.argsort(amounts - exact, kind="stable")[: max(0, missing)]] += 1
+    return np.maximum(amounts, 1) if wanted else amounts
+
+
+def _refuse_shares(validation: float, test: float, given_validation: int) -> None:
+    if not given_validation and not 0 < validation < 1:
+        raise DataError(
+            "the share for validation leaves nothing", where="validation", found=validation, allowed="above 0, below 1"
+        )
+    if not 0 <= test < 1:
+        raise DataError("the share for the test leaves nothing", where="test", found=test, allowed="from 0, below 1")
+    if validation + test >= 1:
+        raise DataError(
+            "the shares for validation and test leave nothing to train on",
+            where="validation + test",
+            found=validation + test,
+            allowed="below 1",
+        )
+
+
+def _refuse_classes(counts: Indices, names: Sequence[str]) -> None:
+    images = int(counts.sum())
+    if images < len(names):
+        raise DataError("there are fewer training images than classes", found=f"{images} images, {len(names)} classes")
+    empty = [name for name, count in zip(names, counts, strict=True) if not count]
+    if empty:
+        raise DataError(
+            f"no training image for {_listed('class', empty)}",
+            hint="Add images of it to the training split, or take the class out.",
+        )
+
+
+def _notes(
+    labels: npt.NDArray[np.int64], split: tuple[Indices, Indices, Indices], names: Sequence[str]
+) -> tuple[str, ...]:
+    notes = []
+    for part, does in ((split[1], "validates"), (split[2], "tests")):
+        present = np.bincount(labels[part], minlength=len(names)) > 0
+        missing = [name for name, there in zip(names, present, strict=True) if not there]
+        if len(part) and missing:
+            notes.append(f"No image of {_listed('class', missing)} {does} the model.")
+    return tuple(notes)
+
+
+def _listed(word: str, names: Sequence[str], limit: int = 5) -> str:
+    shown = ", ".join(repr(name) for name in names[:limit])
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"{word if len(names) == 1 else f'{len(names)} {word}es'} {shown}{more}"

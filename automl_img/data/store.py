@@ -1,0 +1,151 @@
+"""The images of a search, decoded and resized once, and read by all trials from one memory-mapped file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.data.cache import cache_folder, completed, discard
+from automl_img.data.fingerprint import fingerprint
+from automl_img.data.preparing import FACTS_FILE, IMAGES_FILE, LABELS_FILE, StoreWriter, refuse_unreadable
+from automl_img.errors import DataError
+from automl_img.plugin import ImageDataset, ImageTraits
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedStore:
+    """Prepared images in a folder: made by :meth:`prepare`, opened again by :meth:`open`. Pickled, it is its folder's name.
+
+    Attributes:
+        folder: Where it lies.
+        images: uint8, shape (n, height, width, channels), memory-mapped: training images first, then given validation images, then
+            given test images.
+        labels: int64, shape (n,), in the same order.
+        name: Name of the data set.
+        class_names: One name for each class.
+        given: How many training, validation and test images there are; 0 where the source gave no such split.
+        fingerprint: Names the content: the same images, labels and size have the same.
+        notes: What the source said that a person should know.
+        set_aside: Files that could not be read, each with the reason.
+    """
+
+    folder: Path
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    name: str
+    class_names: tuple[str, ...]
+    given: tuple[int, int, int]
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    set_aside: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def prepare(
+        cls,
+        dataset: ImageDataset,
+        *,
+        height: int,
+        width: int,
+        channels: int,
+        cache_dir: Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        max_unreadable: float = 0.05,
+    ) -> PreparedStore:
+        """Decode and resize the images, or open the store that an earlier call left in the cache.
+
+        Args:
+            dataset: A checked data set, see :func:`automl_img.data.arrays.validated`.
+            height, width: Size in pixels that all images get.
+            channels: 1 for grey, 3 for RGB.
+            cache_dir: Where stores lie; None: AUTOML_IMG_CACHE if that is set, else the user's cache folder.
+            progress: Called with the images done and the images in all; not called if the store is there already.
+            max_unreadable: Share of the files that may be unreadable; they are set aside.
+
+        Raises:
+            DataError: Too many files cannot be read, all of a class cannot, or the cache cannot be written.
+        """
+        identity = fingerprint(dataset, height=height, width=width, channels=channels)
+        folder = cache_folder(cache_dir) / "stores" / identity[:24]
+        if folder.exists():
+            try:
+                store = cls.open(folder)
+            except DataError:
+                discard(folder)  # something was deleted or cut off since; the images are prepared anew
+            else:
+                total = len(store.labels) + len(store.set_aside)
+                refuse_unreadable(store.set_aside, total, max_unreadable, store.name)
+                return store
+        writer = StoreWriter(dataset, height, width, channels, identity, progress, max_unreadable)
+        with completed(folder) as unfinished:
+            writer.write(unfinished)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> PreparedStore:
+        """Open a prepared store.
+
+        Raises:
+            DataError: ``folder`` is not there, is no store, or is damaged.
+        """
+        try:
+            facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+            images = np.load(folder / IMAGES_FILE, mmap_mode="r")
+            labels = np.load(folder / LABELS_FILE)
+            training, validation, test = facts["given"]
+            if not len(images) == len(labels) == training + validation + test:
+                raise ValueError("its parts differ in length")
+            return cls(
+                folder=folder,
+                images=images,
+                labels=labels,
+                name=facts["name"],
+                class_names=tuple(facts["class_names"]),
+                given=(training, validation, test),
+                fingerprint=facts["fingerprint"],
+                notes=tuple(facts["notes"]),
+                set_aside=tuple((path, reason) for path, reason in facts["set_aside"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"this is no complete store of prepared images: {reason}", where=str(folder)) from error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (PreparedStore.open, (self.folder,))
+
+    @property
+    def traits(self) -> ImageTraits:
+        """Size, channels, number of classes, and of training images as the source gave them."""
+        height, width, channels = self.images.shape[1:]
+        return ImageTraits(height, width, channels, len(self.class_names), self.given[0])
+
+    def channel_statistics(
+        self, indices: npt.NDArray[np.int64], limit: int = 10_000, seed: int = 0
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and standard deviation of each channel, on the scale 0 to 255.
+
+        Args:
+            indices: The images that count, shape (n,); at least one.
+            limit: The most images that are read; of more, a random sample.
+            seed: Decides the sample.
+
+        Returns:
+            Mean and standard deviation, one of each for each channel; the latter at least 1, so that it can be divided by.
+        """
+        if len(indices) > limit:
+            indices = np.sort(np.random.default_rng(seed).choice(indices, limit, replace=False))
+        channels = self.images.shape[3]
+        counts = np.zeros((channels, 256), np.int64)
+        for start in range(0, len(indices), 256):
+            pixels = self.images[indices[start : start + 256]].reshape(-1, channels)
+            for channel in range(channels):
+                counts[channel] += np.bincount(pixels[:, channel], minlength=256)
+        values = np.arange(256)
+        share = counts / counts.sum(axis=1, keepdims=True)
+        mean = share @ values
+        deviation = np.sqrt(np.maximum(share @ values**2 - mean**2, 0))
+        return tuple(map(float, mean)), tuple(float(max(1.0, value)) for value in deviation)

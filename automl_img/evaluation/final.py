@@ -1,0 +1,55 @@
+"""The last step of a search: the winner becomes a model file, is measured on validation, and once on the test images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from automl_img.data.splits import SplitIndices
+from automl_img.data.store import PreparedStore
+from automl_img.evaluation.metrics import classification_metrics
+from automl_img.evaluation.model_file import ModelCard, Winner, library_versions, write_model
+from automl_img.evaluation.predictor import mirrored_logits
+from automl_img.plugin import PluginRegistry
+from automl_img.training.artifacts import sha256_of
+from automl_img.training.f1 import confusion_matrix, macro_f1, softmax
+from automl_img.training.network import build_network
+from automl_img.training.scoring import Scorer
+
+
+def finalise(
+    winner: Winner, store: PreparedStore, splits: SplitIndices, registry: PluginRegistry, folder: Path
+) -> dict[str, Any]:
+    """Write the winner's model to ``folder`` and return its figures on "validation" and "test".
+
+    Whether the model averages over an image and its mirror image is decided on validation. The test images are read here, once.
+    """
+    network = build_network(winner.plan, registry).model
+    network.load_weights(winner.weights)
+    scorer = Scorer(network)
+    truth = store.labels[splits.validation]
+    images = store.images[splits.validation]
+    plain = scorer.logits(images)
+    both = mirrored_logits(scorer, images)
+    classes = store.traits.classes
+    mirrored = macro_f1(confusion_matrix(truth, both.argmax(1), classes)) > macro_f1(
+        confusion_matrix(truth, plain.argmax(1), classes)
+    )
+    names = store.class_names
+    figures = {"validation": classification_metrics(truth, softmax(both if mirrored else plain), names)}
+    if len(splits.test):
+        images = store.images[splits.test]
+        logits = mirrored_logits(scorer, images) if mirrored else scorer.logits(images)
+        figures["test"] = classification_metrics(store.labels[splits.test], softmax(logits), names)
+    card = ModelCard(
+        plan=winner.plan,
+        class_names=names,
+        plugins=winner.plugins,
+        plugin_modules=winner.plugin_modules,
+        mirrored=bool(mirrored),
+        weights_sha256=sha256_of(Path(winner.weights)),
+        trained=winner.trained,
+        versions=library_versions(),
+    )
+    write_model(folder, card, Path(winner.weights))
+    return figures

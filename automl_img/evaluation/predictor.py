@@ -1,0 +1,168 @@
+"""The model as a thing that predicts: raw images in, labels and probabilities out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.errors import DataError, ModelFileError, UsageError
+from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
+from automl_img.plugin import PluginRegistry, discover
+from automl_img.training.artifacts import WEIGHTS_FILE
+
+Images = Any  # an array, a path, or a sequence of paths
+
+
+class Predictor:
+    """A trained model.
+
+    Args:
+        folder: A model folder, or a run folder that holds one.
+        registry: The plugins; found anew unless given.
+
+    Attributes:
+        class_names: One name for each class, in the order of the columns of :meth:`predict_proba`.
+
+    Raises:
+        ModelFileError: The folder holds no model, or one that was altered.
+        PluginError: A plugin that the model is built with is missing.
+
+    Example:
+        >>> predictor = automl_img.load("runs/fashion")
+        >>> predictor.predict(["shoe.jpg", "bag.png"])
+        array(['Sneaker', 'Bag'], dtype='<U11')
+    """
+
+    def __init__(self, folder: str | Path, registry: PluginRegistry | None = None) -> None:
+        self.folder = _model_folder(Path(folder))
+        self.card: ModelCard = read_model(self.folder)
+        self.class_names = self.card.class_names
+        self._registry = registry or discover(modules=self.card.plugin_modules)
+        self._scorer: Any = None
+
+    def predict_proba(self, images: Images) -> npt.NDArray[np.float32]:
+        """Return the probability of each class; shape (n, classes), float32.
+
+        Args:
+            images: An array of shape (n, height, width) or (n, height, width, channels), uint8 or floating point in 0..1 or 0..255;
+                or one path of an image file, or a sequence of paths.
+
+        Raises:
+            DataError: An image cannot be read, or the array is not one of images.
+        """
+        return self._probabilities(self.prepare(images))
+
+    def predict(self, images: Images) -> npt.NDArray[np.str_]:
+        """Return the name of the most probable class of each image; shape (n,). Takes what :meth:`predict_proba` takes."""
+        names: npt.NDArray[np.str_] = np.asarray(self.class_names)
+        return names[self.predict_proba(images).argmax(1)]
+
+    def prepare(self, images: Images) -> npt.NDArray[np.uint8]:
+        """Return images as the network gets them: uint8, shape (n, height, width, channels)."""
+        from automl_img.data.images import conform, decode
+        from automl_img.data.pixels import as_uint8
+
+        image = self.card.plan.image
+        size = (image.height, image.width)
+        if isinstance(images, str | Path):
+            images = [images]
+        if isinstance(images, Sequence) and images and all(isinstance(path, str | Path) for path in images):
+            return np.stack([decode(Path(path), channels=image.channels, size=size) for path in images])
+        array = np.asarray(images)
+        if array.ndim == 0 or len(array) == 0:
+            raise DataError("there are no images to predict", where="images")
+        pixels = as_uint8(array, where="images")
+        return conform(pixels, height=image.height, width=image.width, channels=image.channels)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to ``path``: a folder that :func:`automl_img.load` reads, or, ending in ``.keras``, a Keras file.
+
+        The Keras file takes float32 images of the network's size, 0 to 255, and gives probabilities; it needs no automl-img unless
+        a plugin brought layers of its own.
+
+        Raises:
+            UsageError: The folder exists and is not empty, or the path ends in something else than ``.keras``.
+        """
+        target = Path(path)
+        if target.suffix == ".keras":
+            self.keras_model().save(target)
+            return target
+        if target.suffix in (".h5", ".onnx", ".tflite", ".pb"):
+            raise UsageError(
+                "this ending is not supported", where=str(path), found=target.suffix, allowed="a folder, or .keras"
+            )
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise UsageError("the folder exists and is not empty", where=str(path), hint="Give a new one.")
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (MODEL_FILE, WEIGHTS_FILE):
+            shutil.copyfile(self.folder / name, target / name)
+        return target
+
+    def keras_model(self) -> Any:
+        """Return a keras.Model from float32 images (batch, height, width, channels), 0 to 255, to probabilities (batch, classes)."""
+        import keras
+
+        network = self._network()
+        inputs = network.inputs[0]
+        logits = network.output
+        if self.card.mirrored:
+            mirror = network(keras.ops.flip(inputs, axis=2))
+            logits = keras.layers.Average()([logits, mirror])
+        return keras.Model(inputs, keras.layers.Softmax(name="probabilities")(logits))
+
+    def _network(self) -> Any:
+        import keras
+
+        from automl_img.training.network import build_network
+
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("float32")
+        try:
+            network = build_network(self.card.plan, self._registry).model
+            network.load_weights(self.folder / WEIGHTS_FILE)
+        except ValueError as error:
+            raise ModelFileError(
+                f"the weights do not fit the network: {error}", where=str(self.folder), hint=_version_hint(self.card)
+            ) from error
+        finally:
+            keras.config.set_dtype_policy(policy)
+        return network
+
+    def _probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        from automl_img.training.f1 import softmax
+        from automl_img.training.scoring import Scorer
+
+        if self._scorer is None:
+            self._scorer = Scorer(self._network())
+        return softmax(mirrored_logits(self._scorer, images) if self.card.mirrored else self._scorer.logits(images))
+
+    def __repr__(self) -> str:
+        image = self.card.plan.image
+        return (
+            f"<Predictor {self.card.plan.values['architecture']}: {image.height}×{image.width}×{image.channels} images, "
+            f"{len(self.class_names)} classes>"
+        )
+
+
+def mirrored_logits(scorer: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the mean of the logits of images and of their mirror images."""
+    mean: npt.NDArray[np.float32] = (scorer.logits(images) + scorer.logits(images[:, :, ::-1])) / 2
+    return mean
+
+
+def _model_folder(folder: Path) -> Path:
+    for candidate in (folder, folder / "model"):
+        if (candidate / MODEL_FILE).is_file():
+            return candidate
+    problem = "there is no such folder" if not folder.exists() else "this folder holds no model"
+    raise ModelFileError(problem, where=str(folder), hint="A finished run has one in its folder model/.")
+
+
+def _version_hint(card: ModelCard) -> str:
+    trained = ", ".join(f"{name} {version}" for name, version in card.plugins.items())
+    return f"It was trained with the plugins {trained}."

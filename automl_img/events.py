@@ -1,0 +1,185 @@
+"""What the engine says while it works: frozen dataclasses that the terminal, JSON lines and trackers listen to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events.
+
+    Attributes:
+        elapsed: Seconds since the search began.
+    """
+
+    elapsed: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The event as plain data, with its name under ``"event"``."""
+        return {"event": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class SearchStarted(Event):
+    """A search begins."""
+
+    name: str
+    run_dir: str
+    seed: int
+    time: float | None
+    trials: int | None
+    epochs: int | None
+
+
+@dataclass(frozen=True)
+class PluginLeftOut(Event):
+    """A plugin was found and is not used."""
+
+    name: str
+    kind: str
+    distribution: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DataReady(Event):
+    """The images are decoded, split and described."""
+
+    dataset: str
+    classes: int
+    train: int
+    validation: int
+    test: int
+    height: int
+    width: int
+    channels: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """Something long before the first trial goes forward."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ArchitectureEstimate:
+    """What one architecture would cost: part of :class:`Preflight`."""
+
+    architecture: str
+    member: str
+    parameters: int
+    megaflops: float
+    epoch_seconds: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Preflight(Event):
+    """What the budget buys, before the first trial."""
+
+    summary: str
+    estimates: tuple[ArchitectureEstimate, ...]
+    precision: str
+    slots: int
+
+
+@dataclass(frozen=True)
+class StageStarted(Event):
+    """The search goes over to another stage: "looks", "search", or "final"."""
+
+    stage: str
+    why: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Decided(Event):
+    """The engine decided something a person may want to know, with the reason."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class TrialStarted(Event):
+    """A trial begins."""
+
+    trial: int
+    stage: str
+    architecture: str
+    why: str
+    values: Mapping[str, Any]
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class EpochEnded(Event):
+    """A trial has measured itself on the validation split."""
+
+    trial: int
+    epoch: float
+    loss: float
+    f1: float
+    progress: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class TrialEnded(Event):
+    """A trial has ended with a score."""
+
+    trial: int
+    stage: str
+    architecture: str
+    f1: float
+    loss: float
+    epochs: float
+    parameters: int
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class TrialFailed(Event):
+    """A trial has ended without a score."""
+
+    trial: int
+    stage: str
+    architecture: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class TrialSkipped(Event):
+    """A trial, or a whole architecture, was not run, for a reason."""
+
+    architecture: str
+    reason: str
+    trial: int | None = None
+
+
+@dataclass(frozen=True)
+class SearchEnded(Event):
+    """A search has ended."""
+
+    run_dir: str
+    best_trial: int
+    architecture: str
+    validation_f1: float
+    test_f1: float | None
+    test_accuracy: float | None
+    trials: int
+    failed: int
+    interrupted: bool
+    run_bytes: int
+    leaderboard: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+Listener = Callable[[Event], None]

@@ -1,0 +1,82 @@
+"""Runs trials on this machine, each attempt in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from automl_img.executors.base import Done, Epoch, Failed, Message, Started
+from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.tasks import Place, TrainArgument, train
+from automl_img.training.spec import EpochReport, TrialSpec
+
+DEADLINE_GRACE = 3.0  # seconds that a trial may run over its deadline before it is ended
+
+
+class LocalExecutor:
+    """Runs up to ``slots`` trials at once.
+
+    Args:
+        place: Where the trials find their data and plugins.
+        folder: Where each attempt gets its own folder, ``<trial>/<attempt>``.
+        slots: Trials at once.
+    """
+
+    def __init__(self, place: Place, folder: Path, slots: int) -> None:
+        self._place, self._folder, self._slots = place, folder, slots
+        self._running: dict[int, ChildProcess] = {}
+
+    def slots(self) -> int:
+        """How many trials run at once."""
+        return self._slots
+
+    def submit(self, spec: TrialSpec) -> None:
+        """Start a trial. Its deadline runs from now."""
+        folder = attempt_folder(self._folder, spec)
+        folder.mkdir(parents=True, exist_ok=True)
+        argument = TrainArgument(spec, self._place, str(folder), time.monotonic())
+        deadline = None if spec.deadline is None else spec.deadline + DEADLINE_GRACE
+        self._running[spec.trial] = ChildProcess(train, argument, folder / "log.txt", deadline)
+
+    def poll(self, timeout: float) -> Sequence[Message]:
+        """Return what has happened, waiting up to ``timeout`` seconds for something to happen."""
+        wait_for_news(list(self._running.values()), timeout)
+        messages: list[Message] = []
+        for trial, child in list(self._running.items()):
+            for news in child.news():
+                messages.append(_message(trial, news))
+                if isinstance(news, TaskDone | TaskFailed):
+                    del self._running[trial]
+        return messages
+
+    def stop(self, trial: int) -> None:
+        """Ask a trial to end in good order, with the best it has."""
+        if trial in self._running:
+            self._running[trial].stop()
+
+    def cancel(self, trial: int) -> None:
+        """End a trial at once; nothing more is heard of it."""
+        child = self._running.pop(trial, None)
+        if child is not None:
+            child.end()
+
+    def close(self) -> None:
+        """End everything."""
+        for trial in list(self._running):
+            self.cancel(trial)
+
+
+def attempt_folder(trials: Path, spec: TrialSpec) -> Path:
+    """The folder of one attempt."""
+    return trials / str(spec.trial) / str(spec.attempt)
+
+
+def _message(trial: int, news: object) -> Message:
+    if isinstance(news, TaskDone):
+        return Done(trial, news.value)
+    if isinstance(news, TaskFailed):
+        return Failed(trial, news.kind, news.message, news.traceback)
+    if isinstance(news, EpochReport):
+        return Epoch(trial, news)
+    return Started(trial)

@@ -1,0 +1,220 @@
+"""One task in one child process: started from a fork server, heard through a pipe, and gone when its parent is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl_img.training.spec import FailureKind, TrialFailure
+
+GRACE_SECONDS = 1.0  # between asking a process to end and killing it
+PRELOAD = "automl_img.executors.preload"
+
+Task = Callable[["Link", Any], Any]
+
+
+@dataclass(frozen=True)
+class TaskDone:
+    """The task returned ``value``."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class TaskFailed:
+    """The task ended without a value."""
+
+    kind: FailureKind
+    message: str
+    traceback: str = ""
+
+
+class Link:
+    """The child's end of the pipe."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._stop = threading.Event()
+
+    def send(self, message: Any) -> None:
+        """Send a message to the driver."""
+        self._connection.send(message)
+
+    def stop_asked(self) -> bool:
+        """Whether the driver wants the task to end in good order."""
+        return self._stop.is_set()
+
+    def _listen(self) -> None:
+        """Wait for the driver's word; the end of the pipe is the driver's death, and this process goes with it."""
+        try:
+            while True:
+                if self._connection.recv() == "stop":
+                    self._stop.set()
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+class ChildProcess:
+    """Runs ``task(link, argument)`` in a new process.
+
+    Args:
+        task: A function of an importable module.
+        argument: Its second argument; must be picklable.
+        log: File that takes what the process prints.
+        deadline: Seconds after which the process is ended; None: no limit.
+    """
+
+    def __init__(self, task: Task, argument: Any, log: Path, deadline: float | None = None) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        context = start_context()
+        self.connection, theirs = context.Pipe()
+        self._deadline = None if deadline is None else time.monotonic() + deadline
+        self._limit = deadline
+        self._log = log
+        self._process: Any = context.Process(target=_main, args=(theirs, task, argument, str(log)), daemon=True)
+        with _main_module_hidden():
+            self._process.start()
+        theirs.close()
+        self._answered = False
+
+    def waitables(self) -> list[Any]:
+        """What to wait on for news."""
+        return [self.connection, self._process.sentinel]
+
+    def seconds_left(self) -> float | None:
+        """Seconds until the deadline, or None."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def news(self) -> Iterator[Any]:
+        """Yield what the task sent; a TaskDone or TaskFailed comes last, and exactly once."""
+        if self._answered:
+            return
+        with contextlib.suppress(EOFError, OSError):
+            while self.connection.poll():
+                message = self.connection.recv()
+                if isinstance(message, TaskDone | TaskFailed):
+                    self._answered = True
+                    self.end()
+                    yield message
+                    return
+                yield message
+        if not self._process.is_alive():
+            self._answered = True
+            yield self._post_mortem()
+        elif self.seconds_left() == 0.0:
+            self.end()
+            self._answered = True
+            yield TaskFailed(FailureKind.TIMEOUT, f"it did not end within its {self._limit:.0f} s and was stopped")
+
+    def stop(self) -> None:
+        """Ask the task to end in good order."""
+        with contextlib.suppress(OSError):
+            self.connection.send("stop")
+
+    def end(self) -> None:
+        """End the process: wait if it has answered, else terminate, then kill."""
+        if self._answered:
+            self._process.join(GRACE_SECONDS)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join(GRACE_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self.connection.close()
+
+    def _post_mortem(self) -> TaskFailed:
+        self._process.join()
+        code = self._process.exitcode or 0
+        self.connection.close()
+        if code == -signal.SIGKILL:
+            return TaskFailed(
+                FailureKind.OUT_OF_MEMORY, "its process was killed from outside (SIGKILL), mostly for lack of memory"
+            )
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return TaskFailed(FailureKind.CRASHED, f"its process ended with {name}; see {self._log}")
+
+
+def start_context() -> Any:
+    """The way processes are started: a fork server that holds TensorFlow, or fresh processes where there is none."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD])
+    return context
+
+
+def warm_up() -> None:
+    """Let the fork server begin to load TensorFlow now, while the driver does other things."""
+    context = start_context()
+    if context.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        with _main_module_hidden():
+            forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep multiprocessing from running the user's script once more in each child, for what a child needs is in our modules."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _main(connection: Any, task: Task, argument: Any, log: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with Path(log).open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    faulthandler.enable(sys.stderr)
+    link = Link(connection)
+    threading.Thread(target=link._listen, daemon=True).start()
+    answer = _answer(link, task, argument)
+    with contextlib.suppress(OSError):
+        connection.send(answer)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # nothing to tidy up, and TensorFlow's own tidying can hang
+
+
+def _answer(link: Link, task: Task, argument: Any) -> TaskDone | TaskFailed:
+    try:
+        return TaskDone(task(link, argument))
+    except TrialFailure as failure:
+        return TaskFailed(failure.kind, failure.message)
+    except BaseException as error:
+        traceback.print_exc()
+        text = " ".join(str(error).split())[:300]
+        kind = FailureKind.OUT_OF_MEMORY if _is_memory_error(error) else FailureKind.RAISED
+        return TaskFailed(kind, f"{type(error).__name__}: {text}", traceback.format_exc())
+
+
+def _is_memory_error(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def wait_for_news(children: list[ChildProcess], timeout: float) -> None:
+    """Return when one of ``children`` has news, has passed its deadline, or after ``timeout`` seconds."""
+    deadlines = [left for child in children if (left := child.seconds_left()) is not None]
+    waitables = [waitable for child in children for waitable in child.waitables()]
+    multiprocessing.connection.wait(waitables, min([timeout, *deadlines]))

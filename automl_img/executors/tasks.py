@@ -1,0 +1,121 @@
+"""The tasks that run in child processes: train a trial, estimate the architectures, score a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl_img.executors.process import Link
+from automl_img.recipe import PluginSettings
+from automl_img.training.spec import TrialResult, TrialSpec
+
+if TYPE_CHECKING:
+    from automl_img.evaluation.model_file import Winner
+    from automl_img.plugin import PluginRegistry
+    from automl_img.training.trial import TrialData
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a child finds what all trials of a search share.
+
+    Attributes:
+        store: Folder of the prepared images.
+        splits: File of the splits' indices.
+        mean, std: Of each channel over the training images.
+        plugins: Which plugins there are.
+    """
+
+    store: str
+    splits: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    plugins: PluginSettings
+
+    def data(self) -> TrialData:
+        """Open the data."""
+        from automl_img.data.splits import SplitIndices
+        from automl_img.data.store import PreparedStore
+        from automl_img.training.trial import TrialData
+
+        return TrialData(
+            PreparedStore.open(Path(self.store)), SplitIndices.load(Path(self.splits)), self.mean, self.std
+        )
+
+    def registry(self) -> PluginRegistry:
+        """Find the plugins."""
+        from automl_img.plugin import discover
+
+        return discover(modules=self.plugins.modules, only=self.plugins.only, block=self.plugins.block)
+
+
+@dataclass(frozen=True)
+class TrainArgument:
+    """What :func:`train` needs: the spec, the shared place, the trial's folder, and when its deadline began."""
+
+    spec: TrialSpec
+    place: Place
+    folder: str
+    begun: float
+
+
+def train(link: Link, argument: TrainArgument) -> TrialResult:
+    """Train one trial."""
+    from automl_img.training.trial import train_trial
+
+    link.send("started")
+    return train_trial(
+        argument.spec,
+        argument.place.data(),
+        argument.place.registry(),
+        Path(argument.folder),
+        begun=argument.begun,
+        report=lambda report: link.send(report),
+        stop_asked=link.stop_asked,
+    )
+
+
+@dataclass(frozen=True)
+class EstimateArgument:
+    """What :func:`estimate` needs: members of architectures, as full hyperparameter values."""
+
+    place: Place
+    candidates: tuple[tuple[str, tuple[Mapping[str, Any], ...]], ...]
+    precision: str
+    seconds_per_image: float
+    weights: str
+
+
+def estimate(link: Link, argument: EstimateArgument) -> list[Any]:
+    """Estimate the cost of each architecture's members."""
+    from automl_img.training.estimate import estimate_architectures
+
+    return list(
+        estimate_architectures(
+            argument.candidates,
+            argument.place.data(),
+            argument.place.registry(),
+            precision=argument.precision,
+            seconds_per_image=argument.seconds_per_image,
+            weights=argument.weights,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class FinaliseArgument:
+    """What :func:`finalise_best` needs."""
+
+    place: Place
+    winner: Winner
+    folder: str
+
+
+def finalise_best(link: Link, argument: FinaliseArgument) -> dict[str, Any]:
+    """Write the winner's model file and measure it."""
+    from automl_img.evaluation.final import finalise
+
+    data = argument.place.data()
+    return finalise(argument.winner, data.store, data.splits, argument.place.registry(), Path(argument.folder))

@@ -1,0 +1,50 @@
+"""What the author of a plugin imports, and nothing else is needed.
+
+A plugin is a module that registers objects of the base classes below through the hooks of
+:mod:`automl_img.plugin.hookspecs`, and is named by an entry point of the group ``automl_img``. Import Keras inside the methods
+that need it: listing the plugins then stays fast.
+"""
+
+from automl_img.errors import AutoMLImageError, DataError, PluginError, nearest
+from automl_img.plugin.base import (
+    Architecture,
+    Augmentation,
+    ImageTraits,
+    Plugin,
+    Regularizer,
+)
+from automl_img.plugin.hookspecs import hookimpl
+from automl_img.plugin.manager import PluginRecord, PluginRegistry, discover
+from automl_img.plugin.oracle import OracleStrategy
+from automl_img.plugin.source import DataSource, ImageDataset, Split
+from automl_img.plugin.space import Parameter, Space
+from automl_img.plugin.strategy import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
+
+__all__ = [
+    "DONE",
+    "WAIT",
+    "Architecture",
+    "Augmentation",
+    "AutoMLImageError",
+    "DataError",
+    "DataSource",
+    "ImageDataset",
+    "ImageTraits",
+    "OracleStrategy",
+    "Outcome",
+    "Parameter",
+    "Plugin",
+    "PluginError",
+    "PluginRecord",
+    "PluginRegistry",
+    "Problem",
+    "Regularizer",
+    "SearchStrategy",
+    "Signal",
+    "Space",
+    "Split",
+    "Suggestion",
+    "discover",
+    "hookimpl",
+    "nearest",
+]

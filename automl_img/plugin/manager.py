@@ -1,0 +1,195 @@
+"""Finds plugins through entry points and modules, isolates the broken ones, and hands the others out by kind and name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from automl_img.errors import PluginError, nearest
+from automl_img.plugin import hookspecs
+from automl_img.plugin.base import Architecture, Augmentation, Plugin, Regularizer
+from automl_img.plugin.source import DataSource
+from automl_img.plugin.strategy import SearchStrategy
+
+ENTRY_POINT_GROUP = "automl_img"
+
+#: Kind of plugin → the hook that registers it and the class it must be or derive from.
+KINDS: dict[str, tuple[str, type[Plugin]]] = {
+    "architecture": ("register_architectures", Architecture),
+    "augmentation": ("register_augmentations", Augmentation),
+    "regularizer": ("register_regularizers", Regularizer),
+    "source": ("register_sources", DataSource),
+    "strategy": ("register_strategies", SearchStrategy),
+}
+
+
+@dataclass(frozen=True)
+class PluginRecord:
+    """One plugin that was found, usable or not.
+
+    Attributes:
+        kind: "architecture", "augmentation", "regularizer", "source" or "strategy"; empty if its module could not be imported.
+        name: The plugin's name; the entry point's or module's name if nothing better is known.
+        version: The plugin's own version.
+        distribution: The distribution that brought it, with its version.
+        origin: The module it came from.
+        summary: One line on what it is.
+        left_out: Why it is not used; empty if it is.
+    """
+
+    kind: str
+    name: str
+    version: str
+    distribution: str
+    origin: str
+    summary: str = ""
+    left_out: str = ""
+
+
+class PluginRegistry:
+    """The plugins of one search, by kind and name.
+
+    Args:
+        only: If given, plugins of other names are left out.
+        block: Plugins of these names are left out.
+    """
+
+    def __init__(self, *, only: Iterable[str] | None = None, block: Iterable[str] = ()) -> None:
+        self._only = None if only is None else frozenset(only)
+        self._block = frozenset(block)
+        self._plugins: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+        self.records: list[PluginRecord] = []
+
+    def add_module(self, module: ModuleType, *, label: str, distribution: str = "") -> None:
+        """Call each registering hook that ``module`` implements; a hook that raises costs that hook alone."""
+        manager = pluggy.PluginManager(hookspecs.PROJECT)
+        manager.add_hookspecs(hookspecs)
+        try:
+            manager.register(module, name=label)
+            manager.check_pending()
+        except Exception as error:
+            self._leave_out("", label, distribution, module.__name__, f"its hooks do not fit: {_oneline(error)}")
+            return
+        for kind, (hook, _) in KINDS.items():
+            try:
+                getattr(manager.hook, hook)(register=self._registrar(kind, label, distribution, module.__name__))
+            except Exception as error:
+                self._leave_out(kind, label, distribution, module.__name__, f"{hook} raised {_oneline(error)}")
+
+    def _registrar(self, kind: str, label: str, distribution: str, origin: str) -> Callable[[Any], None]:
+        base = KINDS[kind][1]
+
+        def register(plugin: Any) -> None:
+            if kind == "strategy":
+                fits = isinstance(plugin, type) and issubclass(plugin, base)
+            else:
+                fits = isinstance(plugin, base)
+            if not fits:
+                wanted = f"{'a subclass' if kind == 'strategy' else 'an instance'} of {base.__name__}"
+                self._leave_out(kind, label, distribution, origin, f"registered {plugin!r}, not {wanted}")
+                return
+            name = str(plugin.name)
+            problem = self._refusal(kind, name)
+            summary = plugin.summary or (plugin.__doc__ or "").strip().split("\n")[0]
+            self.records.append(
+                PluginRecord(kind, name or label, str(plugin.version), distribution, origin, summary, problem)
+            )
+            if not problem:
+                self._plugins[kind][name] = plugin
+
+        return register
+
+    def _refusal(self, kind: str, name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            return f"its name {name!r} is not made of lower case letters, digits and underscores"
+        if name in self._plugins[kind]:
+            return f"another {kind} has this name already"
+        if name in self._block:
+            return "blocked by [plugins] block"
+        if self._only is not None and name not in self._only:
+            return "not among [plugins] only"
+        return ""
+
+    def _leave_out(self, kind: str, name: str, distribution: str, origin: str, reason: str) -> None:
+        self.records.append(PluginRecord(kind, name, "", distribution, origin, left_out=reason))
+
+    def names(self, kind: str) -> list[str]:
+        """The names of the usable plugins of one kind, sorted."""
+        return sorted(self._plugins[kind])
+
+    def all(self, kind: str) -> Iterator[Any]:
+        """The usable plugins of one kind, sorted by name."""
+        return (self._plugins[kind][name] for name in self.names(kind))
+
+    def get(self, kind: str, name: str, *, where: str = "") -> Any:
+        """Return one plugin.
+
+        Raises:
+            PluginError: No usable plugin of this kind has the name; says which have, or why this one was left out.
+        """
+        if name in self._plugins[kind]:
+            return self._plugins[kind][name]
+        for record in self.records:
+            if record.name == name and record.kind in (kind, ""):
+                raise PluginError(f"the {kind} {name!r} was left out: {record.left_out}", where=where)
+        known = self.names(kind)
+        raise PluginError(f"unknown {kind}", where=where, found=name, allowed=known, hint=nearest(name, known))
+
+    @property
+    def left_out(self) -> list[PluginRecord]:
+        """The plugins that were found and are not used, with the reason."""
+        return [record for record in self.records if record.left_out]
+
+
+def discover(
+    *, modules: Iterable[str] = (), only: Iterable[str] | None = None, block: Iterable[str] = ()
+) -> PluginRegistry:
+    """Find all plugins: those of installed distributions, then those of ``modules``.
+
+    A plugin that cannot be imported or raises is left out with the reason and does not disturb the others.
+
+    Args:
+        modules: Names of importable modules that hold plugins without an entry point.
+        only: If given, plugins of other names are left out.
+        block: Plugins of these names are left out.
+
+    Raises:
+        PluginError: One of ``modules`` cannot be imported: it was asked for by name.
+    """
+    registry = PluginRegistry(only=only, block=block)
+    for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=_first_party_first):
+        distribution = f"{point.dist.name} {point.dist.version}" if point.dist else ""
+        try:
+            module = point.load()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            registry._leave_out("", point.name, distribution, point.value, f"import raised {_oneline(error)}")
+            continue
+        registry.add_module(module, label=point.name, distribution=distribution)
+    for name in modules:
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            raise PluginError(
+                f"the plugin module cannot be imported: {_oneline(error)}", where="[plugins] modules", found=name
+            ) from error
+        registry.add_module(module, label=name)
+    return registry
+
+
+def _first_party_first(point: importlib.metadata.EntryPoint) -> tuple[bool, str, str]:
+    distribution = point.dist.name if point.dist else ""
+    return (distribution != "automl-img", distribution, point.name)
+
+
+def _oneline(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

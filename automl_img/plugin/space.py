@@ -1,0 +1,164 @@
+"""How a plugin declares its hyperparameters: with the calls that Keras people know from keras-tuner, but apart from building."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from automl_img.errors import PluginError
+
+Value = bool | int | float | str
+Kind = Literal["int", "float", "choice", "boolean"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One hyperparameter as data.
+
+    Attributes:
+        name: Its name; inside a plugin short ("filters"), in a search space in full ("simple_cnn.filters").
+        kind: "int", "float", "choice" or "boolean".
+        default: The value that is used until a search says otherwise.
+        values: The values of a choice, in their order.
+        low, high: The bounds of an int or a float, both included.
+        step: The distance between two values of an int (or of a float; None: any value). With ``sampling="log"`` a factor.
+        sampling: "linear" or "log".
+        when: Conditions, all of which must hold for the hyperparameter to be active: pairs of a name and its allowed values.
+    """
+
+    name: str
+    kind: Kind
+    default: Value
+    values: tuple[Value, ...] = ()
+    low: float = 0
+    high: float = 0
+    step: float | None = None
+    sampling: Literal["linear", "log"] = "linear"
+    when: tuple[tuple[str, tuple[Value, ...]], ...] = ()
+
+    def accepts(self, value: object) -> bool:
+        """Whether ``value`` is one that this hyperparameter may take."""
+        if self.kind == "boolean":
+            return isinstance(value, bool)
+        if self.kind == "choice":
+            return value in self.values
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return False
+        return self.low <= value <= self.high and (self.kind == "float" or float(value).is_integer())
+
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        if self.kind == "boolean":
+            return "true, false"
+        if self.kind == "choice":
+            return ", ".join(map(repr, self.values))
+        return f"{'a whole number' if self.kind == 'int' else 'a number'} from {self.low:g} to {self.high:g}"
+
+    def prefixed(self, prefix: str, *conditions: tuple[str, tuple[Value, ...]]) -> Parameter:
+        """The same hyperparameter under a plugin's full name, active only when ``conditions`` hold too."""
+        own = tuple((f"{prefix}.{name}", values) for name, values in self.when)
+        return replace(self, name=f"{prefix}.{self.name}", when=(*conditions, *own))
+
+
+class Space:
+    """Collects the hyperparameters that a plugin declares.
+
+    Example:
+        >>> hp = Space()
+        >>> hp.Int("blocks", 1, 4, default=3)
+        >>> hp.Choice("pooling", ["average", "flatten"])
+        >>> hp.Int("units", 32, 256, step=32, when={"pooling": "flatten"})
+        >>> hp.defaults()
+        {'blocks': 3, 'pooling': 'average', 'units': 32}
+    """
+
+    def __init__(self) -> None:
+        self._parameters: dict[str, Parameter] = {}
+
+    def Int(
+        self,
+        name: str,
+        min_value: int,
+        max_value: int,
+        *,
+        step: int | None = None,
+        sampling: Literal["linear", "log"] = "linear",
+        default: int | None = None,
+        when: Mapping[str, Value | Sequence[Value]] | None = None,
+    ) -> None:
+        """Declare a whole number from ``min_value`` to ``max_value``, both included."""
+        start = min_value if default is None else default
+        jump = step if step is not None else (2 if sampling == "log" else 1)
+        self._add(Parameter(name, "int", start, (), min_value, max_value, jump, sampling, _conditions(when)))
+
+    def Float(
+        self,
+        name: str,
+        min_value: float,
+        max_value: float,
+        *,
+        step: float | None = None,
+        sampling: Literal["linear", "log"] = "linear",
+        default: float | None = None,
+        when: Mapping[str, Value | Sequence[Value]] | None = None,
+    ) -> None:
+        """Declare a number from ``min_value`` to ``max_value``, both included."""
+        start = min_value if default is None else default
+        self._add(Parameter(name, "float", start, (), min_value, max_value, step, sampling, _conditions(when)))
+
+    def Choice(
+        self,
+        name: str,
+        values: Sequence[Value],
+        *,
+        default: Value | None = None,
+        when: Mapping[str, Value | Sequence[Value]] | None = None,
+    ) -> None:
+        """Declare one of ``values``; the first is the default unless ``default`` says otherwise."""
+        if not values:
+            raise PluginError("a choice needs at least one value", where=name)
+        start = values[0] if default is None else default
+        self._add(Parameter(name, "choice", start, tuple(values), when=_conditions(when)))
+
+    def Boolean(
+        self, name: str, *, default: bool = False, when: Mapping[str, Value | Sequence[Value]] | None = None
+    ) -> None:
+        """Declare a switch."""
+        self._add(Parameter(name, "boolean", default, when=_conditions(when)))
+
+    def _add(self, parameter: Parameter) -> None:
+        if parameter.name in self._parameters:
+            raise PluginError("a hyperparameter is declared twice", where=parameter.name)
+        if not parameter.accepts(parameter.default):
+            raise PluginError(
+                "the default of a hyperparameter is not allowed",
+                where=parameter.name,
+                found=parameter.default,
+                allowed=parameter.allowed(),
+            )
+        unknown = [name for name, _ in parameter.when if name not in self._parameters]
+        if unknown:
+            raise PluginError(
+                "a condition names a hyperparameter that is not declared before", where=parameter.name, found=unknown[0]
+            )
+        self._parameters[parameter.name] = parameter
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._parameters.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parameters
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def defaults(self) -> dict[str, Any]:
+        """Return every hyperparameter's default by name."""
+        return {parameter.name: parameter.default for parameter in self}
+
+
+def _conditions(when: Mapping[str, Value | Sequence[Value]] | None) -> tuple[tuple[str, tuple[Value, ...]], ...]:
+    listed = (when or {}).items()
+    return tuple((name, (v,) if isinstance(v, bool | int | float | str) else tuple(v)) for name, v in listed)

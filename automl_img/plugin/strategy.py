@@ -1,0 +1,104 @@
+"""The contract of a search strategy: ask for what to try next, tell what came of it, save and restore."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from automl_img.plugin.base import Plugin
+from automl_img.plugin.space import Parameter
+
+
+class Signal(enum.Enum):
+    """What :meth:`SearchStrategy.ask` answers when it has nothing to try."""
+
+    WAIT = "wait"
+    DONE = "done"
+
+
+#: Nothing to try until a running trial has ended.
+WAIT = Signal.WAIT
+#: The strategy has nothing more to try.
+DONE = Signal.DONE
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What to try next.
+
+    Attributes:
+        key: Names this suggestion in the :class:`Outcome` that answers it.
+        values: A value for each active hyperparameter of the space, by full name.
+        fraction: How much of a full training to spend, above 0 and at most 1.
+        continues: The key of an earlier suggestion whose training this one continues, or None.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+    fraction: float = 1.0
+    continues: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a suggestion, or of a starting point that the strategy did not suggest.
+
+    Attributes:
+        key: The suggestion's key; a key the strategy does not know is a starting point, to learn from.
+        values: The hyperparameter values that were tried.
+        score: Validation macro-F1, higher is better; None if the trial failed.
+        fraction: The share of a full training that was spent.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+    score: float | None
+    fraction: float = 1.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a strategy searches.
+
+    Attributes:
+        parameters: The space; a parameter stands after those that its conditions name.
+        seed: Seed of everything random in the strategy.
+        trials: How many suggestions fit the budget, as far as is known.
+        epochs: Epochs of a full training.
+        options: The recipe's ``[search.options]``.
+    """
+
+    parameters: Sequence[Parameter]
+    seed: int
+    trials: int
+    epochs: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class SearchStrategy(Plugin):
+    """Chooses the next trial. Called from one thread; has no files, no clock and prints nothing."""
+
+    #: The keys that the recipe's ``[search.options]`` may hold for this strategy, with one line on each.
+    options: Mapping[str, str] = {}
+
+    def start(self, problem: Problem) -> None:
+        """Begin a search of ``problem``. Called once, before anything else. Raises PluginError for options that are not allowed."""
+        raise NotImplementedError
+
+    def ask(self) -> Suggestion | Signal:
+        """Return what to try next, :data:`WAIT`, or :data:`DONE`."""
+        raise NotImplementedError
+
+    def tell(self, outcome: Outcome) -> None:
+        """Learn what came of a suggestion or a starting point."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on later, as JSON can hold it."""
+        raise NotImplementedError
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state` returned. Called after :meth:`start` in a new process."""
+        raise NotImplementedError

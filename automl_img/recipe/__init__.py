@@ -1,0 +1,32 @@
+"""The recipe: what to search, on which data, under which budget; TOML on disk, pydantic models in memory."""
+
+from automl_img.recipe.models import (
+    BudgetSettings,
+    ComputeSettings,
+    DataSettings,
+    LimitSettings,
+    OutputSettings,
+    PluginSettings,
+    Recipe,
+    SearchSettings,
+    TrainSettings,
+)
+from automl_img.recipe.reading import override, read_recipe, recipe_from_mapping
+from automl_img.recipe.units import duration_seconds, duration_text
+
+__all__ = [
+    "BudgetSettings",
+    "ComputeSettings",
+    "DataSettings",
+    "LimitSettings",
+    "OutputSettings",
+    "PluginSettings",
+    "Recipe",
+    "SearchSettings",
+    "TrainSettings",
+    "duration_seconds",
+    "duration_text",
+    "override",
+    "read_recipe",
+    "recipe_from_mapping",
+]

@@ -1,0 +1,200 @@
+"""The keys of a recipe, their types, defaults and meaning. ``automl-img recipe schema`` prints this as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from automl_img.recipe.units import duration_seconds
+
+Duration = Annotated[
+    float,
+    BeforeValidator(lambda value: duration_seconds(value)),
+    PlainSerializer(lambda seconds: f"{seconds:g}s", return_type=str),
+    Field(json_schema_extra={"type": "string", "examples": ["90s", "10m", "1h30m"]}),
+]
+Names = Literal["all"] | list[str]
+OptionValue = bool | int | float | str
+
+
+class Settings(BaseModel):
+    """A table of the recipe; a key that is not declared is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Settings):
+    """``[data]``: which images."""
+
+    source: str = Field("folder", description="Name of the data source plugin.")
+    path: str | None = Field(None, description="Where the images are; relative paths start at the recipe's folder.")
+    validation: float = Field(0.1, gt=0, lt=1, description="Share of the training images that picks the best model.")
+    test: float = Field(
+        0.0, ge=0, lt=1, description="Share of the images kept for the final test, if the source brings no test images."
+    )
+    image_size: Literal["auto"] | int | tuple[int, int] = Field(
+        "auto", description="Side, or [height, width], in pixels that the networks get."
+    )
+    channels: Literal["auto", 1, 3] = Field("auto", description="1 for grey, 3 for colour.")
+    max_unreadable: float = Field(
+        0.05, ge=0, le=1, description="Share of unreadable files above which the search stops."
+    )
+    options: dict[str, OptionValue] = Field(default_factory=dict, description="Settings of the source plugin.")
+
+    @model_validator(mode="after")
+    def _sizes_are_sensible(self) -> Self:
+        if any(not 8 <= side <= 1024 for side in self.size() or ()):
+            raise ValueError("image_size must lie between 8 and 1024 pixels")
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test together leave nothing to train on: their sum must be below 1")
+        return self
+
+    def size(self) -> tuple[int, int] | None:
+        """The fixed (height, width), or None for "auto"."""
+        if self.image_size == "auto":
+            return None
+        return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size
+
+
+class LimitSettings(Settings):
+    """``[search.limits]``: what no trial may exceed."""
+
+    parameters: int | None = Field(None, gt=0, description="Weights of the network.")
+    seconds: Duration | None = Field(None, description="Wall time of one trial.")
+
+
+class SearchSettings(Settings):
+    """``[search]``: what is tried."""
+
+    strategy: str = Field("bayesian", description="Name of the search strategy plugin.")
+    architectures: Names = Field("all", description="Architecture plugins that take part.")
+    augmentations: Names = Field("all", description="Augmentation plugins that take part.")
+    regularizers: Names = Field("all", description="Regularizer plugins that take part.")
+    starts: bool = Field(True, description="Try each architecture's own starting point first.")
+    final_share: float = Field(
+        0.6,
+        ge=0,
+        le=0.9,
+        description="Share of the time for the final training of the best; 0: every trial is a full one.",
+    )
+    fixed: dict[str, OptionValue] = Field(
+        default_factory=dict, description="Hyperparameters by full name that are not searched, such as lr = 0.003."
+    )
+    options: dict[str, OptionValue] = Field(default_factory=dict, description="Settings of the strategy plugin.")
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+
+
+class BudgetSettings(Settings):
+    """``[budget]``: what the whole command may spend. At least one key is set."""
+
+    time: Duration | None = Field(None, description="Wall time of the whole command, the final evaluation included.")
+    trials: int | None = Field(None, gt=0, description="Number of trials.")
+    epochs: int | None = Field(None, gt=0, description="Training epochs over all trials.")
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Self:
+        if self.time is None and self.trials is None and self.epochs is None:
+            raise ValueError("a budget needs at least one of time, trials and epochs: without one a search never ends")
+        if self.time is not None and self.time < 20:
+            raise ValueError("a search needs at least 20 s: starting TensorFlow alone takes some")
+        return self
+
+
+class TrainSettings(Settings):
+    """``[train]``: how each trial trains."""
+
+    epochs: int = Field(60, gt=0, description="Epochs of a full training; the time may end it earlier.")
+    patience: int = Field(15, gt=0, description="Epochs without a better validation F1 after which a trial stops.")
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "auto", description='"auto" takes mixed precision where the hardware gains from it.'
+    )
+    optimizers: list[Literal["adamw", "adam", "sgd", "rmsprop"]] = Field(
+        ["adamw", "adam", "sgd", "rmsprop"], min_length=1, description="The first is the starting points'."
+    )
+    schedules: list[Literal["one_cycle", "cosine", "constant", "reduce_on_plateau"]] = Field(
+        ["one_cycle", "cosine", "constant", "reduce_on_plateau"],
+        min_length=1,
+        description="Of the learning rate; each falls to zero at the trial's end.",
+    )
+    losses: list[Literal["cross_entropy", "focal", "mean_squared_error"]] = Field(
+        ["cross_entropy", "focal", "mean_squared_error"], min_length=1, description="What training minimises."
+    )
+    batch_sizes: list[int] = Field([64, 128, 256], min_length=1, description="Images in one training step.")
+    class_weights: Literal["auto", "none", "balanced"] = Field(
+        "auto", description='"auto" lets the search choose where classes are imbalanced.'
+    )
+    weights: str = Field("none", description='Pretrained weights: "none", "imagenet", or a .weights.h5 file.')
+    deterministic: bool = Field(
+        False,
+        description="The same result to the last digit: epoch-bound schedules and TensorFlow's deterministic operations.",
+    )
+
+    @model_validator(mode="after")
+    def _batches_are_sensible(self) -> Self:
+        if any(size < 1 for size in self.batch_sizes):
+            raise ValueError("batch_sizes must be at least 1")
+        return self
+
+
+class ComputeSettings(Settings):
+    """``[compute]``: where trials run."""
+
+    slots: Literal["auto"] | int = Field("auto", description="Trials that run at once on this machine.")
+
+    @model_validator(mode="after")
+    def _slots_exist(self) -> Self:
+        if self.slots != "auto" and self.slots < 1:
+            raise ValueError("slots must be at least 1")
+        return self
+
+
+class OutputSettings(Settings):
+    """``[output]``: what a run leaves behind."""
+
+    folder: str | None = Field(None, description='The run folder; "runs/<recipe>-<time>" unless given.')
+    keep: Literal["best", "all"] = Field("best", description="Whose weights are kept when the search has ended.")
+
+
+class PluginSettings(Settings):
+    """``[plugins]``: which plugins there are at all."""
+
+    modules: list[str] = Field(
+        default_factory=list, description="Importable modules with plugins that have no entry point."
+    )
+    only: list[str] | None = Field(None, description="If given, plugins of other names are left out.")
+    block: list[str] = Field(default_factory=list, description="Plugins of these names are left out.")
+
+
+class Recipe(Settings):
+    """A whole recipe."""
+
+    name: str = Field("search", pattern=r"^[\w.-]+$", description="Names the run folder.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
+    data: DataSettings = Field(default_factory=DataSettings)
+    search: SearchSettings = Field(default_factory=SearchSettings)
+    budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings(time="10m"))
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    compute: ComputeSettings = Field(default_factory=ComputeSettings)
+    output: OutputSettings = Field(default_factory=OutputSettings)
+    plugins: PluginSettings = Field(default_factory=PluginSettings)
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> Self:
+        if self.train.deterministic and self.budget.trials is None and self.budget.epochs is None:
+            raise ValueError(
+                "train.deterministic needs budget.trials or budget.epochs: what fits into a time differs from run to run"
+            )
+        if self.search.strategy == "hyperband" and self.train.epochs < 3:
+            raise ValueError(
+                "search.strategy hyperband needs train.epochs of at least 3 to have rounds to promote from"
+            )
+        if self.train.weights != "none" and self.data.image_size != "auto" and min(self.data.size() or (32,)) < 32:
+            raise ValueError(
+                "train.weights needs data.image_size of at least 32: pretrained networks see nothing smaller"
+            )
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as plain data, without the keys that are unset, as TOML and JSON can hold it."""
+        return self.model_dump(mode="json", exclude_none=True)

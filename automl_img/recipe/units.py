@@ -1,0 +1,40 @@
+"""Durations as people write them: "10m", "1h30m", "90s"."""
+
+from __future__ import annotations
+
+import re
+
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration_seconds(value: object) -> float:
+    """Return the seconds of a duration such as ``"10m"``, ``"1h30m"`` or ``"90s"``.
+
+    Raises:
+        ValueError: There is no unit, an unknown one, or the duration is not positive.
+    """
+    text = str(value).strip().lower().replace(" ", "")
+    parts = re.findall(r"(\d+(?:\.\d+)?)([a-z]+)", text)
+    if isinstance(value, bool) or not parts or "".join(map("".join, parts)) != text:
+        raise ValueError('a duration is a number with its unit, such as "90s", "10m", "1h30m" or "2d"')
+    unknown = [unit for _, unit in parts if unit not in SECONDS]
+    if unknown:
+        raise ValueError(f"unknown unit {unknown[0]!r} in a duration; the units are s, m, h and d")
+    seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise ValueError("a duration must be longer than nothing")
+    return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration for people: ``9.4 s``, ``5m 10s``, ``1h 30m``, ``2d 4h``."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600}h"

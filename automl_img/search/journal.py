@@ -1,0 +1,213 @@
+"""The journal of a run: everything that the search knows, in SQLite, one transaction for each thing that happens."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl_img.errors import RunFolderError
+from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
+
+JOURNAL_FILE = "journal.sqlite"
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE trials (
+    trial INTEGER PRIMARY KEY,
+    stage TEXT NOT NULL,
+    architecture TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'skipped', 'stopped')),
+    kind TEXT NOT NULL DEFAULT '',
+    message TEXT NOT NULL DEFAULT '',
+    f1 REAL,
+    val_loss REAL,
+    parameters INTEGER,
+    result TEXT
+);
+CREATE TABLE attempts (
+    trial INTEGER NOT NULL REFERENCES trials (trial),
+    attempt INTEGER NOT NULL,
+    spec TEXT NOT NULL,
+    begun REAL NOT NULL,
+    PRIMARY KEY (trial, attempt)
+);
+CREATE TABLE epochs (
+    trial INTEGER NOT NULL REFERENCES trials (trial),
+    attempt INTEGER NOT NULL,
+    steps INTEGER NOT NULL,
+    epoch REAL NOT NULL,
+    loss REAL,
+    val_loss REAL NOT NULL,
+    f1 REAL NOT NULL,
+    images_per_second REAL NOT NULL
+);
+CREATE TABLE remarks (at REAL NOT NULL, text TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial as the journal has it."""
+
+    trial: int
+    stage: str
+    architecture: str
+    status: str
+    kind: str
+    message: str
+    spec: TrialSpec
+    result: TrialResult | None
+
+
+class Journal:
+    """The journal of one run.
+
+    Args:
+        folder: The run folder.
+        create: Whether to begin a new journal; else there must be one.
+
+    Raises:
+        RunFolderError: There is none, or one of another version of automl-img.
+    """
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        path = folder / JOURNAL_FILE
+        if not create and not path.is_file():
+            raise RunFolderError(
+                "this is no run folder: it holds no journal",
+                where=str(folder),
+                hint="Runs lie in runs/ unless told otherwise.",
+            )
+        self._database = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            if create:
+                self._database.executescript(_SCHEMA)
+                self.set_meta("schema", SCHEMA_VERSION)
+            version = self.meta("schema")
+        except sqlite3.DatabaseError as error:
+            raise RunFolderError(f"the journal cannot be read: {error}", where=str(path)) from error
+        if version != SCHEMA_VERSION:
+            raise RunFolderError(
+                "the journal was written by another version of automl-img",
+                where=str(path),
+                found=version,
+                allowed=SCHEMA_VERSION,
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._database
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Keep one JSON value by key."""
+        with self._transaction() as database:
+            database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def meta(self, key: str) -> Any:
+        """Return what :meth:`set_meta` kept, or None."""
+        row = self._database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def begin(self, spec: TrialSpec, strategy_state: Any = None) -> None:
+        """A trial, or another attempt at it, begins."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO trials (trial, stage, architecture, status) VALUES (?, ?, ?, 'running') "
+                "ON CONFLICT (trial) DO UPDATE SET status = 'running', kind = '', message = ''",
+                (spec.trial, spec.stage, spec.architecture),
+            )
+            database.execute(
+                "INSERT INTO attempts VALUES (?, ?, ?, ?)",
+                (spec.trial, spec.attempt, json.dumps(spec.as_dict()), time.time()),
+            )
+            if strategy_state is not None:
+                database.execute("INSERT OR REPLACE INTO meta VALUES ('strategy', ?)", (json.dumps(strategy_state),))
+
+    def epoch(self, trial: int, attempt: int, report: EpochReport) -> None:
+        """A trial has measured itself."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    trial,
+                    attempt,
+                    report.steps,
+                    report.epoch,
+                    report.loss,
+                    report.val_loss,
+                    report.f1,
+                    report.images_per_second,
+                ),
+            )
+
+    def done(self, trial: int, result: TrialResult, strategy_state: Any = None) -> None:
+        """A trial has ended well."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE trials SET status = 'done', f1 = ?, val_loss = ?, parameters = ?, result = ? WHERE trial = ?",
+                (result.f1, result.val_loss, result.parameters, json.dumps(result.as_dict()), trial),
+            )
+            if strategy_state is not None:
+                database.execute("INSERT OR REPLACE INTO meta VALUES ('strategy', ?)", (json.dumps(strategy_state),))
+
+    def failed(self, trial: int, status: str, kind: str, message: str, strategy_state: Any = None) -> None:
+        """A trial has ended without a result; ``status`` is "failed", "skipped" or "stopped"."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE trials SET status = ?, kind = ?, message = ? WHERE trial = ?", (status, kind, message, trial)
+            )
+            if strategy_state is not None:
+                database.execute("INSERT OR REPLACE INTO meta VALUES ('strategy', ?)", (json.dumps(strategy_state),))
+
+    def remark(self, text: str) -> None:
+        """Keep a decision or a warning for the report."""
+        with self._transaction() as database:
+            database.execute("INSERT INTO remarks VALUES (?, ?)", (time.time(), text))
+
+    def remarks(self) -> list[str]:
+        """The decisions and warnings, in their order."""
+        return [text for (text,) in self._database.execute("SELECT text FROM remarks ORDER BY at")]
+
+    def trials(self) -> list[TrialRow]:
+        """All trials, each with its last attempt's spec, in the order in which they began."""
+        rows = self._database.execute(
+            "SELECT t.trial, t.stage, t.architecture, t.status, t.kind, t.message, a.spec, t.result FROM trials t "
+            "JOIN attempts a ON a.trial = t.trial AND a.attempt = "
+            "(SELECT MAX(attempt) FROM attempts WHERE trial = t.trial) ORDER BY t.trial"
+        )
+        return [_row(row) for row in rows]
+
+    def epochs(self, trial: int) -> list[dict[str, float]]:
+        """The measurements of a trial's last attempt, in their order."""
+        names = ("steps", "epoch", "loss", "val_loss", "f1", "images_per_second")
+        rows = self._database.execute(
+            f"SELECT {', '.join(names)} FROM epochs WHERE trial = ? AND attempt = "
+            "(SELECT MAX(attempt) FROM epochs WHERE trial = ?) ORDER BY steps",
+            (trial, trial),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+
+def _row(row: tuple[Any, ...]) -> TrialRow:
+    trial, stage, architecture, status, kind, message, spec, result = row
+    outcome = TrialResult(**json.loads(result)) if result else None
+    return TrialRow(trial, stage, architecture, status, kind, message, TrialSpec.from_dict(json.loads(spec)), outcome)

@@ -1,0 +1,191 @@
+"""Everything before the first trial: the data is loaded, described, stored and split; the architectures are estimated."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl_img.data.analysis import analyse
+from automl_img.data.arrays import validated
+from automl_img.data.splits import SplitIndices, make_splits
+from automl_img.data.store import PreparedStore
+from automl_img.errors import AutoMLImageError, DataError, PluginError, RunFolderError, nearest
+from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.tasks import EstimateArgument, Place, estimate
+from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
+from automl_img.recipe import Recipe
+from automl_img.search.scheduler import Start
+from automl_img.search.space import SearchSpace
+from automl_img.training.cost import Estimate
+
+DEFAULT_SECONDS_PER_IMAGE = (
+    1e-3  # a step's time per image that is called affordable where no time budget says otherwise
+)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The data of a search.
+
+    Attributes:
+        store: The prepared images.
+        splits: Which of them train, validate and test.
+        mean, std: Of each channel over the training images, on the scale 0 to 255.
+        imbalance: Images of the largest class over those of the smallest.
+        notes: What a person should know of the data, a sentence each.
+        description: The analysis as plain data.
+    """
+
+    store: PreparedStore
+    splits: SplitIndices
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    imbalance: float
+    notes: tuple[str, ...]
+    description: dict[str, Any]
+
+
+def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
+    """Return the images that the recipe names.
+
+    Raises:
+        PluginError: The source is unknown, or does not know one of its options.
+        DataError: The images are not there or cannot be used.
+    """
+    source: DataSource = registry.get("source", recipe.data.source, where="data.source")
+    for key in recipe.data.options:
+        if key not in source.options:
+            raise PluginError(
+                f"the source {source.name} has no option {key!r}",
+                where=f"data.options.{key}",
+                allowed=sorted(source.options) or "none",
+                hint=nearest(key, source.options),
+            )
+    path = None if recipe.data.path is None else Path(recipe.data.path).expanduser().absolute()
+    return source.load(path, dict(recipe.data.options))
+
+
+def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int, int], None]) -> PreparedData:
+    """Check, describe, store and split the images.
+
+    Raises:
+        DataError: They cannot be used for a search.
+    """
+    dataset = validated(dataset)
+    analysis = analyse(dataset, seed=recipe.seed)
+    height, width = recipe.data.size() or (analysis.height, analysis.width)
+    channels = analysis.channels if recipe.data.channels == "auto" else recipe.data.channels
+    store = PreparedStore.prepare(
+        dataset,
+        height=height,
+        width=width,
+        channels=channels,
+        progress=progress,
+        max_unreadable=recipe.data.max_unreadable,
+    )
+    splits = make_splits(
+        store.labels, store.given, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.seed
+    )
+    mean, std = store.channel_statistics(splits.train, seed=recipe.seed)
+    notes = (*dataset.notes, *analysis.warnings, *splits.notes)
+    return PreparedData(store, splits, mean, std, analysis.imbalance, notes, analysis.as_dict())
+
+
+def estimate_starts(
+    space: SearchSpace,
+    registry: PluginRegistry,
+    place: Place,
+    *,
+    seed_image: Any,
+    precision: str,
+    seconds_per_image: float,
+    weights: str,
+    slots: int,
+) -> list[Estimate]:
+    """Estimate each architecture in child processes and choose the member that fits.
+
+    Args:
+        space: The search space.
+        registry: The plugins.
+        place: Where the children find data and plugins.
+        seed_image: Traits of the images.
+        precision: Keras dtype policy.
+        seconds_per_image: Longest wanted time of a training step, divided by the batch size.
+        weights: "none" or pretrained weights.
+        slots: Child processes at once.
+    """
+    names = [str(name) for p in space.parameters if p.name == "architecture" for name in p.values]
+    estimates: list[Estimate] = []
+    candidates = []
+    for name in names:
+        try:
+            members = [dict(member) for member in registry.get("architecture", name).members(seed_image)] or [{}]
+            values = tuple(space.start(name, member) for member in (members[-1:] if weights != "none" else members))
+            candidates.append((name, values))
+        except Exception as error:
+            estimates.append(Estimate(name, -1, 0, {}, None, f"{type(error).__name__}: {error}"))
+    shares = [tuple(candidates[i::slots]) for i in range(slots)]
+    arguments = [EstimateArgument(place, share, precision, seconds_per_image, weights) for share in shares if share]
+    return estimates + [found for part in _run_all(arguments) for found in part]
+
+
+def _run_all(arguments: Sequence[EstimateArgument]) -> list[list[Estimate]]:
+    with tempfile.TemporaryDirectory() as folder:
+        children = [ChildProcess(estimate, a, Path(folder) / f"{i}.txt") for i, a in enumerate(arguments)]
+        answers: dict[int, list[Estimate]] = {}
+        try:
+            while len(answers) < len(children):
+                waiting = [child for i, child in enumerate(children) if i not in answers]
+                wait_for_news(waiting, 1.0)
+                for i, child in enumerate(children):
+                    for news in child.news():
+                        if isinstance(news, TaskDone):
+                            answers[i] = news.value
+                        elif isinstance(news, TaskFailed):
+                            answers[i] = [
+                                Estimate(name, -1, 0, {}, None, f"its estimate failed: {news.message}")
+                                for name, _ in arguments[i].candidates
+                            ]
+        finally:
+            for i, child in enumerate(children):
+                if i not in answers:
+                    child.end()
+        return [answers[i] for i in range(len(children))]
+
+
+def starts_of(estimates: Sequence[Estimate]) -> list[Start]:
+    """The starting points, cheapest first."""
+    usable = [found for found in estimates if found.cost is not None]
+    usable.sort(key=lambda found: (found.cost.seconds if found.cost else 0.0, found.architecture))
+    return [
+        Start(found.architecture, found.values, found.cost.seconds, f"{found.member + 1} of {found.members}")
+        for found in usable
+        if found.cost is not None
+    ]
+
+
+def reopened_store(recipe: Recipe, described: Mapping[str, Any], folder: Path) -> PreparedStore:
+    """Return the images that an earlier run was made from: from the cache, or prepared again from their source.
+
+    Raises:
+        RunFolderError: They are no longer there, or are no longer the same.
+    """
+    try:
+        store = PreparedStore.open(Path(described["store"]))
+    except DataError:
+        store = _prepared_again(recipe, described, folder)
+    if store.fingerprint != described["fingerprint"]:
+        raise RunFolderError("the images are no longer those that this run was made from", where=str(folder))
+    return store
+
+
+def _prepared_again(recipe: Recipe, described: Mapping[str, Any], folder: Path) -> PreparedStore:
+    registry = discover(modules=recipe.plugins.modules, only=recipe.plugins.only, block=recipe.plugins.block)
+    try:
+        dataset = load_dataset(recipe, registry)
+    except AutoMLImageError as error:
+        raise RunFolderError(f"the images of this run are no longer there: {error}", where=str(folder)) from error
+    return prepare_data(recipe, dataset, lambda done, total: None).store

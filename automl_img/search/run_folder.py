@@ -1,0 +1,109 @@
+"""The run folder: what it holds, and what is deleted from it when the search has ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl_img.errors import RunFolderError
+from automl_img.search.leaderboard import Entry, to_csv
+from automl_img.training.artifacts import replacing, write_json
+
+RECIPE_FILE = "recipe.json"
+VERSIONS_FILE = "versions.json"
+DATA_FILE = "data.json"
+SPLITS_FILE = "splits.npz"
+LEADERBOARD_FILE = "leaderboard.csv"
+METRICS_FILE = "metrics.json"
+MODEL_FOLDER = "model"
+TRIALS_FOLDER = "trials"
+
+
+class RunFolder:
+    """The files of one run.
+
+    ``recipe.json`` the resolved recipe · ``versions.json`` libraries, plugins, machine · ``data.json`` fingerprint and traits of the
+    data · ``splits.npz`` indices of the splits · ``journal.sqlite`` all trials · ``leaderboard.csv`` · ``metrics.json`` ·
+    ``model/`` the best model · ``trials/<trial>/<attempt>/`` logs, and weights as far as they are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make a new run folder.
+
+        Raises:
+            RunFolderError: It exists and is not empty, or cannot be made.
+        """
+        try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise RunFolderError(
+                    "the run folder exists and is not empty", where=str(path), hint="Give another with --out."
+                )
+            path.mkdir(parents=True, exist_ok=True)
+            (path / TRIALS_FOLDER).mkdir()
+        except OSError as error:
+            raise RunFolderError(f"the run folder cannot be made: {error}", where=str(path)) from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """Open the folder of an earlier run.
+
+        Raises:
+            RunFolderError: It is no run folder.
+        """
+        folder = cls(Path(path))
+        if not (folder.path / RECIPE_FILE).is_file():
+            problem = "this is no run folder" if folder.path.exists() else "there is no such run folder"
+            raise RunFolderError(problem, where=str(path), hint="Runs lie in runs/ unless told otherwise.")
+        return folder
+
+    @property
+    def trials(self) -> Path:
+        """Where the trials' own folders are."""
+        return self.path / TRIALS_FOLDER
+
+    @property
+    def model(self) -> Path:
+        """Where the best model is."""
+        return self.path / MODEL_FOLDER
+
+    @property
+    def splits(self) -> Path:
+        """The file of the splits' indices."""
+        return self.path / SPLITS_FILE
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write one of the JSON files."""
+        write_json(self.path / name, content)
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Read one of the JSON files.
+
+        Raises:
+            RunFolderError: It is missing or is no JSON.
+        """
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{name} cannot be read: {error}", where=str(self.path)) from error
+        return content
+
+    def write_leaderboard(self, entries: list[Entry]) -> None:
+        """Write ``leaderboard.csv``."""
+        with replacing(self.path / LEADERBOARD_FILE) as temporary:
+            temporary.write_text(to_csv(entries), encoding="utf-8")
+
+    def delete_weights(self) -> None:
+        """Delete the weights of all trials; the best model has its own copy, logs stay."""
+        for weights in self.trials.rglob("*.weights.h5"):
+            weights.unlink(missing_ok=True)
+
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())

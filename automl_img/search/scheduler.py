@@ -1,0 +1,443 @@
+"""Decides which trial comes next. Has no files, no processes and no clock: time comes in as an argument."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from automl_img.plugin import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
+from automl_img.search.budget import Budget
+from automl_img.search.space import SearchSpace
+from automl_img.search.stages import LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, plan_stages
+from automl_img.training.spec import FailureKind, Fidelity, TrialResult, TrialSpec
+
+AFFINITY = 0.85  # an augmentation below it makes other images of the classes than the network knows
+PROMISING = 3  # architectures that the search stage goes on with
+LEAST_EPOCHS = 2.0  # an architecture that cannot do so many passes in its share of the budget is skipped
+RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1}
+LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
+
+LOOK, SEARCH, FINAL = "look", "search", "final"
+
+
+@dataclass(frozen=True)
+class Start:
+    """A starting point: an architecture at the size that fits the budget.
+
+    Attributes:
+        architecture: Name of the plugin.
+        values: Hyperparameter values by full name.
+        seconds_per_image: Predicted time of a training step on one image.
+        member: Its size in words: "3 of 5".
+    """
+
+    architecture: str
+    values: Mapping[str, Any]
+    seconds_per_image: float
+    member: str = ""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What does not change during a search.
+
+    Attributes:
+        seed: Seed of everything random.
+        epochs: Epochs of a full training.
+        patience: Measurements without a better F1 after which a trial ends.
+        examples: Training images.
+        slots: Trials at once.
+        end: Seconds since the search began at which all training must have ended; infinite without a time budget.
+        final_share: Share of the time for the final training.
+        precision: Keras dtype policy.
+        deterministic: Use deterministic operations and epoch-bound schedules.
+        weights: "none" or pretrained weights.
+        probe: Augmentations that a long training should start with if they leave images recognisable.
+        augmentations: All augmentations in the space.
+        versions: Versions of the plugins by "kind/name".
+        parameter_limit, seconds_limit: Of one trial.
+        options: Settings of the strategy.
+    """
+
+    seed: int
+    epochs: int
+    patience: int
+    examples: int
+    slots: int
+    end: float
+    final_share: float
+    precision: str
+    deterministic: bool = False
+    weights: str = "none"
+    probe: tuple[str, ...] = ()
+    augmentations: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    parameter_limit: int | None = None
+    seconds_limit: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Record:
+    spec: TrialSpec
+    key: str
+    fraction: float
+    result: TrialResult | None = None
+
+
+class Scheduler:
+    """Hands out trials in stages: looks at starting points, a search among the promising, the final training of the best.
+
+    Without a time budget, or with few trials, there is one stage in which each trial is a full training.
+
+    Args:
+        space: The search space.
+        starts: Starting points, in the order in which they are tried.
+        strategy: Chooses the trials of the search; not started yet.
+        budget: What may be spent.
+        rules: What does not change.
+        elapsed: Seconds since the search began.
+        decided: Receives a sentence for each decision a person may want to know.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        starts: Sequence[Start],
+        strategy: SearchStrategy,
+        budget: Budget,
+        rules: Rules,
+        elapsed: float,
+        decided: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.budget = budget
+        self.skipped: list[tuple[str, str]] = []
+        self.stage = ""
+        self._space, self._strategy, self._rules, self._decided = space, strategy, rules, decided
+        self._queue = list(starts)
+        self._starts = list(starts)
+        self._records: dict[int, _Record] = {}
+        self._running: set[int] = set()
+        self._retries: list[TrialSpec] = []
+        self._number = 0
+        self._affinity: dict[str, float] = {}
+        self._strategy_started = False
+        self._strategy_done = False
+        self._finals: list[tuple[str, dict[str, Any]]] | None = None
+        self._stopping = False
+        self.plan = self._plan(elapsed)
+        self._skip_looks_that_do_not_fit()
+
+    # -- what the engine calls ---------------------------------------------------------------------------------------------------
+
+    def next(self, elapsed: float) -> TrialSpec | Signal:
+        """Return the next trial, WAIT until a running one has ended, or DONE."""
+        if self._retries and not self._stopping:
+            return self._launch_again(self._retries.pop(0), elapsed)
+        if self._stopping or not self.budget.countable_left:
+            return WAIT if self._running else DONE
+        spec = self._next_full(elapsed) if self.plan is None else self._next_staged(elapsed, self.plan)
+        return spec if spec is not DONE or not self._running else WAIT
+
+    def record(self, trial: int, result: TrialResult) -> None:
+        """A trial has ended well."""
+        record = self._records[trial]
+        record.result = result
+        self._running.discard(trial)
+        self.budget = self.budget.with_epochs(result.epochs)
+        if result.affinity and not self._affinity:
+            self._affinity = dict(result.affinity)
+            self._tell_affinity()
+        self._tell(record, result.f1)
+
+    def fail(self, trial: int, kind: FailureKind, message: str) -> bool:
+        """A trial has ended without a result; returns whether it will be tried again."""
+        record = self._records[trial]
+        self._running.discard(trial)
+        if record.spec.attempt <= RETRIES.get(kind, 0) and not self._stopping:
+            self._retries.append(_again(record.spec, kind))
+            return True
+        self._tell(record, None)
+        return False
+
+    def interrupt(self) -> None:
+        """Begin nothing more."""
+        self._stopping = True
+
+    def state(self) -> dict[str, Any] | None:
+        """The strategy's state, for the journal."""
+        return self._strategy.state() if self._strategy_started else None
+
+    # -- planning ----------------------------------------------------------------------------------------------------------------
+
+    def _plan(self, elapsed: float) -> StagePlan | None:
+        rules = self._rules
+        if math.isinf(rules.end) or rules.final_share == 0 or rules.deterministic or not self._starts:
+            return None
+        full = max(self._full_seconds(start) for start in self._starts) * rules.slots
+        plan = plan_stages(
+            elapsed=elapsed,
+            end=rules.end,
+            starts=len(self._starts),
+            slots=rules.slots,
+            final_share=rules.final_share,
+            full_seconds=full,
+        )
+        share = (rules.end - elapsed) * rules.slots / self.budget.trials_left
+        return None if share > 3 * plan.look_slot and not math.isinf(self.budget.trials_left) else plan
+
+    def _full_seconds(self, start: Start) -> float:
+        return self._rules.epochs * self._rules.examples * start.seconds_per_image
+
+    def _skip_looks_that_do_not_fit(self) -> None:
+        if self.plan is not None and self.plan.looks < len(self._queue):
+            for start in self._queue[self.plan.looks :]:
+                needed = SHORTEST_LOOK + LOOK_OVERHEAD
+                reason = f"the budget has no {needed:.0f} s for a look at it; {self.plan.looks} cheaper starting points come first"
+                self.skipped.append((start.architecture, reason))
+            self._queue = self._queue[: self.plan.looks]
+
+    # -- every trial a full training ---------------------------------------------------------------------------------------------
+
+    def _next_full(self, elapsed: float) -> TrialSpec | Signal:
+        rules = self._rules
+        left = rules.end - elapsed
+        if left < SHORTEST_LOOK + LOOK_OVERHEAD:
+            return DONE
+        first = not self._records
+        if self._queue and rules.probe and not first and not self._affinity and self._running:
+            return WAIT  # the first trial tells which augmentations suit the images
+        deadline = None
+        if not math.isinf(left):
+            parallel = 1 if first and rules.probe else min(rules.slots, self.budget.trials_left)
+            deadline = min(left, max(SHORTEST_LOOK + LOOK_OVERHEAD, left * parallel / max(1, self.budget.trials_left)))
+            if math.isinf(self.budget.trials_left):
+                deadline = left
+        threads = self._threads(min(rules.slots, self.budget.trials_left))
+        if self._queue:
+            start = self._queue.pop(0)
+            values = dict(start.values) if first else self._with_policy(start.values)
+            why = f"the starting point of {start.architecture}"
+            return self._launch(SEARCH, why, values, deadline, threads=threads, probe=rules.probe if first else ())
+        return self._suggested(SEARCH, deadline, None, threads)
+
+    # -- stages ------------------------------------------------------------------------------------------------------------------
+
+    def _next_staged(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
+        rules = self._rules
+        threads = self._threads(rules.slots)
+        if self._queue:
+            self.stage = LOOK
+            start = self._queue.pop(0)
+            probe = rules.probe if not self._records else ()
+            why = f"a look at {start.architecture}"
+            seconds = min(plan.look_seconds, self._seconds_until(plan.search_end, elapsed))
+            return self._launch(
+                LOOK,
+                why,
+                start.values,
+                2 * plan.look_slot,
+                seconds=seconds,
+                threads=threads,
+                probe=probe,
+                required=(LEAST_EPOCHS, plan.final_seconds * 2 / rules.slots),
+            )
+        if self._finals is None:
+            spec = self._next_of_search(elapsed, plan, threads)
+            if spec is not DONE:
+                return spec
+            if self._running:
+                return WAIT
+            self._finals = self._rank_finals()
+        return self._next_final(elapsed, plan)
+
+    def _next_of_search(self, elapsed: float, plan: StagePlan, threads: int) -> TrialSpec | Signal:
+        if elapsed + plan.search_slot > plan.search_end:
+            return DONE
+        if not self._strategy_started and self._running:
+            return WAIT  # which architectures are promising is known when the last look has ended
+        if not self._done_records():
+            return DONE
+        self.stage = SEARCH
+        return self._suggested(SEARCH, 2 * plan.search_slot, plan.search_seconds, threads)
+
+    def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
+        if self._running:
+            return WAIT
+        left = plan.end - elapsed
+        first = self.stage != FINAL
+        if left < SHORTEST_LOOK + LOOK_OVERHEAD or (not first and left < LEAST_FULL * plan.final_seconds):
+            return DONE
+        if not self._finals:
+            return DONE if first else self._suggested(SEARCH, left, None, 0)
+        self.stage = FINAL
+        why, values = self._finals.pop(0)
+        return self._launch(FINAL, why, values, left, threads=0)
+
+    def _rank_finals(self) -> list[tuple[str, dict[str, Any]]]:
+        ranked = sorted(self._done_records(), key=_worth)
+        finals = []
+        architectures: set[str] = set()
+        for record in ranked:
+            if record.spec.architecture in architectures:
+                continue
+            architectures.add(record.spec.architecture)
+            assert record.result is not None
+            why = f"the best of {record.spec.architecture} so far (F1 {record.result.f1:.3f}), trained in full"
+            finals.append((why, self._with_policy(record.spec.values)))
+        return finals[:PROMISING]
+
+    # -- trials ------------------------------------------------------------------------------------------------------------------
+
+    def _suggested(self, stage: str, deadline: float | None, seconds: float | None, threads: int) -> TrialSpec | Signal:
+        if self._strategy_done:
+            return DONE
+        if not self._strategy_started:
+            self._start_strategy()
+        suggestion = self._strategy.ask()
+        if not isinstance(suggestion, Suggestion):
+            self._strategy_done = suggestion is DONE
+            return suggestion
+        why = f"suggested by {self._strategy.name}"
+        epochs = max(1, round(suggestion.fraction * self._rules.epochs))
+        return self._launch(
+            stage,
+            why,
+            self._space.complete(suggestion.values),
+            deadline,
+            seconds=seconds,
+            threads=threads,
+            key=suggestion.key,
+            epochs=epochs,
+            fraction=suggestion.fraction,
+        )
+
+    def _start_strategy(self) -> None:
+        done = sorted(self._done_records(), key=_worth)
+        promising = list(dict.fromkeys(record.spec.architecture for record in done))[:PROMISING]
+        if self.plan is not None and len(promising) < len({start.architecture for start in self._starts}):
+            self._decided(f"the search goes on with {', '.join(promising)}: the best after the looks")
+            unfit = [f"augmentation.{n}" for n, value in self._affinity.items() if value < AFFINITY]
+            self._space = self._space.narrowed(promising, unfit)
+        trials = self.budget.trials_left
+        if math.isinf(trials):
+            trials = 20 if self.plan is None else max(4, self._expected_suggestions(self.plan))
+        self._strategy.start(
+            Problem(self._space.free(), self._rules.seed, int(trials), self._rules.epochs, dict(self._rules.options))
+        )
+        self._strategy_started = True
+        for record in sorted(done, key=lambda record: record.spec.trial):
+            assert record.result is not None
+            self._strategy.tell(Outcome(record.key, record.spec.values, record.result.f1, record.fraction))
+
+    def _expected_suggestions(self, plan: StagePlan) -> int:
+        time = max(0.0, plan.search_end - plan.looks / self._rules.slots * plan.look_slot)
+        return int(time * self._rules.slots / plan.search_slot)
+
+    def _launch(
+        self,
+        stage: str,
+        why: str,
+        values: Mapping[str, Any],
+        deadline: float | None,
+        *,
+        threads: int,
+        seconds: float | None = None,
+        probe: tuple[str, ...] = (),
+        required: tuple[float, float] = (0.0, 0.0),
+        key: str = "",
+        epochs: int | None = None,
+        fraction: float = 1.0,
+    ) -> TrialSpec:
+        rules = self._rules
+        self._number += 1
+        self.budget = self.budget.with_trial()
+        wanted = rules.epochs if epochs is None else epochs
+        if not math.isinf(self.budget.epochs_left):
+            wanted = max(1, min(wanted, int(self.budget.epochs_left)))
+        limits = [limit for limit in (deadline, rules.seconds_limit) if limit is not None]
+        spec = TrialSpec(
+            trial=self._number,
+            attempt=1,
+            stage=stage,
+            why=why,
+            values=dict(values),
+            plugins=self._versions(values),
+            fidelity=Fidelity(wanted, seconds),
+            seed=rules.seed,
+            deadline=min(limits) if limits else None,
+            threads=threads,
+            precision=rules.precision,
+            deterministic=rules.deterministic,
+            weights=rules.weights,
+            patience=rules.patience,
+            probe=probe,
+            required_epochs=required[0],
+            required_seconds=required[1],
+            parameter_limit=rules.parameter_limit,
+        )
+        self._records[spec.trial] = _Record(spec, key or f"start-{spec.trial}", fraction)
+        self._running.add(spec.trial)
+        return spec
+
+    def _launch_again(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
+        left = self._rules.end - elapsed
+        if left < SHORTEST_LOOK + LOOK_OVERHEAD:
+            self._tell(self._records[spec.trial], None)
+            return self.next(elapsed)
+        if spec.deadline is not None and not math.isinf(left):
+            spec = replace(spec, deadline=min(spec.deadline, left))
+        self._records[spec.trial].spec = spec
+        self._running.add(spec.trial)
+        return spec
+
+    def _versions(self, values: Mapping[str, Any]) -> dict[str, str]:
+        used = {f"architecture/{values['architecture']}"}
+        used |= {name.replace(".", "/") for name, on in values.items() if on is True and name.count(".") == 1}
+        return {name: version for name, version in self._rules.versions.items() if name in used}
+
+    def _threads(self, parallel: float) -> int:
+        return 1 if parallel > 1 else 0
+
+    def _seconds_until(self, moment: float, elapsed: float) -> float:
+        return max(SHORTEST_LOOK, moment - elapsed - LOOK_OVERHEAD)
+
+    # -- what was learned --------------------------------------------------------------------------------------------------------
+
+    def _tell(self, record: _Record, score: float | None) -> None:
+        if self._strategy_started:
+            self._strategy.tell(Outcome(record.key, record.spec.values, score, record.fraction))
+
+    def _done_records(self) -> list[_Record]:
+        return [record for record in self._records.values() if record.result is not None]
+
+    def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Switch on the augmentations that are recommended and leave images recognisable."""
+        chosen = [name for name in self._recognisable() if name in self._rules.probe]
+        return self._space.complete({**values, **{f"augmentation.{name}": True for name in chosen}})
+
+    def _recognisable(self) -> list[str]:
+        return sorted(name for name, value in self._affinity.items() if value >= AFFINITY)
+
+    def _tell_affinity(self) -> None:
+        suited = self._recognisable()
+        unfit = [f"{name} ({value:.2f})" for name, value in sorted(self._affinity.items()) if value < AFFINITY]
+        text = f"augmentations that leave validation images recognisable: {', '.join(suited) or 'none'}"
+        self._decided(f"{text}; left out: {', '.join(unfit)}" if unfit else text)
+
+
+def _worth(record: _Record) -> tuple[float, float, int]:
+    assert record.result is not None
+    return (-record.result.f1, record.result.val_loss, record.result.parameters)
+
+
+def _again(spec: TrialSpec, kind: FailureKind) -> TrialSpec:
+    """The next attempt; after running out of memory with half the batch and the learning rate scaled by √½ (Krizhevsky, 2014)."""
+    values = dict(spec.values)
+    if kind is FailureKind.OUT_OF_MEMORY:
+        values["batch_size"] = max(1, int(values["batch_size"]) // 2)
+        rate = f"optimizer.{values['optimizer']}.lr"
+        values[rate] = float(values[rate]) / math.sqrt(2)
+    return replace(spec, attempt=spec.attempt + 1, values=values)

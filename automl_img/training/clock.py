@@ -1,0 +1,50 @@
+"""The clock of a trial: how much is done, by time or by steps, whichever is further; the learning rate follows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from automl_img.training.schedules import level
+
+
+class TrainingClock:
+    """Measures the progress of a training that ends at a time or after a number of steps, whichever comes first.
+
+    Args:
+        total_steps: Steps of the whole training.
+        now: Tells the time in seconds; another clock in tests.
+    """
+
+    def __init__(self, total_steps: int, now: Callable[[], float] = time.monotonic) -> None:
+        self.total_steps = total_steps
+        self.steps = 0
+        self._now = now
+        self._begin = now()
+        self._end: float | None = None
+
+    def start(self, seconds: float | None) -> None:
+        """Begin now; the time ends after ``seconds``, or never."""
+        self._begin = self._now()
+        self._end = None if seconds is None else self._begin + max(seconds, 1e-3)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return self._now() - self._begin
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time is up."""
+        return self._end is not None and self._now() >= self._end
+
+    def progress(self) -> float:
+        """How much is done, from 0 to 1."""
+        by_steps = self.steps / self.total_steps
+        by_time = 0.0 if self._end is None else self.elapsed / (self._end - self._begin)
+        return min(1.0, max(by_steps, by_time))
+
+    def learning_rate(self, schedule: str, peak: float, per_execution: int) -> float:
+        """The learning rate of the next ``per_execution`` steps: the schedule at their middle."""
+        half = 0.5 * per_execution / self.total_steps
+        return peak * level(schedule, min(1.0, self.progress() + half))

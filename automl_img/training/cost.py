@@ -1,0 +1,100 @@
+"""Counts the work of a network from its layers, and predicts training speed from it, before anything is compiled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from automl_img.training.hardware import Hardware
+
+TRAINING_PASSES = 3  # forward, gradient of the inputs, gradient of the weights
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The work of one forward pass of one image.
+
+    Attributes:
+        parameters: Weights of the network.
+        flops: Floating-point operations, multiply and add counted apart.
+        seconds: Predicted time of one training step on one image, in seconds.
+        layers: Number of layers; compiling time grows with it.
+    """
+
+    parameters: int
+    flops: float
+    seconds: float
+    layers: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What came of the estimate of one architecture.
+
+    Attributes:
+        architecture: Name of the plugin.
+        member: Position of the chosen member among those that were offered; -1 if none could be built.
+        members: How many were offered.
+        values: The chosen member's hyperparameter values by full name.
+        cost: Its work.
+        problem: Why none could be built; empty otherwise.
+    """
+
+    architecture: str
+    member: int
+    members: int
+    values: Mapping[str, Any]
+    cost: Cost | None
+    problem: str = ""
+
+
+def count_cost(model: Any, hardware: Hardware, precision: str) -> Cost:
+    """Count the work of a built functional keras.Model.
+
+    Each layer takes the longer of its arithmetic and its memory traffic (the roofline model, Williams et al., 2009).
+    """
+    size = 2 if precision.startswith("mixed") else 4
+    flops = 0.0
+    seconds = 0.0
+    layers = model._flatten_layers(include_self=False) if hasattr(model, "_flatten_layers") else model.layers
+    counted = [layer for layer in layers if not getattr(layer, "layers", None)]
+    for layer in counted:
+        work = _layer_flops(layer)
+        elements = _elements(_output_shape(layer))
+        flops += work
+        seconds += TRAINING_PASSES * max(work / hardware.flops, 2 * elements * size / hardware.bandwidth)
+    return Cost(model.count_params(), flops, seconds, len(counted))
+
+
+def _layer_flops(layer: Any) -> float:
+    kernels = [weight for weight in layer.weights if "kernel" in weight.name and len(weight.shape) >= 2]
+    output = _output_shape(layer)
+    if not kernels:
+        return 5.0 * _elements(output) if layer.weights else float(_elements(output))
+    work = 0.0
+    for kernel in kernels:
+        if len(kernel.shape) == 2:  # dense, at each of its positions
+            work += 2.0 * math.prod(kernel.shape) * max(1, _elements(output) // kernel.shape[-1])
+        elif "depthwise" in kernel.name or "Depthwise" in type(layer).__name__:
+            rows, columns, channels, multiplier = kernel.shape
+            positions = _elements(output) / max(1, output[-1])
+            # Depthwise convolutions reach a small part of the peak: their arithmetic counts eightfold.
+            work += 8 * 2.0 * rows * columns * channels * multiplier * positions
+        else:
+            work += 2.0 * math.prod(kernel.shape) * _elements(output) / max(1, output[-1])
+    return work
+
+
+def _output_shape(layer: Any) -> tuple[int, ...]:
+    try:
+        output = layer.output
+    except (AttributeError, ValueError):
+        return ()
+    tensor = output[0] if isinstance(output, list | tuple) else output
+    return tuple(int(side) for side in tensor.shape[1:] if side is not None)
+
+
+def _elements(shape: tuple[int, ...]) -> int:
+    return math.prod(shape) if shape else 0

@@ -1,0 +1,86 @@
+"""What this machine can do: cores, GPUs, memory, and the precision that it gains from. Reads files only, imports no TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The machine as far as a search needs to know it.
+
+    Attributes:
+        cores: Processor cores that this process may use.
+        memory: Main memory in bytes.
+        gpus: Number of NVIDIA GPUs that may be used.
+        bfloat16: Whether the processor multiplies bfloat16 natively (AVX-512 BF16 or AMX).
+    """
+
+    cores: int
+    memory: int
+    gpus: int
+    bfloat16: bool
+
+    @classmethod
+    def detect(cls) -> Hardware:
+        """Look at the machine."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cls(cores=cores, memory=_memory(), gpus=_gpus(), bfloat16=_has_bfloat16())
+
+    def precision(self, asked: str) -> str:
+        """The Keras dtype policy for ``asked``, a policy or "auto"."""
+        if asked != "auto":
+            return asked
+        return "mixed_float16" if self.gpus else ("mixed_bfloat16" if self.bfloat16 else "float32")
+
+    def slots(self, asked: int | str) -> int:
+        """How many trials run at once: ``asked``, or one for each GPU or core as far as memory allows (3 GiB each)."""
+        if asked != "auto":
+            return int(asked)
+        return max(1, self.gpus or min(self.cores, 4, self.memory // (3 * GIB)))
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations per second that training a small network reaches, by class of hardware.
+
+        A nominal figure, so that the same choices are made on the same machine each time: about 35% of peak in a 3×3 convolution,
+        measured on one kind of server core; the speed of each trial is measured when it runs.
+        """
+        if self.gpus:
+            return 2e13
+        return self.cores * (1.0e11 if self.bfloat16 else 0.6e11)
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes per second that element-wise operations on feature maps reach; nominal, like :attr:`flops`."""
+        return 6e11 if self.gpus else self.cores * 4e9
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 8 * GIB
+
+
+def _gpus() -> int:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    if visible is None:
+        return present
+    return min(present, len([device for device in visible.split(",") if device.strip() not in ("", "-1")]))
+
+
+def _has_bfloat16() -> bool:
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    try:
+        info = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in info or "amx_bf16" in info

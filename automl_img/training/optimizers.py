@@ -1,0 +1,50 @@
+"""Optimisers and losses of a trial, from Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from automl_img.training.network import plugin_values
+
+NO_DECAY = ["bias", "gamma", "beta"]
+
+
+def make_optimizer(values: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple[Any, float]:
+    """Return the Keras optimizer that ``values`` name, and its peak learning rate.
+
+    Args:
+        values: Hyperparameter values by full name.
+        extra: Keyword arguments from regularizers; weight decay spares biases and normalisation.
+    """
+    name = values["optimizer"]
+    own = plugin_values(values, f"optimizer.{name}")
+    peak = float(own["lr"])
+    arguments: dict[str, Any] = {"learning_rate": peak, **extra}
+    if name == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=own["momentum"], nesterov=True, **arguments)
+    else:
+        kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "rmsprop": keras.optimizers.RMSprop}
+        if name == "adamw":
+            arguments.setdefault("weight_decay", 0.0)
+        optimizer = kinds[name](**arguments)
+    if arguments.get("weight_decay"):
+        optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
+    return optimizer, peak
+
+
+def make_loss(name: str) -> Any:
+    """Return the loss ``name``, a function of (targets, logits), both of shape (batch, classes)."""
+    if name == "focal":
+        return keras.losses.CategoricalFocalCrossentropy(from_logits=True)
+    if name == "mean_squared_error":
+        return _squared_error_of_probabilities
+    return keras.losses.CategoricalCrossentropy(from_logits=True)
+
+
+def _squared_error_of_probabilities(targets: Any, logits: Any) -> Any:
+    """Return the Brier score of each image; shape (batch,)."""
+    return ops.sum(ops.square(ops.softmax(logits) - targets), axis=-1)

@@ -1,0 +1,165 @@
+"""A trial as data: what to train, and what came of it. Both are JSON, so that a trial can be repeated and a search resumed."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+
+class FailureKind(enum.StrEnum):
+    """Why an attempt ended without a result."""
+
+    RAISED = "raised"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out of memory"
+    TIMEOUT = "timeout"
+    NODE_LOST = "node lost"
+    NONFINITE = "not finite"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How much of a full training a trial spends.
+
+    Attributes:
+        epochs: Epochs at most; the schedule ends there, or at the deadline if that comes first.
+        seconds: Seconds of training after the first step is compiled, at most; None: as long as the deadline allows.
+    """
+
+    epochs: int
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """All that a trial needs besides the data.
+
+    Attributes:
+        trial: Number of the trial in its search, from 1.
+        attempt: Number of the attempt at this trial, from 1.
+        stage: "look", "search" or "final".
+        why: Why the trial is run, for people.
+        values: Hyperparameter values by full name; the active ones only.
+        plugins: Versions of the plugins that take part, by "kind/name".
+        fidelity: How much of a full training to spend.
+        seed: Seed of everything random.
+        deadline: Seconds after its start at which the trial must have ended, evaluation included; None: no limit.
+        threads: Threads of one operation; 0: all cores.
+        precision: Keras dtype policy.
+        deterministic: Use TensorFlow's deterministic operations.
+        weights: "none", the name of a weight set, or a file.
+        patience: Evaluations without a better F1 after which training stops.
+        probe: Augmentations whose effect on validation images is measured at the end.
+        required_epochs: If this many epochs do not fit into ``required_seconds``, the trial is skipped after one timed step.
+        parameter_limit: The most weights that the network may have.
+    """
+
+    trial: int
+    attempt: int
+    stage: str
+    why: str
+    values: Mapping[str, Any]
+    plugins: Mapping[str, str]
+    fidelity: Fidelity
+    seed: int
+    deadline: float | None
+    threads: int
+    precision: str
+    deterministic: bool = False
+    weights: str = "none"
+    patience: int = 15
+    probe: tuple[str, ...] = ()
+    required_epochs: float = 0.0
+    required_seconds: float = 0.0
+    parameter_limit: int | None = None
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture plugin."""
+        return str(self.values["architecture"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The spec as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The spec that :meth:`as_dict` gave."""
+        fields = dict(content)
+        fields["fidelity"] = Fidelity(**fields["fidelity"])
+        fields["probe"] = tuple(fields["probe"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One measurement on the whole validation split during a trial.
+
+    Attributes:
+        epoch: Passes over the training images so far.
+        steps: Optimizer steps so far.
+        loss: Mean training loss since the last report.
+        val_loss: Mean cross-entropy on the validation split, in nats.
+        f1: Macro-F1 on the validation split.
+        progress: Share of the training that is done, 0 to 1.
+        images_per_second: Training speed since the last report.
+    """
+
+    epoch: float
+    steps: int
+    loss: float
+    val_loss: float
+    f1: float
+    progress: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What came of a trial that ended well.
+
+    Attributes:
+        f1: Best macro-F1 on the validation split; the weights that are kept are those of this measurement.
+        val_loss: Cross-entropy at that measurement.
+        epochs: Passes over the training images in all.
+        best_epoch: Passes at the best measurement.
+        steps: Optimizer steps in all.
+        parameters: Weights of the network.
+        megaflops: Floating-point operations of one forward pass of one image, in millions.
+        seconds: Wall time in all.
+        training_seconds: Wall time in training steps after the first.
+        images_per_second: Training speed.
+        why_ended: "epochs", "time", "patience" or "stopped".
+        weights_sha256: Of the weights file.
+        affinity: Macro-F1 on validation images changed by an augmentation over macro-F1 on them as they are, by augmentation.
+    """
+
+    f1: float
+    val_loss: float
+    epochs: float
+    best_epoch: float
+    steps: int
+    parameters: int
+    megaflops: float
+    seconds: float
+    training_seconds: float
+    images_per_second: float
+    why_ended: str
+    weights_sha256: str
+    affinity: Mapping[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON can hold it."""
+        return asdict(self)
+
+
+class TrialFailure(Exception):
+    """Raised inside a trial to end it with a stated kind."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        self.kind = kind
+        self.message = message
+        super().__init__(message)

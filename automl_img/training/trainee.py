@@ -1,0 +1,78 @@
+"""What ``fit`` trains: a network with its random augmentation and its changed targets around it, which the network itself never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from automl_img.plugin import ImageTraits, PluginRegistry
+from automl_img.training.network import active_plugins
+
+Change = Callable[[Any], Any]
+
+
+class Trainee(keras.Model):
+    """Wraps a network for training.
+
+    Args:
+        network: From images (batch, height, width, channels), 0 to 255, to logits (batch, classes).
+        classes: Number of classes.
+        augment: Maps (images, targets) to (images, targets); images float32, 0 to 255, targets probabilities.
+        targets: Changes of the targets, applied after ``augment``.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        classes: int,
+        augment: Callable[[Any, Any], tuple[Any, Any]],
+        targets: Sequence[Change],
+    ) -> None:
+        super().__init__(name="trainee")
+        self.network = network
+        self._classes = classes
+        self._augment = augment
+        self._changes = list(targets)
+        self.built = True
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        """Return the network's logits."""
+        return self.network(images, training=training)
+
+    def train_step(self, data: Any) -> Any:
+        """Train on one batch (uint8 images, int labels, weights)."""
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        images = ops.cast(images, "float32")
+        targets = ops.one_hot(labels, self._classes, dtype="float32")
+        images, targets = self._augment(images, targets)
+        for change in self._changes:
+            targets = change(targets)
+        return super().train_step((images, ops.cast(targets, "float32"), weights))
+
+
+class Augment:
+    """The augmentations of a trial, in their order: those that mix labels last."""
+
+    def __init__(self, values: Mapping[str, Any], image: ImageTraits, registry: PluginRegistry, seed: int) -> None:
+        chosen = active_plugins(values, "augmentation", registry)
+        chosen.sort(key=lambda pair: (pair[0].mixes_labels, pair[0].name))
+        self._layers: list[tuple[Any, bool]] = []
+        for index, (plugin, hp) in enumerate(chosen):
+            for layer in plugin.layers(hp, image, seed + 1000 * index):
+                self._layers.append((layer, plugin.mixes_labels))
+        self._shape = (image.height, image.width, image.channels)
+
+    def __call__(self, images: Any, targets: Any) -> tuple[Any, Any]:
+        """Return changed images (batch, height, width, channels), 0 to 255, and targets (batch, classes)."""
+        for layer, mixes in self._layers:
+            if mixes:
+                mixed = layer({"images": images, "labels": targets}, training=True)
+                images, targets = mixed["images"], mixed["labels"]
+            else:
+                images = layer(images, training=True)
+        images = tf.ensure_shape(images, (None, *self._shape))
+        return images, targets

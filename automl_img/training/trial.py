@@ -1,0 +1,291 @@
+"""Trains one trial, from its spec to its result. Runs in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from automl_img.data.splits import SplitIndices
+from automl_img.data.store import PreparedStore
+from automl_img.plugin import PluginRegistry
+from automl_img.training.affinity import measure_affinity
+from automl_img.training.artifacts import WEIGHTS_FILE, save_weights
+from automl_img.training.batches import balanced_class_weights, training_batches
+from automl_img.training.callbacks import ClockCallback, Evaluation
+from automl_img.training.clock import TrainingClock
+from automl_img.training.cost import Cost, count_cost
+from automl_img.training.hardware import Hardware
+from automl_img.training.network import Network, NetworkPlan, active_plugins, build_network
+from automl_img.training.optimizers import make_loss, make_optimizer
+from automl_img.training.phases import Phase, training_phases
+from automl_img.training.scoring import Scorer
+from automl_img.training.spec import EpochReport, FailureKind, TrialFailure, TrialResult, TrialSpec
+from automl_img.training.trainee import Augment, Trainee
+
+EXECUTION_SECONDS = 0.3  # of one call of the training function: short against a deadline, long against its overhead
+EVALUATION_SHARE = 0.05  # of the training time that measuring the validation split may take
+SAVE_EVERY = 10.0  # seconds between two writes of better weights while training goes on
+CLOSING_SECONDS = 1.0  # for writing the weights and the result
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """The data of a search as each trial opens it.
+
+    Attributes:
+        store: The prepared images.
+        splits: Which of them train, validate and test.
+        mean, std: Of each channel over the training images.
+    """
+
+    store: PreparedStore
+    splits: SplitIndices
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def plan(self, spec: TrialSpec) -> NetworkPlan:
+        """The structure of the trial's network."""
+        return NetworkPlan(spec.values, self.store.traits, self.mean, self.std, spec.weights != "none")
+
+
+def train_trial(
+    spec: TrialSpec,
+    data: TrialData,
+    registry: PluginRegistry,
+    folder: Path,
+    *,
+    begun: float,
+    report: Callable[[EpochReport], None],
+    stop_asked: Callable[[], bool],
+) -> TrialResult:
+    """Train ``spec`` and leave its best weights in ``folder``.
+
+    Args:
+        spec: What to train.
+        data: On what.
+        registry: The plugins.
+        folder: Where the weights go.
+        begun: ``time.monotonic()`` at which the trial's deadline began to run.
+        report: Receives each measurement.
+        stop_asked: Tells whether the trial shall end in good order.
+
+    Raises:
+        TrialFailure: The trial cannot be trained in its time, is too large, or its numbers are no longer finite.
+    """
+    configure(spec.threads, spec.precision, spec.seed, deterministic=spec.deterministic)
+    plan = data.plan(spec)
+    network = build_network(plan, registry, weights=spec.weights if plan.pretrained else None)
+    cost = count_cost(network.model, Hardware.detect(), spec.precision)
+    if spec.parameter_limit is not None and cost.parameters > spec.parameter_limit:
+        raise TrialFailure(
+            FailureKind.SKIPPED, f"{cost.parameters:,} weights are above the limit of {spec.parameter_limit:,}"
+        )
+    training = _Training(spec, data, registry, network, cost, folder)
+    training.run(begun, report, stop_asked)
+    return training.result(begun)
+
+
+def configure(threads: int, precision: str, seed: int, *, deterministic: bool = False) -> None:
+    """Set up TensorFlow in a fresh process, before its first operation; ``threads`` 0 means all cores."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+    keras.mixed_precision.set_global_policy(precision)
+
+
+class _Training:
+    """One trial while it runs."""
+
+    def __init__(
+        self, spec: TrialSpec, data: TrialData, registry: PluginRegistry, network: Network, cost: Cost, folder: Path
+    ) -> None:
+        self.spec, self.data, self.registry, self.network, self.cost = spec, data, registry, network, cost
+        self.weights_file = folder / WEIGHTS_FILE
+        self.batch_size = min(int(spec.values["batch_size"]), len(data.splits.train))
+        self.steps_per_pass = max(1, round(len(data.splits.train) / self.batch_size))
+        self.scorer = Scorer(network.model)
+        self.evaluation: Evaluation | None = None
+        self.steps = 0
+        self.training_seconds = 0.0
+        self.why_ended = ""
+        self.saved_at = time.monotonic()
+
+    def run(self, begun: float, report: Callable[[EpochReport], None], stop_asked: Callable[[], bool]) -> None:
+        """Train through all phases; the best weights are in the network and on disk at the end."""
+        store, validation = self.data.store, self.data.splits.validation
+        evaluation_seconds = self.scorer.time_pass(store.images, validation)
+        reserve = 1.5 * evaluation_seconds + CLOSING_SECONDS + (evaluation_seconds + 3.0 if self.spec.probe else 0.0)
+        left = 1.0
+        for phase in training_phases(self.spec.values, self.network):
+            phase.prepare(self.network)
+            trainee, peak = self._compiled(phase)
+            batches = self._batches()
+            step_seconds = self._time_steps(trainee, batches)
+            if left == 1.0:
+                self._refuse_if_hopeless(step_seconds)
+            clock = TrainingClock(max(1, round(self.steps_per_pass * self.spec.fidelity.epochs * phase.share)))
+            seconds = self._seconds(begun, reserve)
+            clock.start(None if seconds is None else seconds * phase.share / left)
+            callback = ClockCallback(clock, str(self.spec.values["schedule"]), peak, stop_asked)
+            self.evaluation = self._evaluation(callback, report)
+            interval = self._interval(step_seconds, evaluation_seconds, clock.total_steps)
+            trainee.fit(
+                batches,
+                epochs=10**9,
+                steps_per_epoch=interval,
+                callbacks=[callback, *self._regularizer_callbacks(), self.evaluation],
+                verbose=0,
+            )
+            self.steps += clock.steps
+            self.training_seconds += clock.elapsed
+            self.why_ended = callback.why_ended
+            left -= phase.share
+            if callback.why_ended == "stopped":
+                break
+        assert self.evaluation is not None
+        self.network.model.set_weights(self.evaluation.best_weights)
+
+    def result(self, begun: float) -> TrialResult:
+        """Write the best weights and sum the trial up."""
+        assert self.evaluation is not None and self.evaluation.best is not None
+        best = self.evaluation.best
+        store, validation = self.data.store, self.data.splits.validation
+        affinity = (
+            measure_affinity(
+                self.spec.probe,
+                self.registry,
+                self.scorer,
+                store.images[validation],
+                store.labels[validation],
+                store.traits,
+                self.spec.seed,
+            )
+            if self.spec.probe
+            else {}
+        )
+        sha256 = save_weights(self.network.model, self.weights_file)
+        return TrialResult(
+            f1=best.f1,
+            val_loss=best.val_loss,
+            epochs=self.steps * self.batch_size / len(self.data.splits.train),
+            best_epoch=best.epoch,
+            steps=self.steps,
+            parameters=self.cost.parameters,
+            megaflops=self.cost.flops / 1e6,
+            seconds=time.monotonic() - begun,
+            training_seconds=self.training_seconds,
+            images_per_second=self.steps * self.batch_size / max(1e-9, self.training_seconds),
+            why_ended=self.why_ended,
+            weights_sha256=sha256,
+            affinity=affinity,
+        )
+
+    def _compiled(self, phase: Phase) -> tuple[Trainee, float]:
+        values, spec = self.spec.values, self.spec
+        regularizers = active_plugins(values, "regularizer", self.registry)
+        extra: dict[str, Any] = {}
+        for plugin, hp in regularizers:
+            extra.update(plugin.optimizer(hp))
+        optimizer, peak = make_optimizer(values, extra)
+        image = self.data.store.traits
+        trainee = Trainee(
+            self.network.model,
+            image.classes,
+            Augment(values, image, self.registry, spec.seed),
+            [partial(plugin.targets, hp) for plugin, hp in regularizers],
+        )
+        total = self.steps_per_pass * spec.fidelity.epochs
+        wanted = EXECUTION_SECONDS / max(1e-9, self.cost.seconds * self.batch_size)
+        trainee.compile(
+            optimizer=optimizer,
+            loss=make_loss(str(values["loss"])),
+            steps_per_execution=max(1, min(round(wanted), 20, total // 50, self.steps_per_pass)),
+            jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
+        )
+        return trainee, peak if phase.lr is None else phase.lr
+
+    def _batches(self) -> Any:
+        store, train = self.data.store, self.data.splits.train
+        balanced = self.spec.values.get("class_weights") == "balanced"
+        return training_batches(
+            store.images,
+            store.labels,
+            train,
+            batch_size=self.batch_size,
+            seed=self.spec.seed,
+            class_weights=balanced_class_weights(store.labels[train], store.traits.classes) if balanced else None,
+        )
+
+    def _time_steps(self, trainee: Trainee, batches: Any) -> float:
+        """Compile the training function and return the seconds of one step, from one execution at a learning rate of zero."""
+        trainee.optimizer.learning_rate.assign(0.0)
+        trainee.make_train_function()
+        iterator = iter(batches)
+        trainee.train_function(iterator)
+        begin = time.monotonic()
+        float(trainee.train_function(iterator)["loss"])
+        return (time.monotonic() - begin) / int(trainee.steps_per_execution)
+
+    def _refuse_if_hopeless(self, step_seconds: float) -> None:
+        spec = self.spec
+        needed = spec.required_epochs * self.steps_per_pass * step_seconds
+        if spec.required_epochs and needed > spec.required_seconds:
+            raise TrialFailure(
+                FailureKind.SKIPPED,
+                f"{spec.required_epochs:g} epochs take {needed:.0f} s ({self.batch_size / step_seconds:.0f} images/s), "
+                f"its share of the budget is {spec.required_seconds:.0f} s",
+            )
+
+    def _seconds(self, begun: float, reserve: float) -> float | None:
+        if self.spec.deterministic:
+            return None
+        limits = [] if self.spec.fidelity.seconds is None else [self.spec.fidelity.seconds - self.training_seconds]
+        if self.spec.deadline is not None:
+            limits.append(begun + self.spec.deadline - reserve - time.monotonic())
+        return max(0.0, min(limits)) if limits else None
+
+    def _interval(self, step_seconds: float, evaluation_seconds: float, total_steps: int) -> int:
+        if self.spec.deterministic:
+            return min(self.steps_per_pass, total_steps)
+        affordable = evaluation_seconds / EVALUATION_SHARE / max(1e-9, step_seconds)
+        return max(1, min(total_steps, max(self.steps_per_pass, round(affordable))))
+
+    def _evaluation(self, clock: ClockCallback, report: Callable[[EpochReport], None]) -> Evaluation:
+        store = self.data.store
+        evaluation = Evaluation(
+            scorer=self.scorer,
+            network=self.network.model,
+            images=store.images,
+            labels=store.labels,
+            indices=self.data.splits.validation,
+            classes=store.traits.classes,
+            images_per_step=self.batch_size,
+            examples=len(self.data.splits.train),
+            clock=clock,
+            patience=self.spec.patience,
+            report=report,
+            improved=self._save_now_and_then,
+        )
+        if self.evaluation is not None:
+            evaluation.best, evaluation.best_weights = self.evaluation.best, self.evaluation.best_weights
+        return evaluation
+
+    def _regularizer_callbacks(self) -> list[Any]:
+        chosen = active_plugins(self.spec.values, "regularizer", self.registry)
+        return [callback for plugin, hp in chosen for callback in plugin.callbacks(hp, self.network.model)]
+
+    def _save_now_and_then(self) -> None:
+        if time.monotonic() - self.saved_at > SAVE_EVERY:
+            save_weights(self.network.model, self.weights_file)
+            self.saved_at = time.monotonic()

@@ -1,0 +1,1 @@
+"""The first-party architectures of automl-img, each module one entry point."""

@@ -1,0 +1,1 @@
+"""The first-party regularizers of automl-img, each module one entry point."""

@@ -1,0 +1,1 @@
+"""The first-party sources of automl-img, each module one entry point."""

@@ -1,0 +1,202 @@
+"""Image files in one folder for each class."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl_img.plugin import DataError, DataSource, ImageDataset, Split, hookimpl, nearest
+
+EXTENSIONS = frozenset(
+    [
+        ".apng",
+        ".avif",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".jfif",
+        ".jp2",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".tga",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ]
+)
+VALIDATION_NAMES = ("val", "valid", "validation")
+LAYOUT = "Put the images of each class into a folder of their own: PATH/cat/1.jpg, PATH/dog/2.jpg, ..."
+
+
+@dataclass
+class _Findings:
+    """What was met on the way and is worth a note."""
+
+    skipped: Counter[str] = field(default_factory=Counter)
+    nested: int = 0
+    loops: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+
+    def notes(self) -> tuple[str, ...]:
+        notes = [f"The folder {name} holds no image: the class is left out." for name in self.empty]
+        notes += [f"The link {name} leads back to a folder above it and was not followed." for name in self.loops]
+        notes += [f"{name} was not used: beside train/, only validation/ and test/ count." for name in self.unused]
+        if self.nested:
+            notes.append(f"{self.nested:,} images lie deeper than their class folder; they count for that class.")
+        if self.skipped:
+            endings = ", ".join(f"{ending or 'none'} ({count:,})" for ending, count in self.skipped.most_common(5))
+            notes.append(f"{self.skipped.total():,} files that are no images by their ending were skipped: {endings}.")
+        return tuple(notes)
+
+
+class Folder(DataSource):
+    """Image files in one sub-folder for each class, if wanted below train/, validation/ and test/.
+
+    The sub-folder's name is the class's. Hidden files are skipped; folders inside a class folder belong to the class. Split folders
+    count only where there is a ``train``; ``val`` and ``valid`` are other names of ``validation``.
+    """
+
+    name = "folder"
+
+    def accepts(self, path: Path) -> bool:
+        """Whether ``path`` is a folder."""
+        return path.is_dir()
+
+    def load(self, path: Path | None, options: Mapping[str, Any]) -> ImageDataset:
+        """Return the files below ``path``, sorted by class and name.
+
+        Raises:
+            DataError: There is no such folder, no class folder, no image, or a class that has no training images.
+        """
+        if path is None:
+            raise DataError("the folder of the images is not given", where="data.path", hint=LAYOUT)
+        if not path.is_dir():
+            problem = "this is a file, not a folder" if path.exists() else "there is no such folder"
+            raise DataError(problem, where=str(path))
+        findings = _Findings()
+        folders = _split_folders(path, findings)
+        train = _classes(folders["train"], findings)
+        _refuse_unless_classes(folders["train"], train)
+        names = tuple(train)
+        splits = {"train": _split(train, names)}
+        for split in (split for split in folders if split != "train"):
+            splits[split] = _split(
+                _known_only(_classes(folders[split], findings, keep_empty=True), names, folders[split]), names
+            )
+        found = {split: images for split, images in splits.items() if len(images)}
+        return ImageDataset(path.name or str(path), names, notes=findings.notes(), **found)
+
+
+def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
+    inside = {entry.name.lower(): root / entry.name for entry in _visible(root) if entry.is_dir()}
+    if "train" not in inside:
+        return {"train": root}
+    folders = {"train": inside.pop("train")}
+    validation = [name for name in VALIDATION_NAMES if name in inside]
+    if len(validation) > 1:
+        raise DataError(
+            "there is more than one folder of validation images", where=str(root), found=", ".join(validation)
+        )
+    if validation:
+        folders["validation"] = inside.pop(validation[0])
+    if "test" in inside:
+        folders["test"] = inside.pop("test")
+    findings.unused += [f"{path.name}/" for path in inside.values()]
+    return folders
+
+
+def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> dict[str, list[Path]]:
+    """Return class name → its files, both sorted."""
+    classes: dict[str, list[Path]] = {}
+    for entry in _visible(folder):
+        if not entry.is_dir():
+            findings.skipped[Path(entry.name).suffix.lower()] += 1
+            continue
+        name = unicodedata.normalize("NFC", entry.name)  # macOS writes é as two characters
+        if name in classes:
+            raise DataError(
+                "two folders have the same name but for the way its letters are encoded", where=str(folder), found=name
+            )
+        files = list(_images(folder / entry.name, findings))
+        if files or keep_empty:
+            classes[name] = files
+        else:
+            findings.empty.append(str(Path(folder.name, entry.name)))
+    return dict(sorted(classes.items()))
+
+
+def _images(folder: Path, findings: _Findings, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        findings.loops.append(str(folder))
+        return
+    for entry in _visible(folder):
+        path = folder / entry.name
+        if entry.is_dir():
+            yield from _images(path, findings, (*above, here))
+        elif path.suffix.lower() in EXTENSIONS:
+            findings.nested += bool(above)
+            yield path
+        else:
+            findings.skipped[path.suffix.lower()] += 1
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
+    except OSError as error:
+        raise DataError(f"the folder cannot be read: {error.strerror}", where=str(folder)) from error
+    return sorted(shown, key=lambda entry: entry.name)
+
+
+def _refuse_unless_classes(folder: Path, classes: Mapping[str, list[Path]]) -> None:
+    if not classes:
+        loose = any(Path(entry.name).suffix.lower() in EXTENSIONS for entry in _visible(folder))
+        problem = "the images do not lie in class folders" if loose else "there are no images in class folders"
+        raise DataError(problem, where=str(folder), hint=LAYOUT)
+    if len(classes) == 1:
+        (name,) = classes
+        deeper = [entry.name for entry in _visible(folder / name) if entry.is_dir()] if (folder / name).is_dir() else []
+        hint = f"Perhaps the class folders are those inside it: give {folder / name}." if deeper else LAYOUT
+        raise DataError("there is one class only", where=str(folder), found=name, allowed="two or more", hint=hint)
+
+
+def _known_only(classes: dict[str, list[Path]], names: tuple[str, ...], folder: Path) -> dict[str, list[Path]]:
+    for name, files in classes.items():
+        if files and name not in names:
+            raise DataError(
+                "a class has no training images",
+                where=str(folder),
+                found=name,
+                allowed=names,
+                hint=nearest(name, names),
+            )
+    return {name: files for name, files in classes.items() if files}
+
+
+def _split(classes: Mapping[str, list[Path]], names: tuple[str, ...]) -> Split:
+    paths = [path for files in classes.values() for path in files]
+    labels = [names.index(name) for name, files in classes.items() for _ in files]
+    return Split(paths, np.array(labels, np.int64))
+
+
+@hookimpl
+def register_sources(register: Callable[[DataSource], None]) -> None:
+    """Register folders of images."""
+    register(Folder())
