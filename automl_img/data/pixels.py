@@ -11,6 +11,8 @@ from automl_img.data.images import on_white
 from automl_img.errors import DataError
 
 CHUNK = 4096  # images converted at a time, so that a large array is not copied as floats
+ROUNDING = 1e-3  # by which resizing and float arithmetic may exceed 1
+LARGEST = 255 * (1 + ROUNDING)
 
 
 def as_uint8(images: Any, where: str = "x", *, scale: float | None = None) -> npt.NDArray[np.uint8]:
@@ -38,7 +40,7 @@ def float_scale(images: npt.NDArray[Any]) -> float:
     """Return 255 for booleans and for floats of which none is above 1, else 1: what brings the values to 0..255."""
     if images.dtype.kind == "b":
         return 255.0
-    return 255.0 if images.dtype.kind == "f" and images.size and float(images.max()) <= 1 else 1.0
+    return 255.0 if images.dtype.kind == "f" and images.size and float(images.max()) <= 1 + ROUNDING else 1.0
 
 
 def _numbers(images: Any, where: str) -> npt.NDArray[Any]:
@@ -88,7 +90,7 @@ def _converted(array: npt.NDArray[Any], where: str, scale: float) -> npt.NDArray
     result = np.empty(array.shape, np.uint8)
     for start in range(0, len(array), CHUNK):
         chunk = array[start : start + CHUNK]
-        if chunk.dtype.kind != "b" and not (chunk.min() >= 0 and chunk.max() * scale <= 255.001):
+        if chunk.dtype.kind != "b" and not (chunk.min() >= 0 and chunk.max() * scale <= LARGEST):
             raise _out_of_range(array, where, scale)
         result[start : start + CHUNK] = np.rint(chunk * np.float32(scale)) if scale != 1 else np.rint(chunk)
     return result
@@ -99,7 +101,7 @@ def _out_of_range(array: npt.NDArray[Any], where: str, scale: float) -> DataErro
     for problem, hint, broken in (
         ("are NaN or infinite", "Replace them before training.", ~np.isfinite(array)),
         ("are negative", "Give pixels from 0 to 255 or from 0 to 1; standardising is done later.", array < 0),
-        ("are too large", "16-bit images become 8-bit by x // 257.", array * scale > 255),
+        ("are too large", "16-bit images become 8-bit by x // 257.", array * scale > LARGEST),
     ):
         places = np.argwhere(broken)
         if len(places):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +53,7 @@ class SplitIndices:
             with np.load(path, allow_pickle=False) as file:
                 train, validation, test = (file[name].astype(np.int64) for name in ("train", "validation", "test"))
                 return cls(train, validation, test, tuple(map(str, file["notes"])))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"the file of splits cannot be read: {error}", where=str(path)) from error
 
 
@@ -94,6 +96,8 @@ def make_splits(
     testing = np.minimum(testing, np.maximum(0, counts - 1 - validating))
     if not given[1] and not validating.any():
         raise DataError("no class has a second image, so none can be kept for validation", where="validation")
+    if test and not testing.any():
+        raise DataError("no class has a third image, so none can be kept for the test", where="test")
     parts: tuple[list[Indices], list[Indices], list[Indices]] = ([], [], [])
     random = np.random.default_rng(seed)
     for label, (held, tested) in enumerate(zip(validating, testing, strict=True)):

@@ -34,6 +34,7 @@ from automl_img.training.network import NetworkPlan
 from automl_img.training.spec import FailureKind, TrialSpec
 
 POLL_SECONDS = 0.5
+PROGRESS_SECONDS = 0.2  # between two events on the preparation of images
 
 
 class Interruption:
@@ -116,6 +117,7 @@ class _Search:
         self.executor: Executor | None = None
         self.hardware = Hardware.detect()
         self.best: float | None = None
+        self.progressed = -math.inf
         self.attempts: dict[int, TrialSpec] = {}
         self.skipped: list[tuple[str, str]] = []
         warm_up()
@@ -166,9 +168,7 @@ class _Search:
 
     def _prepare_data(self) -> PreparedData:
         dataset = self.given or preparation.load_dataset(self.recipe, self.registry)
-        data = preparation.prepare_data(
-            self.recipe, dataset, lambda done, total: self.say(events.Progress, "preparing images", done, total)
-        )
+        data = preparation.prepare_data(self.recipe, dataset, self._progress)
         store, splits, traits = data.store, data.splits, data.store.traits
         splits.save(self.folder.splits)
         self.folder.write(
@@ -198,6 +198,11 @@ class _Search:
             data.notes,
         )
         return data
+
+    def _progress(self, done: int, total: int) -> None:
+        if done == total or self.elapsed - self.progressed > PROGRESS_SECONDS:
+            self.progressed = self.elapsed
+            self.say(events.Progress, "preparing images", done, total)
 
     def _write_versions(self) -> None:
         used = [record for record in self.registry.records if not record.left_out]

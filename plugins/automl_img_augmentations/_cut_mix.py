@@ -11,9 +11,8 @@ from keras import ops
 class CutMix(keras.layers.Layer):
     """Puts a rectangle of another image of the batch into some images, and mixes the labels by its pixels.
 
-    Keras's CutMix mixes the labels by a rectangle with fractions of pixels (wrong by up to a row and a column, which
-    is much of an 8×8 image), gives all images of the batch a rectangle, and draws an exponent near 0 for some batches,
-    for which its beta distribution returns NaN.
+    Keras's CutMix mixes the labels by a rectangle with fractions of pixels (wrong by up to a row and a column, which is
+    much of an 8×8 image), gives every image of a batch a rectangle, and one exponent to a whole batch.
 
     Args:
         alpha: Exponent of the beta distribution of the area; 1 makes all areas as likely.

@@ -20,7 +20,6 @@ class MixUp(Augmentation):
 
     def space(self, hp: Space, image: ImageTraits) -> None:
         """Declare ``alpha``: near 0 one image is hardly seen, at 1 all mixtures are as likely."""
-        # Far below 0.1 the beta distribution of TensorFlow returns NaN: both of the gammas that it divides can be 0.
         hp.Float("alpha", 0.1, 1.0, default=0.2)
 
     def layers(self, hp: Mapping[str, Any], image: ImageTraits, seed: int) -> Sequence[Any]:

@@ -13,8 +13,8 @@ class ResidualAdd(keras.layers.Layer):
     """Adds a shortcut and a residual branch; in training it leaves the branch out for some images.
 
     A branch that stays is divided by the probability that it does, so that nothing has to change for prediction.
-    Stands in the place of Keras's Add rather than before it: one more layer in the branch could change the order in
-    which the weights are stored.
+    Stands in the place of Keras's Add rather than before it: one more layer in the branch can change the order in which
+    the weights are stored, and those of the shortcut are then loaded into the branch without an error.
 
     Args:
         rate: Probability that the branch is left out, from 0 to below 1.

@@ -102,7 +102,7 @@ class Folder(DataSource):
 
 
 def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
-    inside = {entry.name.lower(): root / entry.name for entry in _visible(root) if entry.is_dir()}
+    inside = {entry.name.lower(): root / entry.name for entry in _visible(root) if _is_folder(entry)}
     if "train" not in inside:
         return {"train": root}
     folders = {"train": inside.pop("train")}
@@ -123,7 +123,7 @@ def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> 
     """Return class name → its files, both sorted."""
     classes: dict[str, list[Path]] = {}
     for entry in _visible(folder):
-        if not entry.is_dir():
+        if not _is_folder(entry):
             findings.skipped[Path(entry.name).suffix.lower()] += 1
             continue
         name = unicodedata.normalize("NFC", entry.name)  # macOS writes é as two characters
@@ -147,7 +147,7 @@ def _images(folder: Path, findings: _Findings, above: tuple[tuple[int, int], ...
         return
     for entry in _visible(folder):
         path = folder / entry.name
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _images(path, findings, (*above, here))
         elif path.suffix.lower() in EXTENSIONS:
             findings.nested += bool(above)
@@ -165,6 +165,13 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
     return sorted(shown, key=lambda entry: entry.name)
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def _refuse_unless_classes(folder: Path, classes: Mapping[str, list[Path]]) -> None:
     if not classes:
         loose = any(Path(entry.name).suffix.lower() in EXTENSIONS for entry in _visible(folder))
@@ -172,7 +179,9 @@ def _refuse_unless_classes(folder: Path, classes: Mapping[str, list[Path]]) -> N
         raise DataError(problem, where=str(folder), hint=LAYOUT)
     if len(classes) == 1:
         (name,) = classes
-        deeper = [entry.name for entry in _visible(folder / name) if entry.is_dir()] if (folder / name).is_dir() else []
+        deeper = (
+            [entry.name for entry in _visible(folder / name) if _is_folder(entry)] if (folder / name).is_dir() else []
+        )
         hint = f"Perhaps the class folders are those inside it: give {folder / name}." if deeper else LAYOUT
         raise DataError("there is one class only", where=str(folder), found=name, allowed="two or more", hint=hint)
 

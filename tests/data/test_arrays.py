@@ -1,0 +1,74 @@
+"""How arrays, and what a source returned, become a checked data set."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from automl_img.data.arrays import dataset_from_arrays, validated
+from automl_img.errors import DataError
+from automl_img.plugin import ImageDataset, Split
+
+PIXELS = np.zeros((4, 8, 8), np.uint8)
+
+
+def test_arrays_become_a_data_set_with_a_test_split():
+    dataset = dataset_from_arrays(PIXELS, ["a", "b", "a", "b"], test=(PIXELS[:1], ["b"]))
+    assert dataset.class_names == ("a", "b")
+    assert dataset.train.images.shape == (4, 8, 8, 1)
+    assert dataset.test is not None and dataset.test.labels.tolist() == [1]
+    assert dataset.validation is None
+
+
+def test_numbers_in_the_test_split_mean_the_same_classes_as_in_training():
+    dataset = dataset_from_arrays(PIXELS, [3, 7, 3, 7], test=(PIXELS[:2], [7, 7]))
+    assert dataset.test is not None and dataset.test.labels.tolist() == [1, 1]
+
+
+def test_the_training_images_decide_how_all_floats_are_scaled():
+    train = np.zeros((2, 8, 8), np.float32)
+    train[0] = 200
+    dark = np.ones((1, 8, 8), np.float32)
+    dataset = dataset_from_arrays(train, [0, 1], test=(dark, [0]))
+    assert dataset.test is not None and dataset.test.images.max() == 1
+    assert any("0 to 255" in note for note in dataset.notes)
+
+
+def test_a_guess_about_floats_is_told():
+    dataset = dataset_from_arrays(PIXELS / 255, [0, 1, 0, 1])
+    assert dataset.notes == ("Pixels of x are taken as values from 0 to 1: they are multiplied by 255.",)
+
+
+def test_checking_twice_changes_nothing():
+    once = validated(
+        ImageDataset("d", (), Split(PIXELS, np.array([5, 6, 5, 6])), test=Split(PIXELS[:1], np.array([6])))
+    )
+    twice = validated(once)
+    assert twice.class_names == once.class_names == ("5", "6")
+    assert np.array_equal(twice.train.labels, once.train.labels)
+    assert twice.train.images is once.train.images
+
+
+def test_paths_stay_paths():
+    dataset = validated(ImageDataset("d", ("a", "b"), Split([Path("1.png"), Path("2.png")], np.array([0, 1]))))
+    assert dataset.train.images == (Path("1.png"), Path("2.png"))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "test", "message"),
+    [
+        (PIXELS, [0, 1], None, "y: every image needs one label; found '4 images, 2 labels'"),
+        (PIXELS[:0], [], None, "x: there are no images"),
+        (PIXELS, [0, 1, 0, 1], (PIXELS[:1], ["a"]), "test y: the labels are of another kind"),
+        (PIXELS, [0, 1, 0, 1], (PIXELS[:2], [0]), "test y: every image needs one label"),
+        (PIXELS, [0, 1, 0, 1], (np.full((1, 8, 8), -1), [0]), "test x: .* are negative"),
+    ],
+)
+def test_arrays_that_do_not_fit_say_which_and_why(x, y, test, message):
+    with pytest.raises(DataError, match=message):
+        dataset_from_arrays(x, y, test=test)
+
+
+def test_the_message_on_a_source_names_the_data_set_and_the_split():
+    with pytest.raises(DataError, match="clothes, validation labels: "):
+        validated(ImageDataset("clothes", (), Split(PIXELS, np.array([0, 1, 0, 1])), Split(PIXELS, np.array([0]))))

@@ -1,0 +1,47 @@
+"""Tasks that go wrong in each way a trial can; run in child processes by the tests."""
+
+import ctypes
+import os
+import signal
+import time
+
+import numpy as np
+
+
+def double(link, argument):
+    link.send("started")
+    return 2 * argument
+
+
+def raise_error(link, argument):
+    raise ValueError("three\nlines\nhere")
+
+
+def segfault(link, argument):
+    ctypes.string_at(0)
+
+
+def out_of_memory(link, argument):
+    return np.zeros(2**50, np.uint8)
+
+
+def kill_itself(link, argument):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang(link, argument):
+    link.send(os.getpid())
+    while True:
+        time.sleep(60)
+
+
+def until_stopped(link, argument):
+    link.send("waiting")
+    while not link.stop_asked():
+        time.sleep(0.01)
+    return "stopped in good order"
+
+
+def say_something(link, argument):
+    print("hello from the child")
+    return True

@@ -1,0 +1,148 @@
+"""Which files of a folder become images of which class."""
+
+import shutil
+import unicodedata
+from pathlib import Path
+
+import pytest
+from automl_img_sources.folder import Folder
+from PIL import Image
+
+from automl_img.plugin import DataError
+
+
+def write(root, *paths):
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8)).save(root / path)
+    return root
+
+
+def load(root):
+    return Folder().load(root, {})
+
+
+def relative(split, root):
+    return [str(Path(path).relative_to(root)) for path in split.images]
+
+
+def test_sub_folders_are_classes_and_everything_is_sorted(tmp_path):
+    write(tmp_path, "dog/2.png", "dog/1.JPG", "cat/x.webp", "cat/a.bmp")
+    dataset = load(tmp_path)
+    assert dataset.class_names == ("cat", "dog")
+    assert relative(dataset.train, tmp_path) == ["cat/a.bmp", "cat/x.webp", "dog/1.JPG", "dog/2.png"]
+    assert dataset.train.labels.tolist() == [0, 0, 1, 1]
+    assert dataset.validation is None and dataset.test is None and dataset.notes == ()
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "validation"])
+def test_split_folders_become_splits(tmp_path, validation):
+    write(tmp_path, "train/a/1.png", "train/b/1.png", f"{validation}/b/2.png", "test/a/3.png", "test/b/3.png")
+    dataset = load(tmp_path)
+    assert dataset.class_names == ("a", "b")
+    assert dataset.validation is not None and dataset.validation.labels.tolist() == [1]
+    assert dataset.test is not None and dataset.test.labels.tolist() == [0, 1]
+
+
+def test_without_train_a_folder_named_test_is_a_class(tmp_path):
+    assert load(write(tmp_path, "test/1.png", "text/1.png")).class_names == ("test", "text")
+
+
+def test_hidden_files_are_skipped_in_silence_and_others_with_a_note(tmp_path):
+    write(tmp_path, "a/1.png", "b/1.png", "a/.hidden.png", ".git/1.png")
+    (tmp_path / "a" / "labels.csv").touch()
+    (tmp_path / "README").touch()
+    dataset = load(tmp_path)
+    assert len(dataset.train) == 2
+    assert len(dataset.notes) == 1
+    assert dataset.notes[0].startswith("2 files that are no images by their ending were skipped")
+
+
+def test_an_empty_class_folder_is_left_out_with_a_note(tmp_path):
+    write(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "c").mkdir()
+    dataset = load(tmp_path)
+    assert dataset.class_names == ("a", "b")
+    assert "holds no image: the class is left out" in dataset.notes[0]
+
+
+def test_deeper_images_belong_to_their_class_with_a_note(tmp_path):
+    dataset = load(write(tmp_path, "a/2020/may/1.png", "a/2.png", "b/1.png"))
+    assert dataset.train.labels.tolist() == [0, 0, 1]
+    assert dataset.notes == ("1 images lie deeper than their class folder; they count for that class.",)
+
+
+def test_a_link_that_leads_back_is_not_followed(tmp_path):
+    write(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "a")
+    dataset = load(tmp_path)
+    assert len(dataset.train) == 2
+    assert "leads back to a folder above it" in dataset.notes[0]
+
+
+def test_a_link_to_itself_is_no_folder(tmp_path):
+    write(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "c").symlink_to(tmp_path / "c")
+    assert load(tmp_path).class_names == ("a", "b")
+
+
+def test_a_link_to_a_class_elsewhere_is_followed(tmp_path):
+    write(tmp_path / "data", "a/1.png")
+    write(tmp_path / "other", "1.png", "2.png")
+    (tmp_path / "data" / "b").symlink_to(tmp_path / "other")
+    assert load(tmp_path / "data").train.labels.tolist() == [0, 1, 1]
+
+
+def test_names_may_be_of_any_script_and_encoding(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "été") for form in ("NFC", "NFD"))
+    write(tmp_path, f"train/{decomposed}/ü 1.png", "train/猫/图.png", f"test/{composed}/1.png")
+    dataset = load(tmp_path)
+    assert dataset.class_names == (composed, "猫")
+    assert dataset.test is not None and dataset.test.labels.tolist() == [0]
+    assert all(Path(path).is_file() for path in dataset.train.images)
+    write(tmp_path, f"train/{composed}/1.png")
+    with pytest.raises(DataError, match="two folders have the same name"):
+        load(tmp_path)
+
+
+def test_folders_beside_the_splits_are_named_as_unused(tmp_path):
+    dataset = load(write(tmp_path, "train/a/1.png", "train/b/1.png", "extra/a/1.png"))
+    assert dataset.notes == ("extra/ was not used: beside train/, only validation/ and test/ count.",)
+
+
+def test_a_test_folder_without_images_counts_as_none(tmp_path):
+    write(tmp_path, "train/a/1.png", "train/b/1.png")
+    (tmp_path / "test" / "a").mkdir(parents=True)
+    assert load(tmp_path).test is None
+
+
+def test_only_folders_are_accepted(tmp_path):
+    write(tmp_path, "a/1.png")
+    assert Folder().accepts(tmp_path)
+    assert not Folder().accepts(tmp_path / "a" / "1.png")
+    assert not Folder().accepts(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "there are no images in class folders"),
+        (["1.png", "2.png"], "the images do not lie in class folders"),
+        (["a/1.png"], "there is one class only; found 'a'"),
+        (["data/cat/1.png", "data/dog/1.png"], "Perhaps the class folders are those inside it: give .*data"),
+        (["train/a/1.png", "train/b/1.png", "test/bb/1.png"], "no training images; found 'bb'.*Did you mean 'b'"),
+        (["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"], "more than one folder of validation"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_says_why(tmp_path, paths, message):
+    with pytest.raises(DataError, match=message):
+        load(write(tmp_path, *paths))
+
+
+def test_a_folder_that_is_not_there_or_not_given_says_so(tmp_path):
+    with pytest.raises(DataError, match="there is no such folder"):
+        load(tmp_path / "none")
+    with pytest.raises(DataError, match="this is a file, not a folder"):
+        load(shutil.copy(__file__, tmp_path / "file.py"))
+    with pytest.raises(DataError, match=r"data\.path: the folder of the images is not given"):
+        load(None)

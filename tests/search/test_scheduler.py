@@ -1,0 +1,246 @@
+import math
+
+import pytest
+
+from automl_img.plugin import DONE, WAIT, Parameter, SearchStrategy, Suggestion
+from automl_img.search.budget import Budget
+from automl_img.search.scheduler import Rules, Scheduler, Start
+from automl_img.search.space import SearchSpace
+from automl_img.training.spec import FailureKind, TrialResult
+
+NAMES = ("small", "middle", "large")
+
+
+class Endless(SearchStrategy):
+    """Suggests the first architecture with another width each time, and remembers what it was told."""
+
+    name = "endless"
+
+    def start(self, problem):
+        self.problem, self.asked, self.told = problem, 0, []
+
+    def ask(self):
+        self.asked += 1
+        values = {"architecture": next(p.values[0] for p in self.problem.parameters if p.name == "architecture")}
+        return Suggestion(f"s{self.asked}", values)
+
+    def tell(self, outcome):
+        self.told.append(outcome)
+
+    def state(self):
+        return {"asked": self.asked}
+
+
+class Exhausted(Endless):
+    """Has nothing to suggest."""
+
+    def ask(self):
+        return DONE
+
+
+def space():
+    return SearchSpace(
+        (
+            Parameter("architecture", "choice", NAMES[0], NAMES),
+            Parameter("augmentation.flip", "boolean", False),
+            Parameter("augmentation.swirl", "boolean", False),
+            Parameter("optimizer", "choice", "adamw", ("adamw",)),
+            Parameter("optimizer.adamw.lr", "float", 0.004, low=1e-4, high=0.1),
+            Parameter("batch_size", "choice", 128, (64, 128)),
+        )
+    )
+
+
+def starts(names=NAMES):
+    return [Start(name, space().start(name, {}), 1e-4 * (i + 1)) for i, name in enumerate(names)]
+
+
+def rules(**changes):
+    fields = dict(
+        seed=7, epochs=50, patience=5, examples=50_000, slots=2, end=580.0, final_share=0.6, precision="float32",
+        probe=("flip", "swirl"), augmentations=("flip", "swirl"), versions={"architecture/small": "1"},
+    )
+    return Rules(**{**fields, **changes})
+
+
+def scheduler(budget=None, strategy=None, **changes):
+    return Scheduler(space(), starts(), strategy or Endless(), budget or Budget(time=600.0), rules(**changes), 5.0)
+
+
+def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5):
+    return TrialResult(
+        f1=f1, val_loss=loss, epochs=epochs, best_epoch=epochs, steps=10, parameters=parameters, megaflops=1.0, seconds=10.0,
+        training_seconds=8.0, images_per_second=100.0, why_ended="time", weights_sha256="", affinity=affinity or {},
+    )
+
+
+def run(scheduler, score, seconds=10.0, now=5.0, limit=200):
+    """Play the whole search with trials that take as long as they were given; returns the specs."""
+    specs, running = [], []
+    for _ in range(limit):
+        answer = scheduler.next(now)
+        if answer is DONE:
+            return specs
+        if answer is WAIT:
+            end, spec = min(running, key=lambda pair: pair[0])
+            running.remove((end, spec))
+            now = max(now, end)
+            affinity = {"flip": 0.97, "swirl": 0.3} if spec.probe else {}
+            scheduler.record(spec.trial, result(score(spec), affinity=affinity))
+            continue
+        specs.append(answer)
+        took = answer.fidelity.seconds + 5 if answer.fidelity.seconds else (answer.deadline or seconds)
+        running.append((now + min(took, answer.deadline or math.inf), answer))
+        if len(running) == 2:
+            end, spec = min(running, key=lambda pair: pair[0])
+            running.remove((end, spec))
+            now = max(now, end)
+            scheduler.record(spec.trial, result(score(spec), affinity={"flip": 0.97, "swirl": 0.3} if spec.probe else {}))
+    raise AssertionError("the search does not end")
+
+
+def test_each_architecture_gets_a_look_first_cheapest_first():
+    specs = run(scheduler(), lambda spec: 0.8)
+    looks = [spec for spec in specs if spec.stage == "look"]
+    assert [spec.architecture for spec in looks] == list(NAMES)
+    assert specs[: len(looks)] == looks
+
+
+def test_most_of_the_time_goes_to_the_final_training_of_the_best():
+    specs = run(scheduler(), lambda spec: {"small": 0.7, "middle": 0.9, "large": 0.8}[spec.architecture])
+    finals = [spec for spec in specs if spec.stage == "final"]
+    assert finals[0].architecture == "middle"
+    assert finals[0].deadline > 0.55 * 580
+    assert finals[0].threads == 0, "the final training has the whole machine"
+
+
+def test_no_trial_may_run_past_the_end():
+    end = 0.0
+    instance = scheduler()
+    now, running = 5.0, []
+    for _ in range(100):
+        answer = instance.next(now)
+        if answer is DONE:
+            break
+        if answer is WAIT:
+            moment, spec = running.pop(0)
+            now = max(now, moment)
+            instance.record(spec.trial, result())
+            continue
+        moment = now + answer.deadline  # the worst case: each takes all it may
+        end = max(end, moment) if answer.stage == "final" else end
+        running.append((moment, answer))
+    assert end <= 580.0 + 1e-6
+
+
+def test_the_final_training_has_the_augmentations_that_leave_images_recognisable():
+    finals = [spec for spec in run(scheduler(), lambda spec: 0.8) if spec.stage == "final"]
+    assert finals[0].values["augmentation.flip"] is True
+    assert finals[0].values["augmentation.swirl"] is False
+
+
+def test_only_the_first_trial_measures_the_augmentations():
+    specs = run(scheduler(), lambda spec: 0.8)
+    assert [bool(spec.probe) for spec in specs] == [True] + [False] * (len(specs) - 1)
+
+
+def test_the_strategy_learns_from_the_looks():
+    strategy = Endless()
+    run(scheduler(strategy=strategy, budget=Budget(time=3600.0), end=3560.0), lambda spec: 0.8)
+    assert {outcome.values["architecture"] for outcome in strategy.told} >= set(NAMES)
+
+
+def test_the_search_ends_when_the_strategy_has_nothing_to_suggest():
+    specs = run(scheduler(strategy=Exhausted()), lambda spec: 0.8)
+    assert {spec.stage for spec in specs} == {"look", "final"}
+
+
+def test_a_short_budget_looks_at_the_cheapest_and_says_why_not_at_the_others():
+    instance = scheduler(budget=Budget(time=60.0), end=50.0)
+    looks = [spec for spec in run(instance, lambda spec: 0.8) if spec.stage == "look"]
+    assert looks[0].architecture == "small"
+    assert [name for name, _ in instance.skipped] == list(NAMES[len(looks) :])
+    assert all("no 15 s for a look" in reason for _, reason in instance.skipped)
+
+
+def test_few_trials_are_full_trainings():
+    instance = scheduler(budget=Budget(time=600.0, trials=3))
+    specs = run(instance, lambda spec: 0.8)
+    assert len(specs) == 3
+    assert all(spec.fidelity.epochs == 50 and spec.fidelity.seconds is None for spec in specs)
+
+
+def test_trials_without_a_time_have_no_deadline():
+    specs = run(scheduler(budget=Budget(trials=4), end=math.inf), lambda spec: 0.8)
+    assert [spec.deadline for spec in specs] == [None] * 4
+
+
+def test_the_epoch_budget_is_not_exceeded():
+    instance = scheduler(budget=Budget(epochs=120), end=math.inf, slots=1)
+    spent = 0.0
+    for _ in range(50):
+        answer = instance.next(5.0)
+        if answer is DONE:
+            break
+        spent += answer.fidelity.epochs
+        instance.record(answer.trial, result(epochs=answer.fidelity.epochs))
+    assert 100 <= spent <= 120
+
+
+def test_the_same_seed_gives_the_same_trials():
+    def values(specs):
+        return [(spec.trial, spec.values, spec.seed) for spec in specs]
+
+    assert values(run(scheduler(), lambda s: 0.8)) == values(run(scheduler(), lambda s: 0.8))
+
+
+@pytest.mark.parametrize("kind", [FailureKind.RAISED, FailureKind.NONFINITE, FailureKind.TIMEOUT])
+def test_what_would_fail_again_is_not_tried_again(kind):
+    instance = scheduler()
+    first = instance.next(5.0)
+    assert instance.fail(first.trial, kind, "no") is False
+    assert instance.next(6.0).trial == 2
+
+
+def test_a_crash_is_tried_once_more_and_only_once():
+    instance = scheduler()
+    first = instance.next(5.0)
+    assert instance.fail(first.trial, FailureKind.CRASHED, "SIGSEGV") is True
+    again = instance.next(6.0)
+    assert (again.trial, again.attempt, again.values) == (first.trial, 2, first.values)
+    assert instance.fail(again.trial, FailureKind.CRASHED, "SIGSEGV") is False
+
+
+def test_out_of_memory_is_tried_again_with_half_the_batch_and_a_lower_rate():
+    instance = scheduler()
+    first = instance.next(5.0)
+    instance.fail(first.trial, FailureKind.OUT_OF_MEMORY, "killed")
+    again = instance.next(6.0)
+    assert again.values["batch_size"] == first.values["batch_size"] // 2
+    assert again.values["optimizer.adamw.lr"] == pytest.approx(first.values["optimizer.adamw.lr"] / math.sqrt(2))
+
+
+def test_failures_do_not_keep_the_search_from_its_final_training():
+    instance = scheduler()
+    now, stages = 5.0, []
+    for _ in range(60):
+        answer = instance.next(now)
+        if answer is DONE:
+            break
+        assert answer is not WAIT, "nothing is running, so there is nothing to wait for"
+        stages.append(answer.stage)
+        now += 10
+        if answer.architecture == "middle":
+            instance.record(answer.trial, result())
+        else:
+            instance.fail(answer.trial, FailureKind.RAISED, "no")
+    assert "final" in stages
+
+
+def test_an_interrupted_search_begins_nothing_more():
+    instance = scheduler()
+    first = instance.next(5.0)
+    instance.interrupt()
+    assert instance.next(6.0) is WAIT
+    instance.record(first.trial, result())
+    assert instance.next(7.0) is DONE

@@ -1,0 +1,94 @@
+"""The parts of training that need no TensorFlow."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, log_loss
+
+from automl_img.training.artifacts import replacing
+from automl_img.training.clock import TrainingClock
+from automl_img.training.f1 import confusion_matrix, cross_entropy, macro_f1, softmax
+from automl_img.training.hardware import Hardware
+from automl_img.training.schedules import SCHEDULES, level
+
+LABELS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=200)
+
+
+@given(LABELS)
+def test_macro_f1_equals_that_of_scikit_learn(pairs):
+    truth, predicted = np.array(pairs, np.int64).T
+    ours = macro_f1(confusion_matrix(truth, predicted, 5))
+    assert ours == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0.0))
+
+
+def test_cross_entropy_equals_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    logits, truth = rng.normal(0, 3, (50, 4)).astype("float32"), rng.integers(0, 4, 50)
+    assert cross_entropy(truth, logits) == pytest.approx(log_loss(truth, softmax(logits).astype(float), labels=range(4)), rel=1e-5)
+
+
+def test_huge_logits_do_not_overflow():
+    assert cross_entropy(np.array([0]), np.array([[1e30, 0.0]], np.float32)) == 0.0
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_each_schedule_rises_to_its_peak_and_falls_to_zero(schedule):
+    rates = [level(schedule, p / 1000) for p in range(1001)]
+    assert max(rates) == pytest.approx(1, abs=0.01)
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
+    assert all(0 <= rate <= 1 for rate in rates)
+
+
+class FakeTime:
+    def __init__(self):
+        self.seconds = 100.0
+
+    def __call__(self):
+        return self.seconds
+
+
+def test_a_training_is_done_when_its_time_or_its_steps_are_over():
+    now = FakeTime()
+    clock = TrainingClock(100, now)
+    clock.start(10.0)
+    clock.steps, now.seconds = 20, 105.0
+    assert clock.progress() == 0.5, "the time is further than the steps"
+    clock.steps = 80
+    assert clock.progress() == 0.8, "the steps are further than the time"
+    now.seconds = 110.0
+    assert clock.out_of_time
+    assert clock.learning_rate("one_cycle", 1.0, 1) == 0.0
+
+
+def test_a_training_without_a_time_depends_on_its_steps_alone():
+    now = FakeTime()
+    clock = TrainingClock(100, now)
+    clock.start(None)
+    now.seconds += 1e6
+    assert clock.progress() == 0.0
+    assert not clock.out_of_time
+
+
+def test_mixed_precision_is_taken_where_the_hardware_gains_from_it():
+    assert Hardware(2, 2**34, 0, True).precision("auto") == "mixed_bfloat16"
+    assert Hardware(2, 2**34, 0, False).precision("auto") == "float32"
+    assert Hardware(2, 2**34, 1, False).precision("auto") == "mixed_float16"
+    assert Hardware(2, 2**34, 1, True).precision("float32") == "float32"
+
+
+def test_slots_follow_cores_memory_and_gpus():
+    assert Hardware(2, 24 * 2**30, 0, True).slots("auto") == 2
+    assert Hardware(8, 4 * 2**30, 0, True).slots("auto") == 1, "each trial needs memory"
+    assert Hardware(64, 2**38, 2, True).slots("auto") == 2
+    assert Hardware(64, 2**38, 2, True).slots(3) == 3
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "metrics.json"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), replacing(target) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError("power loss")
+    assert target.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
