@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: small real data, and plugins that stand in a distribution of their own."""
+"""Fixtures that all tests share: small real data, plugins that stand in distributions of their own, and one finished search."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 
 THIRD_PARTY = Path(__file__).parent / "third_party"
+PLUGIN_PATHS = [str(THIRD_PARTY / "automl-img-plainnet"), str(THIRD_PARTY / "modules")]
+
+# A search that trains in seconds: one small network on scikit-learn's digits.
+QUICK = {
+    "plugins.modules": ["automl_img_plainnet"],
+    "search.architectures": ["plainnet"],
+    "search.strategy": "random",
+    "train.epochs": 3,
+    "data.test": 0.1,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -14,13 +24,10 @@ def private_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-@pytest.fixture(scope="session")
-def plainnet():
-    """The module of a third-party architecture, importable here and in child processes."""
-    sys.path.insert(0, str(THIRD_PARTY / "automl-img-plainnet"))
-    import automl_img_plainnet
-
-    return automl_img_plainnet
+@pytest.fixture(autouse=True, scope="session")
+def third_party_plugins():
+    """Make the plugins under ``third_party`` importable, here and in child processes."""
+    sys.path[:0] = PLUGIN_PATHS
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +37,22 @@ def digits_data():
 
     digits = load_digits()
     return (digits.images * 255 / 16).round().astype("uint8"), digits.target
+
+
+@pytest.fixture(scope="session")
+def quick_settings():
+    """Settings of a search that trains in seconds."""
+    return dict(QUICK)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, third_party_plugins):
+    """The result of one small search and the events it gave."""
+    import automl_img
+
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    heard = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        result = automl_img.fit("digits", trials=2, settings=QUICK, out=folder, listener=heard.append)
+    return result, heard

@@ -59,8 +59,9 @@ class Predictor:
 
     def predict(self, images: Images) -> npt.NDArray[np.str_]:
         """Return the name of the most probable class of each image; shape (n,). Takes what :meth:`predict_proba` takes."""
-        names: npt.NDArray[np.str_] = np.asarray(self.class_names)
-        return names[self.predict_proba(images).argmax(1)]
+        names = np.asarray(self.class_names, np.str_)
+        chosen: npt.NDArray[np.str_] = names[self.predict_proba(images).argmax(1)]
+        return chosen
 
     def prepare(self, images: Images) -> npt.NDArray[np.uint8]:
         """Return images as the network gets them: uint8, shape (n, height, width, channels)."""

@@ -1,0 +1,42 @@
+"""What the families share about sizes, without Keras: multipliers, the stride of the stem, when to halve a feature map."""
+
+from __future__ import annotations
+
+from automl_img.plugin import ImageTraits, Space
+
+SMALL_SIDE = 64  # pixels; images whose shorter side is below count as small
+TINY_SIDE = 16  # pixels; below, every stride costs too much of the image
+LEAST_MAP = 4  # pixels; no feature map is halved below this side
+
+
+def scaled(channels: float, width: float, multiple: int = 8) -> int:
+    """Return ``channels`` times ``width`` as the nearest multiple of ``multiple``, at least one.
+
+    Processors compute full vectors: a multiple of 8 or 16 channels costs hardly more than the number below it.
+    """
+    return max(1, round(channels * width / multiple)) * multiple
+
+
+def repeated(blocks: int, depth: float) -> int:
+    """Return how many of the paper's ``blocks`` remain at the multiplier ``depth``: at least one."""
+    return max(1, round(blocks * depth))
+
+
+def declare_stem_stride(hp: Space, image: ImageTraits, *, small: int = 2) -> None:
+    """Declare ``stem_stride``: by how much the stem shrinks the image before the first stage.
+
+    Args:
+        hp: The space.
+        image: Small images choose from 1 and 2, large ones from 2 and 4.
+        small: The default for small images, those below 16 pixels apart.
+    """
+    if image.side < SMALL_SIDE:
+        hp.Choice("stem_stride", [1, 2], default=1 if image.side < TINY_SIDE else small)
+    else:
+        hp.Choice("stem_stride", [2, 4], default=4)
+
+
+def declare_multipliers(hp: Space, *, width: float, depth: float) -> None:
+    """Declare ``width`` and ``depth``, which multiply the paper's channels and blocks; 1 is the paper's size."""
+    hp.Float("width", 0.125, 1.0, step=0.125, default=width)
+    hp.Float("depth", 0.25, 1.0, step=0.25, default=depth)

@@ -1,0 +1,90 @@
+import pytest
+
+import automl_img
+from automl_img import events
+from automl_img.api import resolve
+from automl_img.search.engine import Interruption, run_search
+
+pytestmark = pytest.mark.train
+
+
+def search(tmp_path, settings, trials=None, heard=None, **more):
+    listener = heard.append if heard is not None else (lambda event: None)
+    return automl_img.fit("digits", trials=trials, settings={**settings, **more}, out=tmp_path / "run", listener=listener)
+
+
+def faulty(settings, *names):
+    modules = ["automl_img_plainnet", "faulty_networks"]
+    return {**settings, "plugins.modules": modules, "search.architectures": list(names)}
+
+
+def test_a_loss_that_leaves_the_finite_costs_its_trial_and_not_the_search(tmp_path, quick_settings):
+    heard = []
+    result = search(tmp_path, faulty(quick_settings, "never_finite", "plainnet"), trials=3, heard=heard)
+    frame = result.leaderboard()
+    bad = frame[frame.architecture == "never_finite"].iloc[0]
+    assert bad.status == "failed"
+    assert "not finite" in bad.note
+    assert result.best["architecture"] == "plainnet"
+
+
+def test_an_architecture_that_cannot_be_built_is_skipped_with_the_reason(tmp_path, quick_settings):
+    heard = []
+    result = search(tmp_path, faulty(quick_settings, "raising", "no_tensor", "plainnet"), trials=1, heard=heard)
+    skipped = {event.architecture: event.reason for event in heard if isinstance(event, events.TrialSkipped)}
+    assert "RuntimeError: this network raises" in skipped["raising"]
+    assert "build must return a tensor" in skipped["no_tensor"]
+    assert set(result.leaderboard().query("status == 'skipped'").architecture) == {"raising", "no_tensor"}
+
+
+def test_a_search_in_which_all_fail_says_why(tmp_path, quick_settings):
+    with pytest.raises(automl_img.SearchError, match=r"none of 2 trials gave a model: 1 \(never_finite\) not finite"):
+        search(tmp_path, faulty(quick_settings, "never_finite"), trials=2)
+    assert (tmp_path / "run" / "leaderboard.csv").read_text().count("failed") == 2
+
+
+def test_a_plugin_that_raises_costs_one_warning_that_names_it(tmp_path, quick_settings):
+    heard = []
+    settings = {**quick_settings, "plugins.modules": ["automl_img_plainnet", "raises_in_hook"]}
+    search(tmp_path, settings, trials=1, heard=heard)
+    told = [event for event in heard if isinstance(event, events.PluginLeftOut) and event.name == "raises_in_hook"]
+    assert [event.reason for event in told] == ["register_augmentations raised KeyError: 'weights'"]
+
+
+def test_the_same_recipe_gives_the_same_trials_to_the_last_digit_if_asked_to(tmp_path, quick_settings):
+    settings = {**quick_settings, "train.deterministic": True, "train.epochs": 2}
+    first = search(tmp_path / "a", settings, trials=3).leaderboard().sort_values("trial")
+    second = search(tmp_path / "b", settings, trials=3).leaderboard().sort_values("trial")
+    assert list(first["size"]) == list(second["size"])
+    assert list(first["f1"]) == list(second["f1"])
+    assert list(first["val_loss"]) == list(second["val_loss"])
+
+
+def test_a_time_budget_gives_looks_and_a_final_training_in_time(tmp_path, quick_settings):
+    heard = []
+    settings = {**quick_settings, "train.epochs": 40, "budget.time": "35s"}
+    result = search(tmp_path, settings, heard=heard)
+    assert {"look", "final"} <= set(result.leaderboard().stage)
+    assert result.metrics["wall_s"] <= 35
+    assert result.metrics["validation"]["f1_macro"] > 0.9
+
+
+def test_an_interrupted_search_still_hands_back_its_best(tmp_path, quick_settings):
+    interruption = Interruption()
+
+    def listen(event):
+        if isinstance(event, events.EpochEnded) and event.trial == 1:
+            interruption.ask()
+
+    settings = {**quick_settings, "train.epochs": 10_000, "train.patience": 10_000, "budget.trials": 5}
+    recipe, images = resolve("digits", settings)
+    outcome = run_search(recipe, tmp_path / "run", dataset=images, listener=listen, interruption=interruption)
+    assert outcome.interrupted
+    assert outcome.metrics["validation"]["f1_macro"] > 0
+    assert automl_img.load(tmp_path / "run").class_names[0] == "0"
+
+
+def test_an_unknown_strategy_is_refused_before_anything_is_made(tmp_path, quick_settings):
+    with pytest.raises(automl_img.PluginError, match="Did you mean 'random'"):
+        search(tmp_path, {**quick_settings, "search.strategy": "randon"}, trials=1)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,183 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import automl_img
+from automl_img import events
+from automl_img.search.journal import Journal
+
+pytestmark = pytest.mark.train
+
+
+def test_a_search_hands_back_a_model_with_its_evidence(finished):
+    result, _ = finished
+    assert result.metrics["validation"]["f1_macro"] > 0.5
+    assert set(result.metrics["test"]) >= {"f1_macro", "accuracy", "per_class", "confusion"}
+    assert result.metrics["wall_s"] > 0
+    assert result.best["architecture"] == "plainnet"
+
+
+def test_the_leaderboard_is_a_frame_with_the_best_first(finished):
+    frame = finished[0].leaderboard()
+    assert list(frame["rank"]) == [1, 2]
+    assert frame["f1"].is_monotonic_decreasing
+    assert frame["f1"][0] == pytest.approx(finished[0].best["f1_macro"], abs=1e-5)
+
+
+def test_a_run_folder_holds_what_is_needed_and_no_more(finished):
+    folder = finished[0].run_dir
+    names = {path.name for path in folder.iterdir()} - {"journal.sqlite-shm", "journal.sqlite-wal"}
+    assert names == {
+        "recipe.json", "versions.json", "data.json", "splits.npz", "journal.sqlite", "leaderboard.csv", "metrics.json", "model",
+        "trials",
+    }
+    assert list((folder / "trials").rglob("*.h5")) == [], "weights of losing trials are deleted"
+    assert sum(file.stat().st_size for file in folder.rglob("*")) < 2_000_000
+
+
+def test_the_run_folder_says_what_it_was_made_from(finished):
+    folder = finished[0].run_dir
+    versions = json.loads((folder / "versions.json").read_text())
+    assert versions["libraries"]["keras"]
+    assert versions["plugins"]["architecture/plainnet"]["version"] == "1"
+    data = json.loads((folder / "data.json").read_text())
+    assert len(data["fingerprint"]) >= 32
+    assert data["class_names"] == [str(digit) for digit in range(10)]
+
+
+def test_events_tell_the_whole_story(finished):
+    heard = finished[1]
+    kinds = [type(event) for event in heard]
+    assert kinds[0] is events.SearchStarted
+    assert kinds[-1] is events.SearchEnded
+    assert kinds.count(events.TrialStarted) == kinds.count(events.TrialEnded) == 2
+    assert {events.DataReady, events.Preflight, events.EpochEnded} <= set(kinds)
+    assert [event.elapsed for event in heard] == sorted(event.elapsed for event in heard)
+    json.dumps([event.as_dict() for event in heard])
+
+
+def test_the_journal_has_every_trial_and_every_epoch(finished):
+    result, heard = finished
+    journal = Journal(result.run_dir)
+    rows = journal.trials()
+    assert [row.status for row in rows] == ["done", "done"]
+    told = [event for event in heard if isinstance(event, events.EpochEnded) and event.trial == 1]
+    assert [epoch["f1"] for epoch in journal.epochs(1)] == [event.f1 for event in told]
+    journal.close()
+
+
+def test_predictions_are_class_names_and_probabilities_sum_to_one(finished, digits_data):
+    images, labels = digits_data
+    result = finished[0]
+    names = result.predict(images[:50])
+    probabilities = result.predict_proba(images[:50])
+    assert names.shape == (50,)
+    assert probabilities.shape == (50, 10)
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+    assert np.mean(names == labels[:50].astype(str)) > 0.5
+
+
+def test_the_same_images_as_floats_and_with_channels_give_the_same_answer(finished, digits_data):
+    images = digits_data[0][:20]
+    result = finished[0]
+    expected = result.predict_proba(images)
+    np.testing.assert_allclose(result.predict_proba(images[..., None]), expected, atol=1e-6)
+    np.testing.assert_allclose(result.predict_proba(images / 255.0), expected, atol=1e-6)
+    np.testing.assert_allclose(result.predict_proba(np.repeat(images[..., None], 3, -1)), expected, atol=1e-6)
+
+
+def test_evaluating_the_test_split_again_gives_the_recorded_figures(finished):
+    figures = finished[0].evaluate("test")
+    assert figures["f1_macro"] == pytest.approx(finished[0].metrics["test"]["f1_macro"], abs=1e-6)
+
+
+def test_a_saved_model_predicts_the_same_in_a_new_process(finished, digits_data, tmp_path):
+    result = finished[0]
+    folder = result.save(tmp_path / "model")
+    np.save(tmp_path / "images.npy", digits_data[0][:20])
+    script = (
+        "import sys, numpy, automl_img;"
+        "p = automl_img.load(sys.argv[1]);"
+        "numpy.save(sys.argv[3], p.predict_proba(numpy.load(sys.argv[2])))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    out = tmp_path / "out.npy"
+    arguments = [sys.executable, "-c", script, str(folder), str(tmp_path / "images.npy"), str(out)]
+    subprocess.run(arguments, check=True, env=environment, capture_output=True)
+    np.testing.assert_allclose(np.load(out), result.predict_proba(digits_data[0][:20]), atol=1e-5)
+
+
+def test_a_keras_file_needs_no_automl_img(finished, digits_data, tmp_path):
+    path = finished[0].save(tmp_path / "model.keras")
+    np.save(tmp_path / "images.npy", digits_data[0][:20, ..., None].astype("float32"))
+    script = (
+        "import sys, numpy, keras;"
+        "m = keras.saving.load_model(sys.argv[1]);"
+        "numpy.save(sys.argv[3], m.predict(numpy.load(sys.argv[2]), verbose=0));"
+        "assert 'automl_img' not in sys.modules"
+    )
+    out = tmp_path / "out.npy"
+    subprocess.run(
+        [sys.executable, "-c", script, str(path), str(tmp_path / "images.npy"), str(out)], check=True, capture_output=True
+    )
+    np.testing.assert_allclose(np.load(out), finished[0].predict_proba(digits_data[0][:20]), atol=1e-5)
+
+
+def test_altered_weights_are_refused(finished, tmp_path):
+    folder = finished[0].save(tmp_path / "model")
+    weights = folder / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(automl_img.ModelFileError, match="SHA-256 differs"):
+        automl_img.load(folder)
+
+
+def test_a_result_shows_itself_in_a_notebook(finished):
+    html = finished[0]._repr_html_()
+    assert "plainnet" in html
+    assert "<table" in html
+    assert "validation F1" in repr(finished[0])
+
+
+def test_a_run_folder_that_exists_is_left_alone(finished, quick_settings):
+    before = sorted(finished[0].run_dir.rglob("*"))
+    with pytest.raises(automl_img.RunFolderError, match="exists and is not empty"):
+        automl_img.fit("digits", trials=1, settings=quick_settings, out=finished[0].run_dir)
+    assert sorted(finished[0].run_dir.rglob("*")) == before
+
+
+def test_arrays_are_searched(digits_data, quick_settings, tmp_path):
+    images, labels = digits_data
+    result = automl_img.fit((images[:300] / 255.0, labels[:300]), trials=1, settings=quick_settings, out=tmp_path / "run")
+    assert result.metrics["test"]["images"] == 30
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        (42, "labelled images cannot come from this"),
+        ("no_such_thing", "this is no recipe, no folder and no source"),
+        ("digitz", "Did you mean 'digits'"),
+        ((np.zeros((4, 8, 8)), [0, 1]), "length|labels"),
+        ((np.full((4, 8, 8), np.nan), [0, 1, 0, 1]), "NaN|finite"),
+        ((np.full((4, 8, 8), 300.0), [0, 1, 0, 1]), "300|range|255"),
+        ((np.zeros((4, 8, 8)), [1, 1, 1, 1]), "one class"),
+        ((np.zeros((0, 8, 8)), []), "no images|empty"),
+        ((np.zeros((3, 8, 8), "uint8"), [0, 1, 2]), "class"),
+    ],
+)
+def test_bad_data_is_one_clear_line(dataset, said, tmp_path):
+    with pytest.raises(automl_img.AutoMLImageError, match=said) as caught:
+        automl_img.fit(dataset, trials=1, out=tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_public_names_have_docstrings_and_nothing_heavy_is_imported():
+    for name in automl_img.__all__:
+        assert getattr(automl_img, name).__doc__, name
+    script = "import sys, automl_img, automl_img.cli, automl_img.plugin; print([m for m in ('tensorflow','keras') if m in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

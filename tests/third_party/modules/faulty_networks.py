@@ -1,0 +1,48 @@
+"""Architectures that go wrong, each in its own way."""
+
+from automl_img.plugin import Architecture, hookimpl
+
+
+class Faulty(Architecture):
+    """Base: a network of one layer."""
+
+    def build(self, hp, inputs):
+        from keras import layers
+
+        return layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(inputs)
+
+
+class NeverFinite(Faulty):
+    """Its numbers leave the finite in the first step."""
+
+    name = "never_finite"
+
+    def build(self, hp, inputs):
+        from keras import layers
+
+        return layers.Rescaling(float("inf"))(super().build(hp, inputs))
+
+
+class Raising(Faulty):
+    """Raises when it is built."""
+
+    name = "raising"
+
+    def build(self, hp, inputs):
+        raise RuntimeError("this network\nraises")
+
+
+class NoTensor(Faulty):
+    """Returns something that is no tensor."""
+
+    name = "no_tensor"
+
+    def build(self, hp, inputs):
+        return "features"
+
+
+@hookimpl
+def register_architectures(register):
+    """Offer them all."""
+    for kind in (NeverFinite, Raising, NoTensor):
+        register(kind())
