@@ -13,8 +13,9 @@ from automl_img.search.space import SearchSpace
 from automl_img.search.stages import LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, plan_stages
 from automl_img.training.spec import FailureKind, Fidelity, TrialResult, TrialSpec
 
-AFFINITY = 0.85  # an augmentation below it makes other images of the classes than the network knows
+AFFINITY = 0.75  # an augmentation below it makes other images of the classes than the network knows
 PROMISING = 3  # architectures that the search stage goes on with
+FEW = 20  # suggestions below which the search stays near the best starting point
 LEAST_EPOCHS = 2.0  # an architecture that cannot do so many passes in its share of the budget is skipped
 RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1}
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
@@ -316,14 +317,11 @@ class Scheduler:
 
     def _start_strategy(self) -> None:
         done = sorted(self._done_records(), key=_worth)
-        promising = list(dict.fromkeys(record.spec.architecture for record in done))[:PROMISING]
-        if self.plan is not None and len(promising) < len({start.architecture for start in self._starts}):
-            self._decided(f"the search goes on with {', '.join(promising)}: the best after the looks")
-            unfit = [f"augmentation.{n}" for n, value in self._affinity.items() if value < AFFINITY]
-            self._space = self._space.narrowed(promising, unfit)
         trials = self.budget.trials_left
         if math.isinf(trials):
-            trials = 20 if self.plan is None else max(4, self._expected_suggestions(self.plan))
+            trials = FEW if self.plan is None else max(1, self._expected_suggestions(self.plan))
+        if self.plan is not None and done:
+            self._narrow(done, few=trials < FEW)
         self._strategy.start(
             Problem(self._space.free(), self._rules.seed, int(trials), self._rules.epochs, dict(self._rules.options))
         )
@@ -331,6 +329,20 @@ class Scheduler:
         for record in sorted(done, key=lambda record: record.spec.trial):
             assert record.result is not None
             self._strategy.tell(Outcome(record.key, record.spec.values, record.result.f1, record.fraction))
+
+    def _narrow(self, done: Sequence[_Record], *, few: bool) -> None:
+        """Leave out what the looks spoke against; with few suggestions stay near the best look, where they can still tell."""
+        unfit = [f"augmentation.{name}" for name, value in self._affinity.items() if value < AFFINITY]
+        promising = list(dict.fromkeys(record.spec.architecture for record in done))[:PROMISING]
+        if few:
+            best = done[0].spec
+            own = {name: value for name, value in best.values.items() if name.startswith(f"{best.architecture}.")}
+            kept = {name: best.values[name] for name in ("optimizer", "schedule", "loss") if name in best.values}
+            self._space = self._space.narrowed([best.architecture], unfit, {**own, **kept})
+            self._decided(f"time for few suggestions: the search stays with {best.architecture} at its size, the best look")
+        else:
+            self._space = self._space.narrowed(promising, unfit)
+            self._decided(f"the search goes on with {', '.join(promising)}: the best after the looks")
 
     def _expected_suggestions(self, plan: StagePlan) -> int:
         time = max(0.0, plan.search_end - plan.looks / self._rules.slots * plan.look_slot)

@@ -56,15 +56,17 @@ class SearchSpace:
         rates = {p.name: member["lr"] for p in self.parameters if "lr" in member and p.name == "optimizer.adamw.lr"}
         return self.complete({"architecture": architecture, **own, **rates})
 
-    def narrowed(self, architectures: Sequence[str], without: Iterable[str] = ()) -> SearchSpace:
-        """Return the space with fewer architectures, and with the switches in ``without`` off for good."""
+    def narrowed(
+        self, architectures: Sequence[str], without: Iterable[str] = (), fixed: Mapping[str, Any] | None = None
+    ) -> SearchSpace:
+        """Return the space with fewer architectures, the switches in ``without`` off for good, and more values fixed."""
         off = dict.fromkeys(without, False)
         changed = tuple(
             replace(p, values=tuple(architectures), default=architectures[0]) if p.name == "architecture" else p
             for p in self.parameters
             if p.name != "architecture" or architectures
         )
-        return replace(self, parameters=changed, fixed={**self.fixed, **off})
+        return replace(self, parameters=changed, fixed={**(fixed or {}), **self.fixed, **off})
 
     def free(self) -> tuple[Parameter, ...]:
         """The hyperparameters that are searched: those that are fixed, or can never be active, are left out."""

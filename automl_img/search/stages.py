@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-LOOK_OVERHEAD = 9.0  # seconds to start a process, compile, and measure
+LOOK_OVERHEAD = 8.0  # seconds to start a process, compile, and measure
 SHORTEST_LOOK = 6.0  # seconds of training that still say something
 LONGEST_LOOK = 60.0  # seconds of training beyond which a look says little more
 LOOK_SHARE = 0.7  # of the time that is not the final training's
 FINAL_EPOCHS = 14  # passes over the data that the final training should get at least
-LEAST_FOR_SEARCH = 4  # suggestions below which a search stage is not worth its time
+LEAST_FOR_SEARCH = 2  # suggestions below which a search stage is not worth its time
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def plan_stages(
     look = max(SHORTEST_LOOK, min(longest, LOOK_SHARE * early / rounds - LOOK_OVERHEAD))
     search_time = early - rounds * (look + LOOK_OVERHEAD)
     search = min(full_seconds, max(look, min(final / 3, search_time * slots / 12 - LOOK_OVERHEAD)))
-    if search_time * slots < LEAST_FOR_SEARCH * (search + LOOK_OVERHEAD) / 2:
+    if search_time * slots < LEAST_FOR_SEARCH * (search + LOOK_OVERHEAD):
         final, search_time = final + max(0.0, search_time), 0.0
     return StagePlan(looks, look, search, end - final, final, end)
 

@@ -48,17 +48,17 @@ class Hardware:
     def flops(self) -> float:
         """Floating-point operations per second that training a small network reaches, by class of hardware.
 
-        A nominal figure, so that the same choices are made on the same machine each time: about 35% of peak in a 3×3 convolution,
-        measured on one kind of server core; the speed of each trial is measured when it runs.
+        A nominal figure, so that the same choices are made on the same machine each time, fitted on one kind of server core; the
+        speed of each trial is measured when it runs.
         """
         if self.gpus:
             return 2e13
-        return self.cores * (1.0e11 if self.bfloat16 else 0.6e11)
+        return self.cores * (2.6e11 if self.bfloat16 else 1.6e11)
 
     @property
     def bandwidth(self) -> float:
         """Bytes per second that element-wise operations on feature maps reach; nominal, like :attr:`flops`."""
-        return 6e11 if self.gpus else self.cores * 4e9
+        return 6e11 if self.gpus else self.cores * 5.3e9
 
 
 def _memory() -> int:
