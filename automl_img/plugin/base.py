@@ -86,14 +86,15 @@ class Architecture(Plugin):
         """
         return [{}]
 
-    def pretrained(self, hp: Mapping[str, Any], inputs: Any, weights: str | Path) -> Any:
+    def pretrained(self, hp: Mapping[str, Any], inputs: Any, weights: str | Path | None) -> Any:
         """Return the features of the full-size network with given weights, from images as they are.
 
         Args:
             hp: As in :meth:`build`; the hyperparameters that change the network's size have no effect here.
             inputs: A symbolic Keras tensor of RGB images, shape (batch, height, width, 3), floating point, 0 to 255. The right
                 preprocessing for the weights is part of what this method builds.
-            weights: One of :attr:`weight_sets`, or the path of a ``.weights.h5`` file of the network without its top.
+            weights: One of :attr:`weight_sets`, or the path of a ``.weights.h5`` file of the network without its top, or None: the
+                structure alone, as a saved model needs it.
 
         Returns:
             As :meth:`build`. The layers between ``inputs`` and the result are what fine-tuning freezes and thaws.

@@ -1,0 +1,67 @@
+"""The recipe for Fashion-MNIST as a user runs it, on several seeds: test macro-F1 and wall time of the whole command.
+
+usage: python benchmarks/fashion.py [--budget 10m] [--seeds 0 1 2] [--out runs/benchmark] [--recipe recipes/fashion.toml]
+
+Prints one row for each seed and a summary; the search's own log of each run lies beside its run folder.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from automl_img.training.hardware import Hardware
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(recipe, budget, seed, out):
+    folder = out / f"{recipe.stem}-{budget}-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    command = [Path(sys.executable).parent / "automl-img", "search", recipe, "--budget", budget, "--seed", str(seed)]
+    begin = time.monotonic()
+    with (out / f"{folder.name}.log").open("w") as log:
+        subprocess.run([*command, "--out", folder], check=True, stdout=log, stderr=subprocess.STDOUT)
+    wall = time.monotonic() - begin
+    metrics = json.loads((folder / "metrics.json").read_text())
+    return metrics, wall
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    args.add_argument("--budget", default="10m")
+    args.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    args.add_argument("--out", type=Path, default=ROOT / "runs" / "benchmark")
+    args.add_argument("--recipe", type=Path, default=ROOT / "recipes" / "fashion.toml")
+    args = args.parse_args()
+
+    hardware = Hardware.detect()
+    print(
+        f"{hardware.cores} cores, {hardware.memory >> 30} GiB, {hardware.gpus} GPUs, bfloat16 {hardware.bfloat16}, "
+        f"{platform.machine()}, Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"
+    )
+    print(f"{'seed':>4} {'wall s':>7} {'validation F1':>14} {'test F1':>8} {'test accuracy':>14} {'trials':>7}  best")
+    scores = []
+    for seed in args.seeds:
+        metrics, wall = run(args.recipe, args.budget, seed, args.out)
+        test = metrics["test"]
+        scores.append(test["f1_macro"])
+        print(
+            f"{seed:>4} {wall:>7.1f} {metrics['validation']['f1_macro']:>14.4f} {test['f1_macro']:>8.4f} "
+            f"{test['accuracy']:>14.4f} {metrics['trials']:>7}  {metrics['best']['architecture']}",
+            flush=True,
+        )
+    print(f"test F1: median {statistics.median(scores):.4f}, from {min(scores):.4f} to {max(scores):.4f}")
+
+
+if __name__ == "__main__":
+    main()

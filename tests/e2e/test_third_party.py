@@ -1,0 +1,61 @@
+"""A distribution that somebody else wrote is installed, found, searched, and can win; a broken one costs one warning."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.train]
+
+PLAINNET = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Environment of a process that sees the distribution, and one whose module raises on import."""
+    site = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site, PLAINNET]
+    subprocess.run(pip, check=True, capture_output=True)
+    (site / "broken_plugin.py").write_text("raise RuntimeError('no such GPU')\n")
+    metadata = site / "broken_plugin-0.1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugin\nVersion: 0.1\n")
+    (metadata / "entry_points.txt").write_text("[automl_img]\nbroken = broken_plugin\n")
+    return {**os.environ, "PYTHONPATH": str(site)}
+
+
+def automl_img(*arguments, environment, **more):
+    command = [str(Path(sys.executable).parent / "automl-img"), *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **more)
+
+
+def test_an_installed_distribution_is_listed_with_where_it_came_from(installed):
+    ran = automl_img("plugins", "--json", environment=installed)
+    assert ran.returncode == 0, ran.stderr
+    plugins = {plugin["name"]: plugin for plugin in json.loads(ran.stdout)}
+    assert plugins["plainnet"]["distribution"] == "automl-img-plainnet 1.2.3"
+    assert "RuntimeError: no such GPU" in plugins["broken"]["left_out"]
+
+
+def test_an_installed_architecture_is_searched_and_can_win(installed, tmp_path):
+    sets = ["data.test=0.1", "train.epochs=8", 'search.architectures=["plainnet", "simple_cnn"]']
+    arguments = [argument for setting in sets for argument in ("--set", setting)]
+    ran = automl_img(
+        "search", "digits", "--trials", 2, "--json", "--out", tmp_path / "run", *arguments, environment=installed
+    )
+    assert ran.returncode == 0, ran.stderr
+    told = [json.loads(line) for line in ran.stdout.splitlines()]
+    warned = [event for event in told if event["event"] == "PluginLeftOut" and event["name"] == "broken"]
+    assert len(warned) == 1
+    trained = {event["architecture"] for event in told if event["event"] == "TrialEnded"}
+    assert trained == {"plainnet", "simple_cnn"}
+
+
+def test_an_installed_architecture_alone_is_the_model(installed, tmp_path):
+    arguments = ["--set", "data.test=0.1", "--set", "train.epochs=8", "--set", 'search.architectures=["plainnet"]']
+    ran = automl_img("search", "digits", "--trials", 1, "--out", tmp_path / "run", *arguments, environment=installed)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["best"]["architecture"] == "plainnet"

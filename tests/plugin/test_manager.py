@@ -1,0 +1,101 @@
+import types
+
+import pytest
+
+from automl_img.errors import PluginError
+from automl_img.plugin import Architecture, PluginRegistry, discover, hookimpl
+from automl_img.plugin.manager import KINDS
+
+
+class Net(Architecture):
+    """A network."""
+
+    name = "net"
+
+
+def module_with(*plugins, name="some_module"):
+    module = types.ModuleType(name)
+
+    @hookimpl
+    def register_architectures(register):
+        for plugin in plugins:
+            register(plugin)
+
+    module.register_architectures = register_architectures
+    return module
+
+
+def registry_of(*plugins, **choice):
+    registry = PluginRegistry(**choice)
+    registry.add_module(module_with(*plugins), label="some_module", distribution="some 1.0")
+    return registry
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_first_party_plugins_are_found_through_their_entry_points(kind):
+    registry = discover()
+    assert registry.names(kind)
+    assert registry.left_out == []
+    ours = [record for record in registry.records if record.kind == kind]
+    assert all(record.distribution.startswith("automl-img ") for record in ours)
+    assert all(record.summary.endswith(".") or record.summary for record in ours)
+
+
+def test_a_module_can_bring_plugins_without_an_entry_point():
+    registry = discover(modules=["automl_img_plainnet"])
+    assert "plainnet" in registry.names("architecture")
+
+
+def test_a_module_that_was_asked_for_and_cannot_be_imported_is_an_error():
+    with pytest.raises(PluginError, match="cannot be imported: RuntimeError: no such GPU"):
+        discover(modules=["raises_on_import"])
+
+
+def test_a_hook_that_raises_costs_what_it_had_not_registered_yet():
+    registry = discover(modules=["raises_in_hook"])
+    assert "nothing" in registry.names("augmentation")
+    assert [record.left_out for record in registry.left_out] == ["register_augmentations raised KeyError: 'weights'"]
+
+
+def test_a_name_that_is_taken_is_left_out_and_the_first_stays():
+    first, second = Net(), Net()
+    registry = registry_of(first, second)
+    assert registry.get("architecture", "net") is first
+    assert "has this name already" in registry.left_out[0].left_out
+
+
+@pytest.mark.parametrize("wrong", [Net, "net", 3])
+def test_what_is_no_plugin_is_left_out_with_what_it_should_be(wrong):
+    registry = registry_of(wrong)
+    assert "not an instance of Architecture" in registry.left_out[0].left_out
+
+
+def test_a_name_that_recipes_cannot_hold_is_left_out():
+    class Odd(Net):
+        name = "Odd Name!"
+
+    assert "lower case" in registry_of(Odd()).left_out[0].left_out
+
+
+def test_blocked_plugins_are_left_out_and_say_so_when_asked_for():
+    registry = registry_of(Net(), block=["net"])
+    with pytest.raises(PluginError, match="was left out: blocked by"):
+        registry.get("architecture", "net")
+
+
+def test_a_mistyped_hook_is_told():
+    module = types.ModuleType("typo")
+
+    @hookimpl
+    def register_architecture(register):
+        register(Net())
+
+    module.register_architecture = register_architecture
+    registry = PluginRegistry()
+    registry.add_module(module, label="typo")
+    assert "its hooks do not fit" in registry.left_out[0].left_out
+
+
+def test_an_unknown_plugin_is_refused_with_what_there_is():
+    with pytest.raises(PluginError, match=r"unknown architecture; found 'nett'; allowed: net\. Did you mean 'net'"):
+        registry_of(Net()).get("architecture", "nett")

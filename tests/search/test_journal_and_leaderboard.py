@@ -1,0 +1,99 @@
+import sqlite3
+
+import pytest
+
+from automl_img.errors import RunFolderError
+from automl_img.search.journal import JOURNAL_FILE, Journal
+from automl_img.search.leaderboard import best_trial, leaderboard, to_csv
+from automl_img.training.spec import EpochReport, Fidelity, TrialResult, TrialSpec
+
+
+def spec(trial, attempt=1, architecture="small"):
+    values = {"architecture": architecture, f"{architecture}.width": 0.25, "batch_size": 64}
+    return TrialSpec(trial, attempt, "look", "a look", values, {}, Fidelity(5, 2.5), 0, 30.0, 1, "float32", probe=("flip",))
+
+
+def result(f1, loss=0.5, parameters=100):
+    return TrialResult(f1, loss, 3.0, 2.0, 10, parameters, 1.0, 9.0, 8.0, 100.0, "time", "abc")
+
+
+@pytest.fixture
+def journal(tmp_path):
+    journal = Journal(tmp_path, create=True)
+    yield journal
+    journal.close()
+
+
+def test_a_spec_comes_back_from_the_journal_as_it_was(journal):
+    journal.begin(spec(1))
+    assert journal.trials()[0].spec == spec(1)
+
+
+def test_the_best_is_the_highest_f1_then_the_lowest_loss_then_the_fewest_weights(journal):
+    outcomes = [result(0.8), result(0.9, 0.4, 900), result(0.9, 0.3, 900), result(0.9, 0.3, 100)]
+    for trial, outcome in enumerate(outcomes, start=1):
+        journal.begin(spec(trial))
+        journal.done(trial, outcome)
+    entries = leaderboard(journal.trials())
+    assert [entry.trial for entry in entries] == [4, 3, 2, 1]
+    assert [entry.rank for entry in entries] == [1, 2, 3, 4]
+    assert best_trial(journal.trials()).trial == 4
+
+
+def test_failed_and_skipped_trials_come_last_with_their_reason(journal):
+    journal.begin(spec(1))
+    journal.failed(1, "failed", "crashed", "SIGSEGV")
+    journal.begin(spec(2))
+    journal.done(2, result(0.5))
+    entries = leaderboard(journal.trials(), [("huge", "too slow")])
+    assert [(entry.rank, entry.architecture, entry.status) for entry in entries] == [
+        (1, "small", "done"),
+        (0, "small", "failed"),
+        (0, "huge", "skipped"),
+    ]
+    assert entries[1].note == "crashed: SIGSEGV"
+    assert "too slow" in to_csv(entries)
+    assert best_trial([row for row in journal.trials() if row.result is None]) is None
+
+
+def test_a_trial_that_is_tried_again_counts_once(journal):
+    journal.begin(spec(1))
+    journal.epoch(1, 1, EpochReport(1.0, 10, 0.5, 0.5, 0.6, 0.5, 100.0))
+    journal.begin(spec(1, attempt=2))
+    journal.epoch(1, 2, EpochReport(1.0, 10, 0.5, 0.5, 0.7, 0.5, 100.0))
+    journal.done(1, result(0.7))
+    (row,) = journal.trials()
+    assert row.spec.attempt == 2
+    assert [epoch["f1"] for epoch in journal.epochs(1)] == [0.7]
+
+
+def test_another_process_can_read_while_the_search_writes(journal, tmp_path):
+    journal.begin(spec(1))
+    reader = sqlite3.connect(tmp_path / JOURNAL_FILE)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT COUNT(*) FROM trials").fetchone() == (1,)
+    journal.done(1, result(0.7))
+    reader.close()
+    other = Journal(tmp_path)
+    assert other.trials()[0].status == "done"
+    other.close()
+
+
+def test_a_failed_transaction_leaves_nothing_behind(journal):
+    journal.begin(spec(1))
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.begin(spec(1))
+    assert journal.trials()[0].status == "running"
+    journal.begin(spec(2))
+    assert len(journal.trials()) == 2
+
+
+def test_a_folder_without_a_journal_is_no_run_folder(tmp_path):
+    with pytest.raises(RunFolderError, match="holds no journal"):
+        Journal(tmp_path)
+
+
+def test_a_damaged_journal_is_one_clear_line(tmp_path):
+    (tmp_path / JOURNAL_FILE).write_bytes(b"this is no database" * 100)
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        Journal(tmp_path)

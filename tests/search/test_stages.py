@@ -1,0 +1,33 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl_img.search.stages import LOOK_OVERHEAD, SHORTEST_LOOK, plan_stages
+
+
+@given(
+    end=st.floats(40, 1e6),
+    elapsed=st.floats(0, 30),
+    starts=st.integers(1, 40),
+    slots=st.integers(1, 16),
+    share=st.floats(0.05, 0.9),
+    full=st.floats(1, 1e6),
+)
+def test_no_plan_spends_more_than_there_is(end, elapsed, starts, slots, share, full):
+    plan = plan_stages(elapsed=elapsed, end=end, starts=starts, slots=slots, final_share=share, full_seconds=full)
+    assert 1 <= plan.looks <= starts
+    assert plan.look_seconds >= SHORTEST_LOOK
+    assert elapsed - 1e-6 <= plan.search_end <= end
+    rounds = -(-plan.looks // slots)
+    early = (1 - share) * (end - elapsed)
+    assert plan.looks == 1 or rounds * (plan.look_seconds + LOOK_OVERHEAD) <= early + plan.look_seconds + LOOK_OVERHEAD
+    assert plan.final_seconds >= share * (end - elapsed) - 1e-6
+
+
+def test_more_time_gives_longer_looks_and_more_of_them():
+    def plan(end):
+        return plan_stages(elapsed=5, end=end, starts=9, slots=2, final_share=0.6, full_seconds=1e5)
+
+    plans = [plan(end) for end in (60, 120, 600, 3600)]
+    assert [p.looks for p in plans] == sorted(p.looks for p in plans)
+    assert [p.look_seconds for p in plans] == sorted(p.look_seconds for p in plans)
+    assert plans[-1].looks == 9
