@@ -26,7 +26,7 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.scheduler import Rules, Scheduler
 from automl_img.search.space import SearchSpace, build_space
-from automl_img.search.stages import finish_seconds, wanted_seconds_per_image
+from automl_img.search.stages import FINAL_EPOCHS, finish_seconds, wanted_seconds_per_image
 from automl_img.training.artifacts import WEIGHTS_FILE
 from automl_img.training.cost import Estimate
 from automl_img.training.hardware import Hardware
@@ -230,9 +230,9 @@ class _Search:
         affordable = preparation.DEFAULT_SECONDS_PER_IMAGE
         if budget.time is not None:
             left = budget.time - self.elapsed - finish_seconds(budget.time, len(data.splits.test), affordable)
-            share = recipe.search.final_share or 1.0
-            share = share if budget.trials is None else min(share, slots / budget.trials)
-            affordable = wanted_seconds_per_image(share * left, examples)
+            part = recipe.search.final_share or 1.0
+            part = part if budget.trials is None else min(part, slots / budget.trials)
+            affordable = wanted_seconds_per_image(part * left, examples)
         estimates = preparation.estimate_starts(
             space,
             self.registry,
@@ -246,7 +246,11 @@ class _Search:
         for found in estimates:
             if found.problem:
                 self._skip(found.architecture, found.problem)
-        starts = preparation.starts_of(estimates) if recipe.search.starts else []
+        share = affordable * FINAL_EPOCHS * examples if budget.time is not None else math.inf
+        starts, hopeless = preparation.starts_of(estimates, examples, share)
+        for architecture, reason in hopeless:
+            self._skip(architecture, reason)
+        starts = starts if recipe.search.starts else []
         dearest = max((start.seconds_per_image for start in starts), default=affordable)
         end = math.inf
         if budget.time is not None:
@@ -278,19 +282,22 @@ class _Search:
         )
         strategy = self.registry.get("strategy", recipe.search.strategy)()
         scheduler = Scheduler(space, starts, strategy, budget, rules, self.elapsed, self.decided)
-        self._preflight(estimates, scheduler, rules)
+        self._preflight(estimates, dict(hopeless), scheduler, rules)
         for architecture, reason in scheduler.skipped:
             self._skip(architecture, reason)
         return scheduler
 
-    def _preflight(self, estimates: list[Estimate], scheduler: Scheduler, rules: Rules) -> None:
+    def _preflight(
+        self, estimates: list[Estimate], hopeless: dict[str, str], scheduler: Scheduler, rules: Rules
+    ) -> None:
         rows = []
         for found in estimates:
             if found.cost is None:
                 continue
             epoch = found.cost.seconds * rules.examples
             size = member_text(dict(found.values)) if found.values else ""
-            verdict = f"size {found.member + 1} of {found.members}"
+            fits = f"size {found.member + 1} of {found.members}"
+            verdict = "does not fit" if found.architecture in hopeless else fits
             rows.append(
                 events.ArchitectureEstimate(
                     found.architecture,
@@ -303,7 +310,7 @@ class _Search:
             )
         self.say(
             events.Preflight,
-            self._forecast(scheduler, len(rows)),
+            self._forecast(scheduler, len(rows) - len(hopeless)),
             tuple(rows),
             precision=rules.precision,
             slots=rules.slots,

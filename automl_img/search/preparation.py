@@ -16,14 +16,16 @@ from automl_img.errors import AutoMLImageError, DataError, PluginError, RunFolde
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
 from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
-from automl_img.recipe import Recipe
-from automl_img.search.scheduler import Start
+from automl_img.recipe import Recipe, duration_text
+from automl_img.search.scheduler import LEAST_EPOCHS, Start
 from automl_img.search.space import SearchSpace
 from automl_img.training.cost import Estimate
 
 DEFAULT_SECONDS_PER_IMAGE = (
     1e-3  # a step's time per image that is called affordable where no time budget says otherwise
 )
+
+CERTAINLY = 2.0  # a prediction this far over the share is sure enough to skip an architecture without a timed step
 
 
 @dataclass(frozen=True)
@@ -156,15 +158,27 @@ def _run_all(arguments: Sequence[EstimateArgument]) -> list[list[Estimate]]:
         return [answers[i] for i in range(len(children))]
 
 
-def starts_of(estimates: Sequence[Estimate]) -> list[Start]:
-    """The starting points, cheapest first."""
-    usable = [found for found in estimates if found.cost is not None]
-    usable.sort(key=lambda found: (found.cost.seconds if found.cost else 0.0, found.architecture))
-    return [
-        Start(found.architecture, found.values, found.cost.seconds, f"{found.member + 1} of {found.members}")
-        for found in usable
-        if found.cost is not None
-    ]
+def starts_of(estimates: Sequence[Estimate], examples: int, share: float) -> tuple[list[Start], list[tuple[str, str]]]:
+    """Return the starting points, cheapest first, and the architectures that have no chance, with the reason.
+
+    Args:
+        estimates: What each architecture would cost.
+        examples: Training images.
+        share: Seconds of the longest training that the budget allows.
+    """
+    usable = [(found, found.cost) for found in estimates if found.cost is not None]
+    usable.sort(key=lambda pair: (pair[1].seconds, pair[0].architecture))
+    starts, hopeless = [], []
+    for found, cost in usable:
+        epoch = cost.seconds * examples
+        if starts and LEAST_EPOCHS * epoch > CERTAINLY * share:
+            size = f"even at its smallest an epoch takes about {duration_text(epoch)}"
+            hopeless.append((found.architecture, f"{size}; its share of the budget is {duration_text(share)}"))
+        else:
+            starts.append(
+                Start(found.architecture, found.values, cost.seconds, f"{found.member + 1} of {found.members}")
+            )
+    return starts, hopeless
 
 
 def reopened_store(recipe: Recipe, described: Mapping[str, Any], folder: Path) -> PreparedStore:

@@ -231,10 +231,14 @@ class Scheduler:
         threads = self._threads(rules.slots)
         if self._queue:
             self.stage = LOOK
+            alone = rules.slots > 1 and len(self._queue) == 1 and plan.looks % rules.slots == 1
+            if alone and self._running:
+                return WAIT
             start = self._queue.pop(0)
             probe = rules.probe if not self._records else ()
             why = f"a look at {start.architecture}"
             seconds = min(plan.look_seconds, self._seconds_until(plan.search_end, elapsed))
+            seconds, threads = (seconds / rules.slots, 0) if alone else (seconds, threads)
             return self._launch(
                 LOOK,
                 why,
@@ -243,7 +247,7 @@ class Scheduler:
                 seconds=seconds,
                 threads=threads,
                 probe=probe,
-                required=(LEAST_EPOCHS, plan.final_seconds * 2 / rules.slots),
+                required=(LEAST_EPOCHS, plan.final_seconds * rules.slots),
             )
         if self._finals is None:
             spec = self._next_of_search(elapsed, plan, threads)
@@ -338,8 +342,13 @@ class Scheduler:
             best = done[0].spec
             own = {name: value for name, value in best.values.items() if name.startswith(f"{best.architecture}.")}
             kept = {name: best.values[name] for name in ("optimizer", "schedule", "loss") if name in best.values}
-            self._space = self._space.narrowed([best.architecture], unfit, {**own, **kept})
-            self._decided(f"time for few suggestions: the search stays with {best.architecture} at its size, the best look")
+            rare = [
+                name for name in self._space.switches() if name.removeprefix("augmentation.") not in self._rules.probe
+            ]
+            self._space = self._space.narrowed([best.architecture], [*unfit, *rare], {**own, **kept})
+            self._decided(
+                f"time for few suggestions: the search stays with {best.architecture} at its size, the best look"
+            )
         else:
             self._space = self._space.narrowed(promising, unfit)
             self._decided(f"the search goes on with {', '.join(promising)}: the best after the looks")

@@ -68,6 +68,15 @@ class SearchSpace:
         )
         return replace(self, parameters=changed, fixed={**(fixed or {}), **self.fixed, **off})
 
+    def switches(self) -> list[str]:
+        """The full names of the augmentations and regularizers that starting points leave off."""
+        kinds = ("augmentation.", "regularizer.")
+        return [
+            p.name
+            for p in self.parameters
+            if p.kind == "boolean" and not p.default and p.name.startswith(kinds) and p.name.count(".") == 1
+        ]
+
     def free(self) -> tuple[Parameter, ...]:
         """The hyperparameters that are searched: those that are fixed, or can never be active, are left out."""
         free: list[Parameter] = []

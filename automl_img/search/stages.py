@@ -22,7 +22,7 @@ class StagePlan:
     """How the time is divided.
 
     Attributes:
-        looks: How many starting points get a look.
+        looks: How many starting points get a look. One that is left over runs alone, with all cores and a part of the time.
         look_seconds: Training time of each look.
         search_seconds: Training time of each trial of the search stage.
         search_end: Seconds since the search began at which the search stage ends.
@@ -77,9 +77,10 @@ def plan_stages(
     early = left - final
     looks = max(1, min(starts, math.floor(LOOK_SHARE * early * slots / (SHORTEST_LOOK + LOOK_OVERHEAD))))
     rounds = math.ceil(looks / slots)
+    turns = looks // slots + (0 if looks % slots == 0 else 1 / slots if looks % slots == 1 else 1)
     longest = min(LONGEST_LOOK, full_seconds)
-    look = max(SHORTEST_LOOK, min(longest, LOOK_SHARE * early / rounds - LOOK_OVERHEAD))
-    search_time = early - rounds * (look + LOOK_OVERHEAD)
+    look = max(SHORTEST_LOOK, min(longest, (LOOK_SHARE * early - rounds * LOOK_OVERHEAD) / turns))
+    search_time = early - turns * look - rounds * LOOK_OVERHEAD
     search = min(full_seconds, max(look, min(final / 3, search_time * slots / 12 - LOOK_OVERHEAD)))
     if search_time * slots < LEAST_FOR_SEARCH * (search + LOOK_OVERHEAD):
         final, search_time = final + max(0.0, search_time), 0.0

@@ -1,0 +1,174 @@
+"""Building and training networks with TensorFlow."""
+
+import keras
+import numpy as np
+import pytest
+
+from automl_img.errors import PluginError
+from automl_img.plugin import ImageTraits, discover
+from automl_img.recipe import recipe_from_mapping
+from automl_img.search.space import build_space
+from automl_img.training.affinity import measure_affinity
+from automl_img.training.batches import balanced_class_weights, training_batches
+from automl_img.training.cost import count_cost
+from automl_img.training.hardware import Hardware
+from automl_img.training.network import NetworkPlan, active_plugins, build_network
+from automl_img.training.optimizers import make_loss, make_optimizer
+from automl_img.training.scoring import Scorer
+from automl_img.training.trainee import Augment, Trainee
+
+pytestmark = pytest.mark.train
+
+IMAGE = ImageTraits(8, 8, 1, 10, 1000)
+MODULES = ["automl_img_plainnet", "faulty_networks"]
+
+
+@pytest.fixture(scope="module")
+def registry(third_party_plugins):
+    return discover(modules=MODULES)
+
+
+@pytest.fixture(scope="module")
+def space(registry):
+    settings = {"search.architectures": ["plainnet"], "budget.time": "10m"}
+    return build_space(recipe_from_mapping({}, settings), registry, IMAGE, imbalance=3.0)
+
+
+def plan(values, image=IMAGE):
+    return NetworkPlan(values, image, (100.0,) * image.channels, (60.0,) * image.channels)
+
+
+def test_the_network_gives_a_logit_for_each_class_in_float32(registry, space):
+    model = build_network(plan(space.start("plainnet", {})), registry).model
+    assert model.output.shape == (None, 10)
+    assert model.output.dtype == "float32"
+
+
+def test_images_are_standardised_by_the_training_images(registry, space):
+    model = build_network(plan(space.start("plainnet", {})), registry).model
+    standardise = keras.Model(model.inputs, model.get_layer("standardise").output)
+    np.testing.assert_allclose(standardise(np.full((1, 8, 8, 1), 160.0)), 1.0, rtol=1e-5)
+
+
+def test_what_is_no_tensor_of_features_is_refused(registry):
+    with pytest.raises(PluginError, match="architecture no_tensor: build must return a tensor"):
+        build_network(plan({"architecture": "no_tensor"}), registry)
+
+
+@pytest.mark.parametrize("name", discover().names("regularizer"))
+def test_each_regularizer_leaves_a_network_that_trains_and_is_saved(registry, space, name, tmp_path):
+    keras.utils.set_random_seed(0)
+    values = space.complete({"architecture": "plainnet", f"regularizer.{name}": True})
+    model = build_network(plan(values), registry).model
+    chosen = active_plugins(values, "regularizer", registry)
+    extra = {key: value for plugin, hp in chosen for key, value in plugin.optimizer(hp).items()}
+    optimizer, _ = make_optimizer(values, extra)
+    trainee = Trainee(model, 10, Augment(values, IMAGE, registry, 0), [])
+    trainee.compile(optimizer=optimizer, loss=make_loss("cross_entropy"), jit_compile=False)
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (64, 8, 8, 1), np.uint8), rng.integers(0, 10, 64)
+    before = [np.array(weight) for weight in model.get_weights()]
+    history = trainee.fit(images, labels, batch_size=32, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    assert any((old != new).any() for old, new in zip(before, model.get_weights(), strict=True))
+    model.save_weights(tmp_path / "m.weights.h5")
+    again = build_network(plan(values), registry).model
+    again.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_allclose(Scorer(again).logits(images), Scorer(model).logits(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "mean_squared_error"])
+def test_each_loss_is_small_for_right_answers_and_large_for_wrong_ones(loss):
+    targets, right = np.eye(3, dtype="float32"), 20 * np.eye(3, dtype="float32")
+    measured = make_loss(loss)
+    assert float(np.mean(measured(targets, right))) < 0.01
+    assert float(np.mean(measured(targets, np.roll(right, 1, 1)))) > 1
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_each_optimizer_has_its_own_rate_and_spares_normalisation_from_decay(space, name):
+    values = space.complete({"architecture": "plainnet", "optimizer": name})
+    optimizer, peak = make_optimizer(values, {"weight_decay": 0.1})
+    assert peak == values[f"optimizer.{name}.lr"]
+    gamma = keras.Variable([1.0], name="gamma")
+    kernel = keras.Variable([1.0], name="kernel")
+    optimizer.build([gamma, kernel])
+    assert optimizer._use_weight_decay(kernel)
+    assert not optimizer._use_weight_decay(gamma)
+
+
+def test_each_image_comes_once_in_each_pass_and_batches_have_one_size():
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    batches = training_batches(images, np.arange(10), np.arange(10), batch_size=4, seed=1)
+    seen = [batch[0].numpy().ravel().tolist() for batch in batches.take(5)]
+    assert [len(batch) for batch in seen] == [4] * 5
+    flat = sum(seen, [])
+    assert sorted(flat[:10]) == sorted(flat[10:]) == list(range(10))
+    assert flat[:10] != flat[10:], "each pass has its own order"
+    again = training_batches(images, np.arange(10), np.arange(10), batch_size=4, seed=1)
+    assert [batch[0].numpy().ravel().tolist() for batch in again.take(5)] == seen
+
+
+def test_balanced_weights_give_each_class_the_same_say():
+    labels = np.array([0] * 90 + [1] * 10)
+    weights = balanced_class_weights(labels, 3)
+    assert weights[0] * 90 == pytest.approx(weights[1] * 10)
+    assert weights[2] == 0
+
+
+def test_augmentation_changes_training_batches_only(registry, space):
+    values = space.complete({"architecture": "plainnet", "augmentation.horizontal_flip": True})
+    images = np.random.default_rng(0).integers(0, 255, (32, 8, 8, 1)).astype("float32")
+    changed, targets = Augment(values, IMAGE, registry, 0)(images, np.eye(10, dtype="float32")[np.zeros(32, int)])
+    assert (np.asarray(changed) != images).any()
+    assert targets.shape == (32, 10)
+    scorer = Scorer(build_network(plan(values), registry).model)
+    np.testing.assert_array_equal(scorer.logits(images.astype("uint8")), scorer.logits(images.astype("uint8")))
+
+
+def test_scores_do_not_depend_on_the_size_of_batches(registry, space):
+    model = build_network(plan(space.start("plainnet", {})), registry).model
+    images = np.random.default_rng(0).integers(0, 255, (23, 8, 8, 1), np.uint8)
+    np.testing.assert_allclose(Scorer(model, 5).logits(images), Scorer(model, 100).logits(images), atol=1e-5)
+    chosen = np.array([3, 1, 22])
+    np.testing.assert_allclose(Scorer(model, 2).logits(images, chosen), Scorer(model).logits(images)[chosen], atol=1e-5)
+
+
+def test_affinity_tells_a_harmless_augmentation_from_one_that_makes_other_classes(registry):
+    """Two classes, bright on the left and bright on the right: mirroring swaps them, brightness does not."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    images = rng.integers(0, 60, (200, 8, 8, 1), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 4 * label : 4 * label + 4] += 150
+
+    class Sides:
+        def logits(self, pixels):
+            left, right = pixels[:, :, :4].mean((1, 2, 3)), pixels[:, :, 4:].mean((1, 2, 3))
+            return np.stack([left, right], 1).astype("float32")
+
+    traits = ImageTraits(8, 8, 1, 2, 200)
+    found = measure_affinity(["horizontal_flip", "brightness", "mixup"], registry, Sides(), images, labels, traits, 0)
+    assert found["brightness"] > 0.95
+    assert found["horizontal_flip"] < 0.75
+    assert "mixup" not in found, "what mixes labels has no affinity"
+
+
+def test_a_wider_network_costs_more(registry, space):
+    hardware = Hardware(2, 2**34, 0, True)
+
+    def cost(filters):
+        model = build_network(plan(space.start("plainnet", {"filters": filters})), registry).model
+        return count_cost(model, hardware, "mixed_bfloat16")
+
+    small, large = cost(16), cost(64)
+    assert large.flops > 8 * small.flops
+    assert large.seconds > small.seconds
+    assert large.parameters > small.parameters
+
+
+def test_the_work_of_a_convolution_is_that_of_the_formula():
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(16, 3, padding="same", use_bias=False)(inputs))
+    cost = count_cost(model, Hardware(2, 2**34, 0, True), "float32")
+    assert cost.flops - 8 * 8 * 3 == 2 * 8 * 8 * 16 * 3 * 3 * 3
