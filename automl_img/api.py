@@ -41,6 +41,8 @@ def fit(
 ) -> SearchResult:
     """Search the best classifier of ``dataset`` within ``budget``.
 
+    Ctrl-C, or a notebook's stop button, ends the search in good order with the best model so far; twice ends it at once.
+
     Args:
         dataset: A folder of images by class, the name of a data source such as ``"fashion_mnist"``, the path of a recipe, a pair
             ``(x, y)`` of arrays (x of shape (n, height, width) or (n, height, width, channels), uint8, or floating point in 0..1 or
@@ -65,6 +67,7 @@ def fit(
         >>> result.predict(images)
     """
     from automl_img.search.engine import run_search
+    from automl_img.search.interruption import Interruption
 
     begun = time.monotonic()
     overrides: dict[str, Any] = dict(settings or {})
@@ -75,9 +78,16 @@ def fit(
     if seed is not None:
         overrides["seed"] = seed
     recipe, images = resolve(dataset, overrides)
-    outcome = run_search(
-        recipe, run_path(recipe, out), dataset=images, listener=listener or (lambda event: None), begun=begun
-    )
+    interruption = Interruption()
+    with interruption.on_ctrl_c():
+        outcome = run_search(
+            recipe,
+            run_path(recipe, out),
+            dataset=images,
+            listener=listener or (lambda event: None),
+            interruption=interruption,
+            begun=begun,
+        )
     return SearchResult(outcome.folder.path)
 
 

@@ -20,6 +20,7 @@ from automl_img.plugin import ImageDataset, PluginRegistry, Signal, discover
 from automl_img.recipe import Recipe, duration_text
 from automl_img.search import preparation, run_folder
 from automl_img.search.budget import Budget
+from automl_img.search.interruption import Interruption
 from automl_img.search.journal import Journal, TrialRow
 from automl_img.search.leaderboard import best_trial, leaderboard, member_text
 from automl_img.search.preparation import PreparedData
@@ -35,17 +36,6 @@ from automl_img.training.spec import FailureKind, TrialSpec
 
 POLL_SECONDS = 0.5
 PROGRESS_SECONDS = 0.2  # between two events on the preparation of images
-
-
-class Interruption:
-    """Lets a signal handler or another thread end a search in good order."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def ask(self) -> None:
-        """End the search with the best model so far."""
-        self.asked = True
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
+import signal
+
 import pytest
 
 import automl_img
 from automl_img import events
 from automl_img.api import resolve
-from automl_img.search.engine import Interruption, run_search
+from automl_img.search.engine import run_search
+from automl_img.search.interruption import Interruption
 
 pytestmark = pytest.mark.train
 
@@ -88,3 +91,14 @@ def test_an_unknown_strategy_is_refused_before_anything_is_made(tmp_path, quick_
     with pytest.raises(automl_img.PluginError, match="Did you mean 'random'"):
         search(tmp_path, {**quick_settings, "search.strategy": "randon"}, trials=1)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_first_ctrl_c_asks_and_the_second_ends_at_once():
+    interruption, told = Interruption(), []
+    with interruption.on_ctrl_c(lambda: told.append(True)):
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.asked
+        assert told == [True]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
