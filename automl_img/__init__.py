@@ -48,7 +48,7 @@ _HOMES = {
     "read_recipe": "automl_img.recipe",
 }
 
-__all__ = [*_HOMES]  # noqa: PLE0604
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

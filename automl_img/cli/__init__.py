@@ -1,1 +1,83 @@
-"""x"""
+"""The command line: one file for each command; here errors become one clear line and an exit code.
+
+Nothing heavy is imported at the top of these modules: ``automl-img --help`` must be quick.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl_img.cli import evaluate, init, leaderboard, plugins, predict, recipe, search
+from automl_img.errors import AutoMLImageError
+
+app = typer.Typer(
+    name="automl-img",
+    help="Search the best classifier of labelled images within a budget.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("search")(search.search)
+app.command("plugins")(plugins.plugins)
+app.command("leaderboard")(leaderboard.leaderboard)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.command("init")(init.init)
+app.add_typer(recipe.app, name="recipe")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import importlib.metadata
+
+        print(f"automl-img {importlib.metadata.version('automl-img')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Search the best classifier of labelled images within a budget."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code: 0 done, 1 search failed, 2 usage or recipe error, 130 interrupted."""
+    search.BEGUN = _process_began()
+    try:
+        app()
+    except AutoMLImageError as error:
+        from rich.console import Console
+
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console.print(f"[bold red]Error:[/] {_escaped(str(error))}")
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(130)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _process_began() -> float:
+    """The ``time.monotonic()`` at which this process was started, so that Python's own start counts in the budget."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        import os
+
+        since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+        age = since_boot - ticks / os.sysconf("SC_CLK_TCK")
+        return time.monotonic() - max(0.0, age)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.monotonic()

@@ -55,7 +55,7 @@ class Predictor:
         Raises:
             DataError: An image cannot be read, or the array is not one of images.
         """
-        return self._probabilities(self.prepare(images))
+        return self.predict_proba_prepared(self.prepare(images))
 
     def predict(self, images: Images) -> npt.NDArray[np.str_]:
         """Return the name of the most probable class of each image; shape (n,). Takes what :meth:`predict_proba` takes."""
@@ -134,7 +134,8 @@ class Predictor:
             keras.config.set_dtype_policy(policy)
         return network
 
-    def _probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def predict_proba_prepared(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the probability of each class for images that :meth:`prepare` gave; shape (n, classes), float32."""
         from automl_img.training.f1 import softmax
         from automl_img.training.scoring import Scorer
 

@@ -99,9 +99,7 @@ class _Search:
         self.registry: PluginRegistry = discover(
             modules=recipe.plugins.modules, only=recipe.plugins.only, block=recipe.plugins.block
         )
-        self.registry.get("strategy", recipe.search.strategy, where="search.strategy")
-        if dataset is None:
-            self.registry.get("source", recipe.data.source, where="data.source")
+        preparation.check_plugins(recipe, self.registry, with_source=dataset is None)
         self.folder = RunFolder.create(folder)
         self.journal = Journal(self.folder.path, create=True)
         self.executor: Executor | None = None
@@ -322,6 +320,7 @@ class _Search:
 
     def _skip(self, architecture: str, reason: str) -> None:
         self.skipped.append((architecture, reason))
+        self.journal.set_meta("skipped", self.skipped)
         self.journal.remark(f"{architecture} was skipped: {reason}")
         self.say(events.TrialSkipped, architecture, reason)
 

@@ -50,22 +50,45 @@ class PreparedData:
     description: dict[str, Any]
 
 
-def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
-    """Return the images that the recipe names.
+def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool = True) -> None:
+    """See that the plugins which the recipe names exist and know the options that it gives them.
+
+    Args:
+        recipe: The recipe.
+        registry: The plugins.
+        with_source: Whether the images come from the recipe's source.
 
     Raises:
-        PluginError: The source is unknown, or does not know one of its options.
+        PluginError: One does not.
+    """
+    named = [("strategy", recipe.search.strategy, "search.strategy", "search.options", recipe.search.options)]
+    if with_source:
+        named.append(("source", recipe.data.source, "data.source", "data.options", recipe.data.options))
+    for kind, name, where, table, options in named:
+        plugin = registry.get(kind, name, where=where)
+        for key in options:
+            if key not in plugin.options:
+                known = sorted(plugin.options)
+                raise PluginError(
+                    f"the {kind} {name} has no option {key!r}",
+                    where=f"{table}.{key}",
+                    allowed=known or "none",
+                    hint=nearest(key, known),
+                )
+    for kind in ("architecture", "augmentation", "regularizer"):
+        wanted = getattr(recipe.search, f"{kind}s")
+        for name in () if wanted == "all" else wanted:
+            registry.get(kind, name, where=f"search.{kind}s")
+
+
+def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
+    """Return the images that the recipe names; :func:`check_plugins` has passed before.
+
+    Raises:
+        PluginError: The source is unknown.
         DataError: The images are not there or cannot be used.
     """
     source: DataSource = registry.get("source", recipe.data.source, where="data.source")
-    for key in recipe.data.options:
-        if key not in source.options:
-            raise PluginError(
-                f"the source {source.name} has no option {key!r}",
-                where=f"data.options.{key}",
-                allowed=sorted(source.options) or "none",
-                hint=nearest(key, source.options),
-            )
     path = None if recipe.data.path is None else Path(recipe.data.path).expanduser().absolute()
     return source.load(path, dict(recipe.data.options))
 
@@ -168,7 +191,8 @@ def starts_of(estimates: Sequence[Estimate], examples: int, share: float) -> tup
     """
     usable = [(found, found.cost) for found in estimates if found.cost is not None]
     usable.sort(key=lambda pair: (pair[1].seconds, pair[0].architecture))
-    starts, hopeless = [], []
+    starts: list[Start] = []
+    hopeless: list[tuple[str, str]] = []
     for found, cost in usable:
         epoch = cost.seconds * examples
         if starts and LEAST_EPOCHS * epoch > CERTAINLY * share:

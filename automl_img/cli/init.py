@@ -1,0 +1,78 @@
+"""``automl-img init``."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="The recipe to write.")] = Path("recipe.toml"),
+    source: Annotated[str, typer.Option(help="Where the images come from: the name of a source.")] = "folder",
+    path: Annotated[str | None, typer.Option(help="Where the images are, for sources that need it.")] = None,
+    budget: Annotated[str, typer.Option(help="Wall time of the search.")] = "10m",
+) -> None:
+    """Write a recipe with every key explained; what is commented out is the default."""
+    from automl_img.errors import UsageError
+    from automl_img.plugin.manager import discover
+    from automl_img.recipe import recipe_from_mapping
+
+    if file.exists():
+        raise UsageError("this file exists and is left as it is", where=str(file), hint="Give another name.")
+    discover().get("source", source, where="--source")
+    chosen: dict[str, Any] = {"data": {"source": source}, "budget": {"time": budget}}
+    if path is not None or source == "folder":
+        chosen["data"]["path"] = path or "photos"
+    recipe_from_mapping(chosen)
+    try:
+        file.write_text(commented_recipe(chosen), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the recipe cannot be written: {error.strerror}", where=str(file)) from error
+    print(f"{file} is written. Check it with: automl-img recipe check {file}")
+
+
+def commented_recipe(chosen: dict[str, Any]) -> str:
+    """The text of a recipe that sets ``chosen`` and explains all other keys in comments."""
+    from automl_img.recipe import Recipe
+
+    lines = ["# A recipe of automl-img. What is commented out is the default."]
+    _write_table(Recipe, "", chosen, lines)
+    return "\n".join(lines) + "\n"
+
+
+def _write_table(model: Any, prefix: str, chosen: dict[str, Any], lines: list[str]) -> None:
+    from pydantic import BaseModel
+
+    below = []
+    for name, field in model.model_fields.items():
+        kinds = (field.annotation, *typing.get_args(field.annotation))
+        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if inner is not None:
+            below.append((name, inner))
+            continue
+        lines.append(f"# {field.description}" if field.description else "#")
+        if name in chosen:
+            lines.append(f"{name} = {_toml(chosen[name])}")
+        else:
+            default = field.get_default(call_default_factory=True)
+            shown = f" {_toml(default)}" if default is not None else ""
+            lines.append(f"# {name} ={shown}")
+    for name, inner in below:
+        about = (inner.__doc__ or "").strip().split(": ", 1)[-1]
+        lines += ["", f"# {about[:1].upper()}{about[1:]}", f"[{prefix}{name}]"]
+        _write_table(inner, f"{prefix}{name}.", chosen.get(name, {}), lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    return str(value)

@@ -1,0 +1,90 @@
+"""``automl-img search``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from automl_img.cli.views import View
+
+#: When the process was started, by ``time.monotonic()``; the budget counts from here.
+BEGUN = time.monotonic()
+
+
+def search(
+    target: Annotated[str, typer.Argument(help="A recipe, the name of a source, or a folder of images by class.")],
+    budget: Annotated[str | None, typer.Option(help="Wall time of the whole command, such as 5m.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials at most.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/<recipe>-<time> unless given.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace any key of the recipe; can be repeated."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each event on standard output.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Plain lines, also on a terminal.")] = False,
+) -> None:
+    """Search the best classifier of labelled images within a budget.
+
+    Ctrl-C once ends the search in good order with the best model so far; twice ends it at once.
+    """
+    from automl_img.api import resolve, run_path
+    from automl_img.cli.views import make_view
+    from automl_img.errors import AutoMLImageError
+    from automl_img.search.engine import run_search
+    from automl_img.search.interruption import Interruption
+
+    overrides = parse_settings(set_ or [])
+    for key, value in (("budget.time", budget), ("budget.trials", trials), ("seed", seed)):
+        if value is not None:
+            overrides[key] = value
+    view: View = make_view(json=json, plain=plain)
+    interruption = Interruption()
+    try:
+        recipe, images = resolve(target, overrides)
+        with view, interruption.on_ctrl_c(view.stopping):
+            run_search(
+                recipe,
+                run_path(recipe, out),
+                dataset=images,
+                listener=view.hear,
+                interruption=interruption,
+                begun=BEGUN,
+            )
+    except AutoMLImageError as error:
+        view.failed(str(error))
+        raise
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if interruption.asked:
+        raise typer.Exit(130)
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """Parse ``key=value`` pairs; a value is read as TOML, and as plain text where it is none.
+
+    Raises:
+        UsageError: There is no ``=`` or no key.
+    """
+    import tomllib
+
+    from automl_img.errors import UsageError
+
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(
+                "this is no setting", where="--set", found=setting, allowed="key=value, such as search.strategy=random"
+            )
+        try:
+            parsed[key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed[key] = text.strip()
+    return parsed

@@ -1,0 +1,128 @@
+"""The engine as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from automl_img.api import SearchResult, fit
+from automl_img.errors import DataError
+from automl_img.evaluation.predictor import Predictor
+
+
+class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Searches the best classifier of images, with scikit-learn's interface.
+
+    Args:
+        budget: Wall time of the search, such as ``"10m"``; None: no limit but ``trials``.
+        trials: Number of trials at most.
+        random_state: Seed of everything random, a whole number; None means 0.
+        settings: Other keys of the recipe by dotted name.
+        out: The run folder; a temporary one, which goes with the process, unless given.
+
+    Attributes:
+        classes_: The labels, as they were given, in the order of the columns of :meth:`predict_proba`.
+        result_: The finished search; not kept when the estimator is pickled.
+
+    Example:
+        >>> classifier = ImageClassifier(budget="1m").fit(images, labels)
+        >>> classifier.predict(images[:3])
+    """
+
+    def __init__(
+        self,
+        *,
+        budget: str | None = "10m",
+        trials: int | None = None,
+        random_state: int | None = 0,
+        settings: Mapping[str, Any] | None = None,
+        out: str | Path | None = None,
+    ) -> None:
+        self.budget = budget
+        self.trials = trials
+        self.random_state = random_state
+        self.settings = settings
+        self.out = out
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Search.
+
+        Args:
+            X: Images of shape (n, height, width) or (n, height, width, channels), uint8 or floating point in 0..1 or 0..255.
+            y: Labels of shape (n,).
+
+        Raises:
+            DataError: These are no labelled images.
+            SearchError: The search found no model.
+        """
+        images, labels = np.asarray(X), np.asarray(y)
+        if images.ndim == 2:
+            raise DataError(
+                "these are rows of numbers, not images",
+                where="X",
+                found=images.shape,
+                allowed="(n, height, width[, channels])",
+            )
+        # All images that were given are learned from and validated on; a test is the caller's.
+        settings = {"data.test": 0.0, **(self.settings or {})}
+        folder = self.out
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="automl-img-")
+            folder = Path(self._temporary.name) / "run"
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self.result_: SearchResult = fit(
+            (images, codes),
+            budget=self.budget,
+            trials=self.trials,
+            seed=self.random_state or 0,
+            settings=settings,
+            out=folder,
+        )
+        self._predictor: Predictor | None = self.result_.predictor
+        return self
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+        """Return the probability of each class; shape (n, classes)."""
+        check_is_fitted(self, "classes_")
+        return self._model().predict_proba(np.asarray(X))
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the most probable label of each image; shape (n,)."""
+        chosen: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
+        return chosen
+
+    def _model(self) -> Predictor:
+        if self._predictor is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="automl-img-")
+            with zipfile.ZipFile(io.BytesIO(self._archive)) as archive:
+                archive.extractall(self._temporary.name)
+            self._predictor = Predictor(self._temporary.name)
+        return self._predictor
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "classes_" in state:
+            state["_archive"] = self._packed()
+            for name in ("result_", "_temporary"):
+                state.pop(name, None)
+            state["_predictor"] = None
+        return state
+
+    def _packed(self) -> bytes:
+        if self._predictor is None:
+            archived: bytes = self._archive
+            return archived
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(self._predictor.folder.iterdir()):
+                archive.write(file, file.name)
+        return buffer.getvalue()
