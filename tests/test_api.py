@@ -32,7 +32,14 @@ def test_a_run_folder_holds_what_is_needed_and_no_more(finished):
     folder = finished[0].run_dir
     names = {path.name for path in folder.iterdir()} - {"journal.sqlite-shm", "journal.sqlite-wal"}
     assert names == {
-        "recipe.json", "versions.json", "data.json", "splits.npz", "journal.sqlite", "leaderboard.csv", "metrics.json", "model",
+        "recipe.json",
+        "versions.json",
+        "data.json",
+        "splits.npz",
+        "journal.sqlite",
+        "leaderboard.csv",
+        "metrics.json",
+        "model",
         "trials",
     }
     assert list((folder / "trials").rglob("*.h5")) == [], "weights of losing trials are deleted"
@@ -122,7 +129,9 @@ def test_a_keras_file_needs_no_automl_img(finished, digits_data, tmp_path):
     )
     out = tmp_path / "out.npy"
     subprocess.run(
-        [sys.executable, "-c", script, str(path), str(tmp_path / "images.npy"), str(out)], check=True, capture_output=True
+        [sys.executable, "-c", script, str(path), str(tmp_path / "images.npy"), str(out)],
+        check=True,
+        capture_output=True,
     )
     np.testing.assert_allclose(np.load(out), finished[0].predict_proba(digits_data[0][:20]), atol=1e-5)
 
@@ -151,7 +160,9 @@ def test_a_run_folder_that_exists_is_left_alone(finished, quick_settings):
 
 def test_arrays_are_searched(digits_data, quick_settings, tmp_path):
     images, labels = digits_data
-    result = automl_img.fit((images[:300] / 255.0, labels[:300]), trials=1, settings=quick_settings, out=tmp_path / "run")
+    result = automl_img.fit(
+        (images[:300] / 255.0, labels[:300]), trials=1, settings=quick_settings, out=tmp_path / "run"
+    )
     assert result.metrics["test"]["images"] == 30
 
 

@@ -25,6 +25,14 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Saved:
+    """An attempt goes on, and has written weights with which it could have ended well now."""
+
+    trial: int
+    result: TrialResult
+
+
+@dataclass(frozen=True)
 class Done:
     """An attempt has ended well."""
 
@@ -48,7 +56,7 @@ class Failed:
     traceback: str = ""
 
 
-Message = Started | Epoch | Done | Failed
+Message = Started | Epoch | Saved | Done | Failed
 
 
 class Executor(Protocol):

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from automl_img.executors.base import Done, Epoch, Failed, Message, Started
+from automl_img.executors.base import Done, Epoch, Failed, Message, Saved, Started
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
 from automl_img.executors.tasks import Place, TrainArgument, train
-from automl_img.training.spec import EpochReport, TrialSpec
+from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
 
 DEADLINE_GRACE = 3.0  # seconds that a trial may run over its deadline before it is ended
 
@@ -79,4 +79,6 @@ def _message(trial: int, news: object) -> Message:
         return Failed(trial, news.kind, news.message, news.traceback)
     if isinstance(news, EpochReport):
         return Epoch(trial, news)
+    if isinstance(news, TrialResult):
+        return Saved(trial, news)
     return Started(trial)

@@ -72,7 +72,8 @@ def train(link: Link, argument: TrainArgument) -> TrialResult:
         argument.place.registry(),
         Path(argument.folder),
         begun=argument.begun,
-        report=lambda report: link.send(report),
+        report=link.send,
+        saved=link.send,
         stop_asked=link.stop_asked,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 from automl_img import events
 from automl_img.errors import SearchError
 from automl_img.evaluation.model_file import Winner, library_versions
-from automl_img.executors import Done, Epoch, Executor, Failed, LocalExecutor, Message
+from automl_img.executors import Done, Epoch, Executor, Failed, LocalExecutor, Message, Saved
 from automl_img.executors.local import attempt_folder
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news, warm_up
 from automl_img.executors.tasks import FinaliseArgument, Place, finalise_best
@@ -27,12 +27,12 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.scheduler import Rules, Scheduler
 from automl_img.search.space import SearchSpace, build_space
-from automl_img.search.stages import FINAL_EPOCHS, finish_seconds, wanted_seconds_per_image
+from automl_img.search.stages import finish_seconds, wanted_epochs, wanted_seconds_per_image
 from automl_img.training.artifacts import WEIGHTS_FILE
 from automl_img.training.cost import Estimate
 from automl_img.training.hardware import Hardware
 from automl_img.training.network import NetworkPlan
-from automl_img.training.spec import FailureKind, TrialSpec
+from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
 POLL_SECONDS = 0.5
 PROGRESS_SECONDS = 0.2  # between two events on the preparation of images
@@ -107,6 +107,7 @@ class _Search:
         self.best: float | None = None
         self.progressed = -math.inf
         self.attempts: dict[int, TrialSpec] = {}
+        self.saved: dict[int, TrialResult] = {}
         self.skipped: list[tuple[str, str]] = []
         warm_up()
 
@@ -234,7 +235,7 @@ class _Search:
         for found in estimates:
             if found.problem:
                 self._skip(found.architecture, found.problem)
-        share = affordable * FINAL_EPOCHS * examples if budget.time is not None else math.inf
+        share = affordable * wanted_epochs(examples) * examples if budget.time is not None else math.inf
         starts, hopeless = preparation.starts_of(estimates, examples, share)
         for architecture, reason in hopeless:
             self._skip(architecture, reason)
@@ -372,38 +373,49 @@ class _Search:
                 report.progress,
                 report.images_per_second,
             )
+        elif isinstance(message, Saved):
+            self.saved[spec.trial] = message.result
         elif isinstance(message, Done):
             running.discard(spec.trial)
-            result = message.result
-            scheduler.record(spec.trial, result)
-            self.journal.done(spec.trial, result, scheduler.state())
-            better = self.best is None or result.f1 > self.best
-            self.best = result.f1 if better else self.best
-            self.say(
-                events.TrialEnded,
-                spec.trial,
-                spec.stage,
-                spec.architecture,
-                result.f1,
-                result.val_loss,
-                result.epochs,
-                result.parameters,
-                result.seconds,
-                better,
-            )
+            self._done(spec, message.result, scheduler)
         elif isinstance(message, Failed):
             running.discard(spec.trial)
-            again = scheduler.fail(spec.trial, message.kind, message.message)
-            skipped = message.kind is FailureKind.SKIPPED
-            status = "skipped" if skipped else "failed"
-            self.journal.failed(
-                spec.trial, status, "" if skipped else str(message.kind), message.message, scheduler.state()
-            )
-            if skipped:
-                self.say(events.TrialSkipped, spec.architecture, message.message, spec.trial)
-            else:
-                text = message.message + ("; it is tried once more" if again else "")
-                self.say(events.TrialFailed, spec.trial, spec.stage, spec.architecture, str(message.kind), text)
+            self._failed(spec, message, scheduler)
+
+    def _done(self, spec: TrialSpec, result: TrialResult, scheduler: Scheduler) -> None:
+        scheduler.record(spec.trial, result)
+        self.journal.done(spec.trial, result, scheduler.state())
+        better = self.best is None or result.f1 > self.best
+        self.best = result.f1 if better else self.best
+        self.say(
+            events.TrialEnded,
+            spec.trial,
+            spec.stage,
+            spec.architecture,
+            result.f1,
+            result.val_loss,
+            result.epochs,
+            result.parameters,
+            result.seconds,
+            better,
+        )
+
+    def _failed(self, spec: TrialSpec, failure: Failed, scheduler: Scheduler) -> None:
+        saved = self.saved.pop(spec.trial, None)
+        if saved is not None:
+            lost = f"trial {spec.trial} was cut off ({failure.kind}: {failure.message}); the weights it had saved count"
+            self.decided(lost)
+            self._done(spec, saved, scheduler)
+            return
+        again = scheduler.fail(spec.trial, failure.kind, failure.message)
+        skipped = failure.kind is FailureKind.SKIPPED
+        status, kind = ("skipped", "") if skipped else ("failed", str(failure.kind))
+        self.journal.failed(spec.trial, status, kind, failure.message, scheduler.state())
+        if skipped:
+            self.say(events.TrialSkipped, spec.architecture, failure.message, spec.trial)
+        else:
+            text = failure.message + ("; it is tried once more" if again else "")
+            self.say(events.TrialFailed, spec.trial, spec.stage, spec.architecture, kind, text)
 
     # -- the end -------------------------------------------------------------------------------------------------------------------
 

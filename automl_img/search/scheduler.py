@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -177,7 +178,7 @@ class Scheduler:
         rules = self._rules
         if math.isinf(rules.end) or rules.final_share == 0 or rules.deterministic or not self._starts:
             return None
-        full = max(self._full_seconds(start) for start in self._starts) * rules.slots
+        full = statistics.median(self._full_seconds(start) for start in self._starts) * rules.slots
         plan = plan_stages(
             elapsed=elapsed,
             end=rules.end,

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-LOOK_OVERHEAD = 8.0  # seconds to start a process, compile, and measure
+LOOK_OVERHEAD = 6.0  # seconds to start a process, compile, and measure
 SHORTEST_LOOK = 6.0  # seconds of training that still say something
 LONGEST_LOOK = 60.0  # seconds of training beyond which a look says little more
 LOOK_SHARE = 0.7  # of the time that is not the final training's
-FINAL_EPOCHS = 14  # passes over the data that the final training should get at least
+FINAL_EPOCHS = 14  # passes over 50,000 images that the final training should get at least
+LARGE_DATA = 50_000  # images
+FULL_MARGIN = 1.5  # a final training that ends by its epochs gets this much of its predicted time, and no more
 LEAST_FOR_SEARCH = 2  # suggestions below which a search stage is not worth its time
 
 
@@ -70,10 +72,10 @@ def plan_stages(
         starts: Starting points that want a look.
         slots: Trials that run at once.
         final_share: Share of the time for the final training.
-        full_seconds: Predicted seconds of a full training of the dearest starting point, on one slot.
+        full_seconds: Predicted seconds of a full training of a typical starting point, on one slot.
     """
     left = max(0.0, end - elapsed)
-    final = final_share * left
+    final = min(final_share * left, FULL_MARGIN * full_seconds / slots + LOOK_OVERHEAD)
     early = left - final
     looks = max(1, min(starts, math.floor(LOOK_SHARE * early * slots / (SHORTEST_LOOK + LOOK_OVERHEAD))))
     rounds = math.ceil(looks / slots)
@@ -88,5 +90,14 @@ def plan_stages(
 
 
 def wanted_seconds_per_image(final_seconds: float, examples: int) -> float:
-    """The step time per image with which the final training sees the data often enough."""
-    return final_seconds / (FINAL_EPOCHS * max(1, examples))
+    """The step time per image with which the final training sees the data often enough.
+
+    Fewer images are seen more often, by smaller networks: they hold less to learn, and time is left for more trials.
+    """
+    return final_seconds / (wanted_epochs(examples) * max(1, examples))
+
+
+def wanted_epochs(examples: int) -> float:
+    """How often the final training should see each of ``examples`` images at least."""
+    growth: float = (LARGE_DATA / max(1, examples)) ** 0.75
+    return FINAL_EPOCHS * min(30.0, max(0.6, growth))

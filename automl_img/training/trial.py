@@ -63,6 +63,7 @@ def train_trial(
     *,
     begun: float,
     report: Callable[[EpochReport], None],
+    saved: Callable[[TrialResult], None],
     stop_asked: Callable[[], bool],
 ) -> TrialResult:
     """Train ``spec`` and leave its best weights in ``folder``.
@@ -74,6 +75,7 @@ def train_trial(
         folder: Where the weights go.
         begun: ``time.monotonic()`` at which the trial's deadline began to run.
         report: Receives each measurement.
+        saved: Receives what there would be if the trial ended now, whenever better weights were written while it goes on.
         stop_asked: Tells whether the trial shall end in good order.
 
     Raises:
@@ -87,9 +89,9 @@ def train_trial(
         raise TrialFailure(
             FailureKind.SKIPPED, f"{cost.parameters:,} weights are above the limit of {spec.parameter_limit:,}"
         )
-    training = _Training(spec, data, registry, network, cost, folder)
-    training.run(begun, report, stop_asked)
-    return training.result(begun)
+    training = _Training(spec, data, registry, network, cost, folder, begun, saved)
+    training.run(report, stop_asked)
+    return training.result()
 
 
 def configure(threads: int, precision: str, seed: int, *, deterministic: bool = False) -> None:
@@ -108,8 +110,17 @@ class _Training:
     """One trial while it runs."""
 
     def __init__(
-        self, spec: TrialSpec, data: TrialData, registry: PluginRegistry, network: Network, cost: Cost, folder: Path
+        self,
+        spec: TrialSpec,
+        data: TrialData,
+        registry: PluginRegistry,
+        network: Network,
+        cost: Cost,
+        folder: Path,
+        begun: float,
+        saved: Callable[[TrialResult], None],
     ) -> None:
+        self.begun, self.saved = begun, saved
         self.spec, self.data, self.registry, self.network, self.cost = spec, data, registry, network, cost
         self.weights_file = folder / WEIGHTS_FILE
         self.batch_size = min(int(spec.values["batch_size"]), len(data.splits.train))
@@ -121,7 +132,7 @@ class _Training:
         self.why_ended = ""
         self.saved_at = time.monotonic()
 
-    def run(self, begun: float, report: Callable[[EpochReport], None], stop_asked: Callable[[], bool]) -> None:
+    def run(self, report: Callable[[EpochReport], None], stop_asked: Callable[[], bool]) -> None:
         """Train through all phases; the best weights are in the network and on disk at the end."""
         store, validation = self.data.store, self.data.splits.validation
         evaluation_seconds = self.scorer.time_pass(store.images, validation)
@@ -135,7 +146,7 @@ class _Training:
             if left == 1.0:
                 self._refuse_if_hopeless(step_seconds)
             clock = TrainingClock(max(1, round(self.steps_per_pass * self.spec.fidelity.epochs * phase.share)))
-            seconds = self._seconds(begun, reserve)
+            seconds = self._seconds(reserve)
             clock.start(None if seconds is None else seconds * phase.share / left)
             callback = ClockCallback(clock, str(self.spec.values["schedule"]), peak, stop_asked)
             self.evaluation = self._evaluation(callback, report)
@@ -156,37 +167,35 @@ class _Training:
         assert self.evaluation is not None
         self.network.model.set_weights(self.evaluation.best_weights)
 
-    def result(self, begun: float) -> TrialResult:
+    def result(self) -> TrialResult:
         """Write the best weights and sum the trial up."""
+        affinity = self._affinity() if self.spec.probe else {}
+        return self._summary(save_weights(self.network.model, self.weights_file), affinity)
+
+    def _affinity(self) -> dict[str, float]:
+        store, validation = self.data.store, self.data.splits.validation
+        images, labels = store.images[validation], store.labels[validation]
+        return measure_affinity(
+            self.spec.probe, self.registry, self.scorer, images, labels, store.traits, self.spec.seed
+        )
+
+    def _summary(self, sha256: str, affinity: dict[str, float]) -> TrialResult:
         assert self.evaluation is not None and self.evaluation.best is not None
         best = self.evaluation.best
-        store, validation = self.data.store, self.data.splits.validation
-        affinity = (
-            measure_affinity(
-                self.spec.probe,
-                self.registry,
-                self.scorer,
-                store.images[validation],
-                store.labels[validation],
-                store.traits,
-                self.spec.seed,
-            )
-            if self.spec.probe
-            else {}
-        )
-        sha256 = save_weights(self.network.model, self.weights_file)
+        steps = self.steps or best.steps
+        seconds = self.training_seconds or time.monotonic() - self.begun
         return TrialResult(
             f1=best.f1,
             val_loss=best.val_loss,
-            epochs=self.steps * self.batch_size / len(self.data.splits.train),
+            epochs=steps * self.batch_size / len(self.data.splits.train),
             best_epoch=best.epoch,
-            steps=self.steps,
+            steps=steps,
             parameters=self.cost.parameters,
             megaflops=self.cost.flops / 1e6,
-            seconds=time.monotonic() - begun,
-            training_seconds=self.training_seconds,
-            images_per_second=self.steps * self.batch_size / max(1e-9, self.training_seconds),
-            why_ended=self.why_ended,
+            seconds=time.monotonic() - self.begun,
+            training_seconds=seconds,
+            images_per_second=steps * self.batch_size / max(1e-9, seconds),
+            why_ended=self.why_ended or "cut off",
             weights_sha256=sha256,
             affinity=affinity,
         )
@@ -247,12 +256,12 @@ class _Training:
                 f"its share of the budget is {spec.required_seconds:.0f} s",
             )
 
-    def _seconds(self, begun: float, reserve: float) -> float | None:
+    def _seconds(self, reserve: float) -> float | None:
         if self.spec.deterministic:
             return None
         limits = [] if self.spec.fidelity.seconds is None else [self.spec.fidelity.seconds - self.training_seconds]
         if self.spec.deadline is not None:
-            limits.append(begun + self.spec.deadline - reserve - time.monotonic())
+            limits.append(self.begun + self.spec.deadline - reserve - time.monotonic())
         return max(0.0, min(limits)) if limits else None
 
     def _interval(self, step_seconds: float, evaluation_seconds: float, total_steps: int) -> int:
@@ -287,5 +296,6 @@ class _Training:
 
     def _save_now_and_then(self) -> None:
         if time.monotonic() - self.saved_at > SAVE_EVERY:
-            save_weights(self.network.model, self.weights_file)
+            sha256 = save_weights(self.network.model, self.weights_file)
             self.saved_at = time.monotonic()
+            self.saved(self._summary(sha256, {}))

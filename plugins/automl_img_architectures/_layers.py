@@ -80,3 +80,35 @@ def residual(branch: Any, shortcut: Any) -> Any:
     from keras import layers
 
     return layers.Add()([branch, shortcut])
+
+
+def inverted_residual(
+    x: Any,
+    filters: int,
+    expanded: int,
+    *,
+    kernel: int = 3,
+    strides: int = 1,
+    activation: str,
+    squeezed: int = 0,
+    gate: tuple[str, str] = ("relu", "sigmoid"),
+) -> Any:
+    """A 1×1 convolution to many channels, a depthwise one there, a 1×1 convolution back to few; with a shortcut if shapes allow.
+
+    Args:
+        x: The feature map.
+        filters: Channels of the result.
+        expanded: Channels inside; without a first convolution if ``x`` has as many.
+        kernel, strides: Of the depthwise convolution.
+        activation: Of the convolutions inside; the last one has none.
+        squeezed: Channels inside squeeze-and-excitation; 0: none.
+        gate: The two activations of squeeze-and-excitation.
+
+    Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018.
+    """
+    branch = x if x.shape[-1] == expanded else conv_bn(x, expanded, 1, activation=activation)
+    branch = depthwise_bn(branch, kernel, strides, activation=activation)
+    if squeezed:
+        branch = squeeze_excite(branch, squeezed, activation=gate[0], gate=gate[1])
+    branch = conv_bn(branch, filters, 1, activation=None)
+    return residual(branch, x) if strides == 1 and x.shape[-1] == filters else branch

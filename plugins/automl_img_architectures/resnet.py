@@ -44,15 +44,16 @@ class ResNet(Architecture):
         return x
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
-        """Return five networks, from three stages of one narrow block to ResNet50."""
+        """Return six networks, from three stages of one narrow block to ResNet50."""
         small = image.side < SMALL_SIDE
-        stages = 3 if small else 4
+        stages, full = (3, 2) if small else (4, 4)
         return [
             {"width": 0.125, "depth": 0.25, "stages": stages},
             {"width": 0.25, "depth": 0.25, "stages": stages},
             {"width": 0.5, "depth": 0.25, "stages": stages},
-            {"width": 0.75, "depth": 0.5, "stages": 4},
-            {"width": 1.0, "depth": 1.0, "stages": 4, "stem_stride": 2 if small else 4},
+            {"width": 0.75, "depth": 0.5, "stages": stages},
+            {"width": 0.75, "depth": 0.5, "stages": 4, "stem_stride": full},
+            {"width": 1.0, "depth": 1.0, "stages": 4, "stem_stride": full},
         ]
 
     def pretrained(self, hp: Mapping[str, Any], inputs: Any, weights: str | Path | None) -> Any:

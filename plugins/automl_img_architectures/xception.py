@@ -61,7 +61,7 @@ class Xception(Architecture):
             {"width": 0.125, "entry": 1 if small else 2, "middle": 0},
             {"width": 0.25, "entry": 2, "middle": 0},
             {"width": 0.5, "entry": 2, "middle": 1},
-            {"width": 0.5, "entry": 3, "middle": 4},
+            {"width": 0.75, "entry": 3, "middle": 2},
             {"width": 1.0, "entry": 3, "middle": 8, "stem_stride": 2},
         ]
 

@@ -17,7 +17,18 @@ PLAINNET = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
 def installed(tmp_path_factory):
     """Environment of a process that sees the distribution, and one whose module raises on import."""
     site = tmp_path_factory.mktemp("site")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site, PLAINNET]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        site,
+        PLAINNET,
+    ]
     subprocess.run(pip, check=True, capture_output=True)
     (site / "broken_plugin.py").write_text("raise RuntimeError('no such GPU')\n")
     metadata = site / "broken_plugin-0.1.dist-info"

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.train
 
 def search(tmp_path, settings, trials=None, heard=None, **more):
     listener = heard.append if heard is not None else (lambda event: None)
-    return automl_img.fit("digits", trials=trials, settings={**settings, **more}, out=tmp_path / "run", listener=listener)
+    return automl_img.fit(
+        "digits", trials=trials, settings={**settings, **more}, out=tmp_path / "run", listener=listener
+    )
 
 
 def faulty(settings, *names):

@@ -10,7 +10,9 @@ from automl_img.training.spec import EpochReport, Fidelity, TrialResult, TrialSp
 
 def spec(trial, attempt=1, architecture="small"):
     values = {"architecture": architecture, f"{architecture}.width": 0.25, "batch_size": 64}
-    return TrialSpec(trial, attempt, "look", "a look", values, {}, Fidelity(5, 2.5), 0, 30.0, 1, "float32", probe=("flip",))
+    return TrialSpec(
+        trial, attempt, "look", "a look", values, {}, Fidelity(5, 2.5), 0, 30.0, 1, "float32", probe=("flip",)
+    )
 
 
 def result(f1, loss=0.5, parameters=100):

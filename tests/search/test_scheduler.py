@@ -57,8 +57,17 @@ def starts(names=NAMES):
 
 def rules(**changes):
     fields = dict(
-        seed=7, epochs=50, patience=5, examples=50_000, slots=2, end=580.0, final_share=0.6, precision="float32",
-        probe=("flip", "swirl"), augmentations=("flip", "swirl"), versions={"architecture/small": "1"},
+        seed=7,
+        epochs=50,
+        patience=5,
+        examples=50_000,
+        slots=2,
+        end=580.0,
+        final_share=0.6,
+        precision="float32",
+        probe=("flip", "swirl"),
+        augmentations=("flip", "swirl"),
+        versions={"architecture/small": "1"},
     )
     return Rules(**{**fields, **changes})
 
@@ -69,8 +78,19 @@ def scheduler(budget=None, strategy=None, **changes):
 
 def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5):
     return TrialResult(
-        f1=f1, val_loss=loss, epochs=epochs, best_epoch=epochs, steps=10, parameters=parameters, megaflops=1.0, seconds=10.0,
-        training_seconds=8.0, images_per_second=100.0, why_ended="time", weights_sha256="", affinity=affinity or {},
+        f1=f1,
+        val_loss=loss,
+        epochs=epochs,
+        best_epoch=epochs,
+        steps=10,
+        parameters=parameters,
+        megaflops=1.0,
+        seconds=10.0,
+        training_seconds=8.0,
+        images_per_second=100.0,
+        why_ended="time",
+        weights_sha256="",
+        affinity=affinity or {},
     )
 
 
@@ -95,7 +115,9 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200):
             end, spec = min(running, key=lambda pair: pair[0])
             running.remove((end, spec))
             now = max(now, end)
-            scheduler.record(spec.trial, result(score(spec), affinity={"flip": 0.97, "swirl": 0.3} if spec.probe else {}))
+            scheduler.record(
+                spec.trial, result(score(spec), affinity={"flip": 0.97, "swirl": 0.3} if spec.probe else {})
+            )
     raise AssertionError("the search does not end")
 
 

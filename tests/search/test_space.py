@@ -83,7 +83,9 @@ def test_a_wrong_fixed_value_is_one_clear_line(registry, key, value, said):
 
 
 def test_an_unknown_architecture_is_refused_with_the_nearest(registry):
-    with pytest.raises(PluginError, match=r"search\.architectures: unknown architecture; found 'planenet'.*Did you mean 'plainnet'"):
+    with pytest.raises(
+        PluginError, match=r"search\.architectures: unknown architecture; found 'planenet'.*Did you mean 'plainnet'"
+    ):
         space_of(registry, **{"search.architectures": ["planenet"]})
 
 

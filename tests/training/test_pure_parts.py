@@ -25,7 +25,9 @@ def test_macro_f1_equals_that_of_scikit_learn(pairs):
 def test_cross_entropy_equals_that_of_scikit_learn():
     rng = np.random.default_rng(0)
     logits, truth = rng.normal(0, 3, (50, 4)).astype("float32"), rng.integers(0, 4, 50)
-    assert cross_entropy(truth, logits) == pytest.approx(log_loss(truth, softmax(logits).astype(float), labels=range(4)), rel=1e-5)
+    assert cross_entropy(truth, logits) == pytest.approx(
+        log_loss(truth, softmax(logits).astype(float), labels=range(4)), rel=1e-5
+    )
 
 
 def test_huge_logits_do_not_overflow():

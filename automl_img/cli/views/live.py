@@ -44,7 +44,6 @@ class LiveView(View):
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
-        self._live = Live(get_renderable=self.render, console=self._console, refresh_per_second=4, transient=True)
         self._started: events.SearchStarted | None = None
         self._data = ""
         self._plan = "getting ready"
@@ -55,6 +54,7 @@ class LiveView(View):
         self._remarks: deque[str] = deque(maxlen=REMARKS)
         self._offset = time.monotonic()
         self._ended: events.SearchEnded | None = None
+        self._live = Live(get_renderable=self.render, console=self._console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()

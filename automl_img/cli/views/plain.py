@@ -41,7 +41,8 @@ def sentence(event: events.Event) -> str:
             limits += [f"{event.epochs} epochs"] if event.epochs else []
             return f"search {event.name}: budget {', '.join(limits)}; seed {event.seed}; run folder {event.run_dir}"
         case events.PluginLeftOut():
-            return f"warning: {event.kind or 'plugin'} {event.name} is left out: {event.reason}"
+            word = "warning: plugin" if event.distribution or not event.kind else event.kind
+            return f"{word} {event.name} is left out: {event.reason}"
         case events.DataReady():
             size = f"{event.height}×{event.width}×{event.channels}"
             notes = "".join(f" {note}" for note in event.notes)

@@ -1,0 +1,91 @@
+"""Networks of keras.applications with their weights, their layers flat in the graph that they become part of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from automl_img.plugin import PluginError
+
+#: What images from 0 to 255 need: "caffe": blue-green-red, minus ImageNet's mean colour; "symmetric": -1 to 1; "built in": nothing.
+Preprocessing = Literal["caffe", "symmetric", "built in"]
+
+MEAN_COLOUR = (103.939, 116.779, 123.68)  # blue, green, red
+ENDINGS = (".weights.h5", ".h5")
+
+
+def application(
+    name: str, inputs: Any, weights: str | Path | None, *, least_side: int, preprocessing: Preprocessing
+) -> Any:
+    """Return the features of a network of keras.applications without its top.
+
+    Args:
+        name: Its class or function in keras.applications, such as "ResNet50".
+        inputs: RGB images (batch, height, width, 3), floating point, 0 to 255.
+        weights: "imagenet", the path of a weight file of this network without its top, or None for random weights.
+        least_side: Smaller images are enlarged to this many pixels: the weights know nothing smaller.
+        preprocessing: What the network expects.
+
+    Returns:
+        A feature map (batch, rows, columns, channels); every layer before it is an ordinary layer of the graph.
+
+    Raises:
+        PluginError: The weights could not be downloaded, or the file is missing or belongs to another network.
+    """
+    import keras
+
+    path = None if weights is None else _weight_file(name, weights)
+    images = _preprocessed(_enlarged(inputs, least_side), preprocessing)
+    features = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=images).output
+    if path is not None:
+        _load(keras.Model(images, features), path, name)
+    return features
+
+
+def _enlarged(images: Any, least_side: int) -> Any:
+    from keras import layers
+
+    height, width = images.shape[1:3]
+    if min(height, width) >= least_side:
+        return images
+    return layers.Resizing(max(height, least_side), max(width, least_side), dtype="float32")(images)
+
+
+def _preprocessed(images: Any, preprocessing: Preprocessing) -> Any:
+    from keras import layers, ops
+
+    if preprocessing == "caffe":
+        blue_green_red = ops.flip(images, axis=-1)
+        return layers.Normalization(mean=MEAN_COLOUR, variance=(1.0, 1.0, 1.0), dtype="float32")(blue_green_red)
+    if preprocessing == "symmetric":
+        return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(images)
+    return images
+
+
+def _weight_file(name: str, weights: str | Path) -> Path:
+    """Return the path of the weights, downloaded by Keras into its cache if they are ImageNet's."""
+    if weights == "imagenet":
+        return _downloaded(name)
+    path = Path(weights).expanduser()
+    if not path.name.endswith(ENDINGS):
+        raise PluginError("this is no weight file", where=name, found=str(path), allowed=ENDINGS)
+    if not path.is_file():
+        raise PluginError(
+            "the weight file is missing",
+            where=name,
+            found=str(path),
+            hint=f"Save one with keras.applications.{name}(include_top=False).save_weights({path.name!r}).",
+        )
+    return path
+
+
+def _load(network: Any, path: Path, name: str) -> None:
+    try:
+        network.load_weights(path)
+    except Exception as error:
+        raise PluginError(
+            f"the weight file does not fit {name} without its top ({_first_line(error)})",
+            where=str(path),
+            hint=f"Give one that was saved from keras.applications.{name}(include_top=False).",
+        ) from error
