@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup test lint check bench clean
+.PHONY: setup test lint check docs bench clean
 
 $(BIN)/automl-img: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,3 +33,6 @@ bench: $(VENV)/.dev  ## the 10-minute recipe on three seeds
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+docs: $(VENV)/.dev  ## write the reference pages that follow from the code
+	$(BIN)/python docs/generate.py

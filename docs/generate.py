@@ -86,7 +86,7 @@ def _command(command, context, lines):
         for parameter in command.params:
             names = ", ".join(f"`{name}`" for name in parameter.opts)
             about = getattr(parameter, "help", None) or ""
-            lines.append(f"- {names if parameter.param_type_name == 'option' else f'`{parameter.human_readable_name}`'}: {about}")
+            lines.append(f"- {names if parameter.param_type_name == 'option' else f'`{parameter.name.upper()}`'}: {about}")
         lines.append("")
     for name, inner in sorted(getattr(command, "commands", {}).items()):
         _command(inner, type(context)(inner, info_name=name, parent=context), lines)

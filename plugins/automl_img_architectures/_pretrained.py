@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,7 @@ def application(
         name: Its class or function in keras.applications, such as "ResNet50".
         inputs: RGB images (batch, height, width, 3), floating point, 0 to 255.
         weights: "imagenet", the path of a weight file of this network without its top, or None for random weights.
-        least_side: Smaller images are enlarged to this many pixels: the weights know nothing smaller.
+        least_side: Images whose shorter side is below are enlarged until it has so many pixels: the weights know nothing smaller.
         preprocessing: What the network expects.
 
     Returns:
@@ -35,9 +36,15 @@ def application(
     """
     import keras
 
-    path = None if weights is None else _weight_file(name, weights)
+    path = None if weights is None or weights == "imagenet" else _weight_file(name, weights)
     images = _preprocessed(_enlarged(inputs, least_side), preprocessing)
-    features = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=images).output
+    network = getattr(keras.applications, name)
+    if weights == "imagenet":
+        try:
+            return network(include_top=False, weights="imagenet", input_tensor=images).output
+        except Exception as error:
+            raise _no_download(name, error) from error
+    features = network(include_top=False, weights=None, input_tensor=images).output
     if path is not None:
         _load(keras.Model(images, features), path, name)
     return features
@@ -47,9 +54,11 @@ def _enlarged(images: Any, least_side: int) -> Any:
     from keras import layers
 
     height, width = images.shape[1:3]
-    if min(height, width) >= least_side:
+    side = min(height, width)
+    if side >= least_side:
         return images
-    return layers.Resizing(max(height, least_side), max(width, least_side), dtype="float32")(images)
+    enlarged = [-(-least_side * length // side) for length in (height, width)]
+    return layers.Resizing(*enlarged, dtype="float32")(images)
 
 
 def _preprocessed(images: Any, preprocessing: Preprocessing) -> Any:
@@ -64,9 +73,6 @@ def _preprocessed(images: Any, preprocessing: Preprocessing) -> Any:
 
 
 def _weight_file(name: str, weights: str | Path) -> Path:
-    """Return the path of the weights, downloaded by Keras into its cache if they are ImageNet's."""
-    if weights == "imagenet":
-        return _downloaded(name)
     path = Path(weights).expanduser()
     if not path.name.endswith(ENDINGS):
         raise PluginError("this is no weight file", where=name, found=str(path), allowed=ENDINGS)
@@ -89,3 +95,19 @@ def _load(network: Any, path: Path, name: str) -> None:
             where=str(path),
             hint=f"Give one that was saved from keras.applications.{name}(include_top=False).",
         ) from error
+
+
+def _no_download(name: str, error: Exception) -> PluginError:
+    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "models"
+    address = re.search(r"https?://\S+\.h5", str(error))
+    file = address[0].rsplit("/", 1)[-1] if address else f"the ImageNet weights of {name} without its top"
+    return PluginError(
+        f"the ImageNet weights could not be downloaded ({_first_line(error)})",
+        where=name,
+        hint=f"Put {file} into {cache}, where Keras looks for it, or give the path of a weight file in place of 'imagenet'.",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

@@ -56,7 +56,7 @@ class SimpleCNN(Architecture):
         return norm_act(x)
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
-        """Return five networks, from 16 channels and one layer a block to 64 channels, three layers and full resolution."""
+        """Return six networks, from 16 channels and one layer a block to 64 channels, three layers and full resolution."""
         blocks = _blocks(image)
         more = min(6, blocks + 1)
         return [
@@ -64,6 +64,7 @@ class SimpleCNN(Architecture):
             {"blocks": blocks, "layers": 2, "filters": 16, "stem_stride": 2},
             {"blocks": blocks, "layers": 2, "filters": 32, "stem_stride": 2},
             {"blocks": blocks, "layers": 2, "filters": 32, "stem_stride": 1},
+            {"blocks": blocks, "layers": 2, "filters": 64, "stem_stride": 1},
             {"blocks": more, "layers": 3, "filters": 64, "stem_stride": 1},
         ]
 

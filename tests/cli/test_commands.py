@@ -1,0 +1,209 @@
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from automl_img.cli.init import commented_recipe
+from automl_img.cli.search import parse_settings
+from automl_img.errors import UsageError
+from automl_img.recipe import Recipe, read_recipe
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+
+
+def run(*arguments, **more):
+    command = [str(Path(sys.executable).parent / "automl-img"), *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **more.pop("env", {})}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, **more)
+
+
+@pytest.mark.parametrize("command", ["", "search", "plugins", "leaderboard", "predict", "evaluate", "init", "recipe", "recipe check"])
+def test_each_command_explains_itself(command):
+    ran = run(*command.split(), "--help")
+    assert ran.returncode == 0
+    assert "Usage" in ran.stdout
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert run("--version").stdout.startswith("automl-img 0.")
+
+
+def test_plugins_are_listed_without_tensorflow():
+    ran = run("plugins", "--json", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    plugins = json.loads(ran.stdout)
+    assert {"architecture", "augmentation", "regularizer", "source", "strategy"} <= {plugin["kind"] for plugin in plugins}
+    assert " tensorflow" not in ran.stderr
+    table = run("plugins").stdout
+    assert "xception" in table
+    assert "automl-img 0." in table
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_each_recipe_that_comes_with_us_is_right(recipe):
+    ran = run("recipe", "check", recipe)
+    assert ran.returncode == 0, ran.stderr
+    assert "right" in ran.stdout
+
+
+def test_the_schema_accepts_our_recipes_and_refuses_a_typo():
+    import tomllib
+
+    schema = json.loads(run("recipe", "schema").stdout)
+    for path in RECIPES:
+        jsonschema.validate(tomllib.loads(path.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"budget": {"tiem": "10m"}}, schema)
+
+
+def test_a_written_recipe_is_right_and_explains_every_key(tmp_path):
+    ran = run("init", "mine.toml", "--source", "digits", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    text = (tmp_path / "mine.toml").read_text()
+    for name in Recipe.model_fields:
+        assert name in text
+    assert read_recipe(tmp_path / "mine.toml").data.source == "digits"
+    again = run("init", "mine.toml", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is left as it is" in again.stderr
+    assert (tmp_path / "mine.toml").read_text() == text
+
+
+def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
+    text = commented_recipe({"data": {"source": "digits"}, "budget": {"time": "10m"}})
+    uncommented = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ") and " = " in line and line[-1] != "="]
+    kept = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(uncommented) > 15
+    (tmp_path / "r.toml").write_text("\n".join(kept))
+    read_recipe(tmp_path / "r.toml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["search", "no_such_thing"], "this is no recipe, no folder and no source"),
+        (["search", "missing.toml"], "missing.toml: there is no such recipe"),
+        (["search", "digits", "--budget", "10 parsecs"], "budget.time: unknown unit 'parsecs'"),
+        (["search", "digits", "--set", "search.stratgey=random"], "Did you mean 'strategy'"),
+        (["search", "digits", "--set", "search.strategy=randon"], "Did you mean 'random'"),
+        (["search", "digits", "--set", "nothing"], "--set: this is no setting"),
+        (["search", "digits", "--set", 'search.architectures=["vgx"]'], "Did you mean 'vgg'"),
+        (["search", "digits", "--set", "search.options.speed=3"], "has no option 'speed'"),
+        (["search", "digits", "--set", "data.path=3"], "data.path"),
+        (["leaderboard", "nowhere"], "this is no run folder"),
+        (["predict", "nowhere", "x.png"], "nowhere: there is no such folder"),
+        (["evaluate", "nowhere"], "nowhere: there is no such run folder"),
+        (["recipe", "check", "missing.toml"], "there is no such recipe"),
+        (["init", "--source", "foldr"], "Did you mean 'folder'"),
+    ],
+)
+def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(arguments, said, tmp_path):
+    ran = run(*arguments, cwd=tmp_path)
+    assert ran.returncode == 2, ran.stderr
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a.b=3", 3), ("a.b=0.5", 0.5), ("a.b=true", True), ('a.b=["x", "y"]', ["x", "y"]), ("a.b=plain text", "plain text"), ("a.b='10m'", "10m")],
+)
+def test_settings_are_read_as_toml_or_as_text(text, value):
+    assert parse_settings([text]) == {"a.b": value}
+
+
+def test_a_setting_without_a_key_is_refused():
+    with pytest.raises(UsageError):
+        parse_settings(["=3"])
+
+
+@pytest.mark.train
+def test_the_leaderboard_of_a_run_is_shown_in_three_ways(finished):
+    folder = finished[0].run_dir
+    rows = list(csv.DictReader(io.StringIO(run("leaderboard", folder, "--csv").stdout)))
+    assert [row["rank"] for row in rows] == ["1", "2"]
+    assert json.loads(run("leaderboard", folder, "--json").stdout)[0]["architecture"] == "plainnet"
+    assert "plainnet" in run("leaderboard", folder).stdout
+
+
+@pytest.mark.train
+def test_evaluation_shows_the_recorded_figures(finished):
+    ran = run("evaluate", finished[0].run_dir, "--split", "test", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["accuracy"] == pytest.approx(finished[0].metrics["test"]["accuracy"])
+    wrong = run("evaluate", finished[0].run_dir, "--split", "tset")
+    assert wrong.returncode == 2
+    assert "train, validation, test" in wrong.stderr
+
+
+@pytest.fixture
+def digit_files(tmp_path, digits_data):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(5):
+        Image.fromarray(digits_data[0][i]).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.mark.train
+def test_predictions_of_files_equal_those_of_arrays(finished, digit_files, digits_data):
+    ran = run("predict", finished[0].run_dir, digit_files, "--top", "3")
+    assert ran.returncode == 0, ran.stderr
+    rows = list(csv.DictReader(io.StringIO(ran.stdout)))
+    expected = finished[0].predict_proba(digits_data[0][:5])
+    assert [row["label"] for row in rows] == list(np.array(finished[0].predictor.class_names)[expected.argmax(1)])
+    assert float(rows[0]["confidence"]) == pytest.approx(expected[0].max(), abs=1e-4)
+    assert set(rows[0]) >= {"label_2", "confidence_3", "error"}
+
+
+@pytest.mark.train
+def test_an_unreadable_image_is_a_row_with_its_error_and_exit_code_3(finished, digit_files):
+    (digit_files / "2b.png").write_bytes(b"no image")
+    ran = run("predict", finished[0].run_dir, digit_files, digit_files / "none.png", "--format", "json")
+    assert ran.returncode == 3
+    rows = json.loads(ran.stdout)
+    assert [bool(row["error"]) for row in rows] == [False, False, False, True, False, False, True]
+    assert "2 images could not be read" in ran.stderr
+
+
+@pytest.mark.train
+def test_a_search_in_which_all_fail_exits_with_1_and_says_why(tmp_path):
+    sets = ["plugins.modules=['faulty_networks']", "search.architectures=['never_finite']"]
+    arguments = [argument for setting in sets for argument in ("--set", setting)]
+    ran = run("search", "digits", "--trials", 1, "--out", tmp_path / "run", "--json", *arguments)
+    assert ran.returncode == 1
+    assert "none of 1 trials gave a model" in ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1])["event"] == "Error"
+
+
+@pytest.mark.train
+def test_ctrl_c_ends_the_search_in_good_order_with_exit_code_130(tmp_path):
+    import signal
+
+    command = [str(Path(sys.executable).parent / "automl-img"), "search", "digits", "--trials", "5", "--json", "--out", tmp_path / "run"]
+    sets = ["plugins.modules=['automl_img_plainnet']", "search.architectures=['plainnet']", "train.epochs=100000", "train.patience=100000"]
+    arguments = [argument for setting in sets for argument in ("--set", setting)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    search = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    ended = None
+    for line in search.stdout:
+        event = json.loads(line)
+        if event["event"] == "EpochEnded" and event["epoch"] > 2 and search.poll() is None and ended is None:
+            search.send_signal(signal.SIGINT)
+            ended = "asked"
+        if event["event"] == "SearchEnded":
+            ended = event
+    assert search.wait(60) == 130
+    assert ended["interrupted"] is True
+    assert (tmp_path / "run" / "model" / "model.json").is_file()
+    assert "Stopping in good order" in search.stderr.read()

@@ -1,0 +1,111 @@
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from automl_img import events
+from automl_img.cli.views.base import JsonView
+from automl_img.cli.views.live import LiveView, curve
+from automl_img.cli.views.plain import PlainView
+from automl_img.search.leaderboard import Entry
+
+LEADERBOARD = (
+    Entry(1, 2, "final", "resnet9", "width=32 stem_stride=2", "done", 0.9421, 0.2, 483_498, 17.2, 341.0, 2500, "").__dict__,
+    Entry(0, 1, "look", "vgg", "width=1", "failed", None, None, None, None, None, None, "crashed: <SIGSEGV> [bold]").__dict__,
+)
+STORY = [
+    events.SearchStarted(0.1, "fashion", "runs/fashion", 0, 600.0, None, None),
+    events.PluginLeftOut(0.2, "broken", "", "broken 0.1", "import raised RuntimeError: [red]no such GPU"),
+    events.DataReady(1.0, "Fashion-MNIST", 10, 54_000, 6_000, 10_000, 28, 28, 1, ("Read from disk.",)),
+    events.Preflight(
+        5.0,
+        "9 architectures get a look",
+        (events.ArchitectureEstimate("vgg", "width=1", 1000, 12.5, 30.0, "size 1 of 5"),),
+        "float32",
+        2,
+    ),
+    events.StageStarted(5.0, "look", "a look at vgg", 30.0),
+    events.TrialStarted(5.0, 1, "look", "vgg", "a look at vgg", {"architecture": "vgg"}, 30.0),
+    events.TrialStarted(5.0, 2, "final", "resnet9", "the best", {"architecture": "resnet9"}, 340.0),
+    events.EpochEnded(9.0, 2, 1.0, 0.51, 0.85, 0.1, 2500.0),
+    events.EpochEnded(12.0, 2, 2.0, math.nan, 0.90, 0.2, 2500.0),
+    events.TrialFailed(13.0, 1, "look", "vgg", "crashed", "its process ended with <SIGSEGV> [bold]"),
+    events.TrialSkipped(13.0, "convnext", "an epoch takes 9m"),
+    events.Decided(14.0, "augmentations that suit: horizontal_flip"),
+    events.TrialEnded(350.0, 2, "final", "resnet9", 0.9421, 0.2, 17.2, 483_498, 341.0, True),
+    events.SearchEnded(355.0, "runs/fashion", 2, "resnet9", 0.9421, 0.9377, 0.938, 2, 1, False, 2_000_000, LEADERBOARD),
+]
+
+
+def test_plain_lines_tell_each_event_with_its_time(capsys):
+    view = PlainView()
+    with view:
+        for event in STORY:
+            view.hear(event)
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0] == "[    0.1 s] search fashion: budget 10m 00s; seed 0; run folder runs/fashion"
+    assert "[    0.2 s] warning: plugin broken is left out: import raised RuntimeError: [red]no such GPU" in lines
+    assert "[   13.0 s] trial 1 failed: vgg, crashed: its process ended with <SIGSEGV> [bold]" in lines
+    assert "[   13.0 s] skipped: convnext: an epoch takes 9m" in lines
+    assert "crashed: <SIGSEGV> [bold]" in out, "what comes from outside is not read as markup"
+    assert "macro-F1 0.9377, accuracy 0.9380" in out
+    assert "\x1b" not in out
+
+
+def test_json_lines_are_json_and_nothing_else(capsys):
+    view = JsonView()
+    for event in STORY:
+        view.hear(event)
+    view.failed("no model")
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in told[:2]] == ["SearchStarted", "PluginLeftOut"]
+    assert told[8]["loss"] is None, "JSON knows no NaN"
+    assert told[-2]["leaderboard"][0]["architecture"] == "resnet9"
+    assert told[-1] == {"event": "Error", "message": "no model"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_live_view_fits_the_terminal_at_every_moment(width):
+    view = LiveView(Console(width=width, file=io.StringIO()))
+    for event in STORY:
+        view.hear(event)
+        console = Console(width=width, height=40, file=io.StringIO(), record=True)
+        console.print(view.render())
+        lines = console.export_text(styles=False).splitlines()
+        assert all(len(line) <= width for line in lines), lines
+        assert len(lines) <= 24
+
+
+def test_the_live_view_shows_budget_trials_and_the_best():
+    console = Console(width=110, file=io.StringIO(), record=True)
+    view = LiveView(console)
+    for event in STORY[:-1]:
+        view.hear(event)
+    console.print(view.render())
+    picture = console.export_text(styles=False)
+    assert "fashion · final" not in picture
+    assert "54,000 train" in picture
+    assert "1 done · 1 failed · 1 skipped" in picture
+    assert "best F1 0.9421  resnet9, trial 2" in picture
+    assert "left" in picture
+
+
+def test_the_live_view_shows_running_trials_with_their_curve():
+    console = Console(width=110, file=io.StringIO(), record=True)
+    view = LiveView(console)
+    for event in STORY[:9]:
+        view.hear(event)
+    console.print(view.render())
+    row = next(line for line in console.export_text(styles=False).splitlines() if "resnet9" in line)
+    assert "0.9000" in row
+    assert "▁█" in row
+
+
+def test_a_curve_goes_from_its_lowest_to_its_highest_value():
+    assert curve([0.1, 0.5, 0.9]) == "▁▅█"
+    assert curve([0.5]) == "▁"
+    assert curve([]) == ""
+    assert len(curve([i / 100 for i in range(100)])) == 24

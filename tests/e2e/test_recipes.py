@@ -1,0 +1,81 @@
+"""Whole searches from the command line, on real data."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.e2e, pytest.mark.train]
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def search(target, out, *arguments):
+    command = [str(Path(sys.executable).parent / "automl-img"), "search", str(target), "--out", str(out), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=400, env={**os.environ, "COLUMNS": "160"})
+
+
+def rows(run):
+    with (run / "leaderboard.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_digits_recipe_finds_a_good_model_within_its_budget(tmp_path):
+    ran = search(RECIPES / "digits.toml", tmp_path / "run", "--budget", "50s")
+    assert ran.returncode == 0, ran.stderr
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["wall_s"] <= 50
+    assert metrics["test"]["f1_macro"] > 0.95
+    told = {row["architecture"] for row in rows(tmp_path / "run")}
+    assert {"simple_cnn", "resnet9", "resnet", "xception", "inception", "vgg", "convnext"} <= told, "each has a line"
+
+
+@pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband", "grid"])
+def test_each_strategy_searches_its_recipe(strategy, tmp_path):
+    fewer = ["--trials", "4", "--set", "train.epochs=3"]
+    ran = search(RECIPES / f"{strategy}.toml", tmp_path / "run", *fewer)
+    assert ran.returncode == 0, ran.stderr
+    assert [row["status"] for row in rows(tmp_path / "run")] == ["done"] * 4
+
+
+def test_the_same_seed_gives_the_same_trials_in_the_same_order(tmp_path):
+    arguments = ["--trials", "3", "--seed", "5", "--set", "train.epochs=4"]
+    for name in ("a", "b"):
+        assert search(RECIPES / "random.toml", tmp_path / name, *arguments).returncode == 0
+    first, second = (sorted(rows(tmp_path / name), key=lambda row: int(row["trial"])) for name in ("a", "b"))
+    assert [(row["trial"], row["architecture"], row["size"], row["note"]) for row in first] == [
+        (row["trial"], row["architecture"], row["size"], row["note"]) for row in second
+    ]
+
+
+def test_a_folder_of_images_stands_in_the_place_of_a_recipe(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, level in (("bright", 200), ("dark", 40)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(40):
+            pixels = np.clip(rng.normal(level, 20, (24 + i % 3, 30, 3)), 0, 255).astype("uint8")
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i} <b>&'ü.png")
+    (tmp_path / "photos" / "dark" / "broken.png").write_bytes(b"")
+    arguments = ["--trials", "1", "--set", "train.epochs=6", "--set", 'search.architectures=["simple_cnn"]']
+    ran = search(tmp_path / "photos", tmp_path / "run", *arguments)
+    assert ran.returncode == 0, ran.stderr
+    data = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert data["class_names"] == ["bright", "dark"]
+    assert len(data["set_aside"]) == 1
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test"]["f1_macro"] == 1.0
+
+
+@pytest.mark.skipif(not Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="needs Debian's dataset-fashion-mnist")
+def test_a_minute_of_fashion_mnist_gives_a_useful_model(tmp_path):
+    ran = search(RECIPES / "fashion.toml", tmp_path / "run", "--budget", "60s")
+    assert ran.returncode == 0, ran.stderr
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["wall_s"] <= 60
+    assert metrics["test"]["images"] == 10_000
+    assert metrics["test"]["f1_macro"] > 0.8

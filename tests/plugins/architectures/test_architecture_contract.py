@@ -1,0 +1,162 @@
+"""What every architecture owes the core: a space without Keras, features of a known size, graphs that can be cloned."""
+
+import random
+import subprocess
+import sys
+
+import keras
+import pytest
+
+FAMILIES = [
+    "convnext",
+    "efficientnet_v2",
+    "inception",
+    "mobilenet_v3",
+    "resnet",
+    "resnet9",
+    "simple_cnn",
+    "vgg",
+    "xception",
+]
+RESIDUAL = ["convnext", "efficientnet_v2", "mobilenet_v3", "resnet", "resnet9", "xception"]
+SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 48, 3), (224, 224, 3)]
+FULL_SHAPES = [(28, 28, 1), (224, 224, 3)]
+
+
+def name_of(shape):
+    return "x".join(map(str, shape))
+
+
+def has_features(model):
+    shape = model.output.shape
+    return len(shape) in (2, 4) and shape[-1] is not None
+
+
+def smallest_map(model):
+    return min(model.output.shape[1:3])
+
+
+def cost(model):
+    """Multiplications of one forward pass: kernels times the positions they are applied at."""
+    total = 0
+    for layer in model.layers:
+        positions = layer.output.shape[1] * layer.output.shape[2] if len(layer.output.shape) == 4 else 1
+        total += positions * sum(weight.size for weight in layer.weights if len(weight.shape) > 1)
+    return total
+
+
+def random_values(space, seed):
+    """A value for every hyperparameter, whether it is active or not."""
+    rng = random.Random(seed)
+    values = {}
+    for parameter in space:
+        if parameter.kind == "int":
+            values[parameter.name] = rng.randrange(
+                int(parameter.low), int(parameter.high) + 1, int(parameter.step or 1)
+            )
+        elif parameter.kind == "float":
+            values[parameter.name] = rng.uniform(parameter.low, parameter.high)
+        else:
+            values[parameter.name] = rng.choice(parameter.values or (True, False))
+    return values
+
+
+def test_all_architectures_are_found(registry):
+    ours = [r for r in registry.records if r.origin.startswith("automl_img_architectures")]
+    assert sorted(record.name for record in ours if not record.left_out) == FAMILIES
+
+
+def test_declaring_spaces_and_members_imports_no_keras():
+    script = """
+import sys
+from automl_img.plugin import ImageTraits, Space, discover
+registry = discover(only=[{names}])
+for architecture in registry.all("architecture"):
+    for side in (8, 28, 224):
+        image = ImageTraits(side, side, 3, 10, 1000)
+        architecture.space(Space(), image)
+        architecture.members(image)
+assert len(registry.names("architecture")) == {count}
+print([name for name in ("tensorflow", "keras") if name in sys.modules])
+""".format(names=", ".join(map(repr, FAMILIES)), count=len(FAMILIES))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=name_of)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_default_network_takes_every_image_size(network, family, shape):
+    model = network(family, shape)
+    assert has_features(model)
+    assert 2 <= smallest_map(model) <= 16
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3)], ids=name_of)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_smaller_members_build_for_small_images(network, members, family, shape):
+    for member in members(family, shape)[:-1]:
+        assert has_features(network(family, shape, **member))
+
+
+@pytest.mark.parametrize("shape", FULL_SHAPES, ids=name_of)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_members_grow_from_one_to_the_next_and_the_default_is_no_full_one(network, members, space, family, shape):
+    listed = members(family, shape)
+    models = [network(family, shape, **member) for member in listed]
+    assert 4 <= len(models) <= 6
+    assert all(has_features(model) for model in models)
+    costs = [cost(model) for model in models]
+    assert all(1.4 * smaller <= larger for smaller, larger in zip(costs, costs[1:], strict=False)), costs
+    sizes = [model.count_params() for model in models]
+    assert sizes == sorted(sizes)
+    assert cost(network(family, shape)) < costs[-1] / 3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_members_name_only_values_that_the_space_allows(space, members, family):
+    for shape in SHAPES:
+        allowed = {parameter.name: parameter for parameter in space(family, shape)}
+        for member in members(family, shape):
+            assert all(allowed[key].accepts(value) for key, value in member.items()), (shape, member)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_hyperparameters_build_and_keep_a_map_of_two_pixels(network, space, family):
+    for seed, shape in enumerate([(8, 8, 1), (28, 28, 1), (64, 48, 3)]):
+        model = network(family, shape, **random_values(space(family, shape), seed))
+        assert has_features(model)
+        assert len(model.output.shape) == 2 or smallest_map(model) >= 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_network_can_be_cloned_layer_by_layer(network, members, family):
+    model = network(family, (28, 28, 1), **members(family, (28, 28, 1))[0])
+    called = []
+
+    def call(layer, *args, **kwargs):
+        called.append(layer.name)
+        return layer(*args, **kwargs)
+
+    clone = keras.models.clone_model(model, call_function=call)
+    assert clone.count_params() == model.count_params()
+    assert len(called) >= len(model.layers) - 1
+    assert not any(isinstance(layer, keras.layers.Lambda | keras.Model) for layer in model.layers)
+
+
+@pytest.mark.parametrize("family", RESIDUAL)
+def test_residual_additions_are_add_layers_of_two_inputs(network, members, family):
+    model = network(family, (28, 28, 1), **members(family, (28, 28, 1))[-1])
+    additions = [layer for layer in model.layers if isinstance(layer, keras.layers.Add)]
+    assert len(additions) >= 3
+    assert all(len(layer.input) == 2 for layer in additions)
+
+
+def test_flattened_features_have_as_many_units_as_asked_for(network):
+    assert network("simple_cnn", (224, 224, 3), pooling="flatten", units=192, blocks=2).output.shape == (None, 192)
+
+
+def test_the_default_resnet9_for_small_grey_images_is_the_compact_network_of_half_a_million_parameters(network):
+    model = network("resnet9", (28, 28, 1))
+    head = 128 * 10 + 10
+    assert model.count_params() + head == 483_498
+    assert model.output.shape == (None, 3, 3, 128)

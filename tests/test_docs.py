@@ -1,0 +1,60 @@
+"""What the pages say is so."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import automl_img
+from automl_img.plugin.manager import KINDS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def test_the_reference_pages_follow_from_the_code():
+    ran = subprocess.run([sys.executable, ROOT / "docs" / "generate.py", "--check"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_link_to_a_file_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_each_hook_is_documented():
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    for hook, _ in KINDS.values():
+        assert hook in text
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"<!-- command: test -->\n```sh\n(.+?)\n```", readme, re.DOTALL)
+    assert block, "the README has no test command"
+    assert "command: test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_plugin_in_the_readme_is_a_working_module():
+    block = re.search(r"```python\n(from automl_img\.plugin import.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    import types
+
+    from automl_img.plugin import PluginRegistry
+
+    module = types.ModuleType("readme")
+    exec(block.group(1), module.__dict__)
+    registry = PluginRegistry()
+    registry.add_module(module, label="readme")
+    assert registry.names("architecture") == ["plainnet"]
+    assert registry.left_out == []
+
+
+def test_every_public_name_of_python_is_in_the_changelog_or_the_pages():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for name in ("fit", "load", "ImageClassifier", "Predictor"):
+        assert name in automl_img.__all__
+        assert name in text

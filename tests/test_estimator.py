@@ -1,0 +1,64 @@
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import estimator_checks
+
+from automl_img import DataError, ImageClassifier
+
+# The checks of scikit-learn that need no data. The others feed two-dimensional matrices of numbers, which are no images.
+CHECKS = [
+    estimator_checks.check_estimator_cloneable,
+    estimator_checks.check_estimator_repr,
+    estimator_checks.check_get_params_invariance,
+    estimator_checks.check_mixin_order,
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_set_params,
+    estimator_checks.check_valid_tag_types,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_estimator_passes_the_checks_that_make_sense_for_images(check):
+    check("ImageClassifier", ImageClassifier())
+
+
+@pytest.fixture(scope="module")
+def fitted(digits_data, quick_settings, tmp_path_factory):
+    images, labels = digits_data
+    names = np.array([f"digit {label}" for label in labels])
+    settings = {**quick_settings, "train.epochs": 8}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        return ImageClassifier(budget=None, trials=1, settings=settings).fit(images[:900], names[:900])
+
+
+@pytest.mark.train
+def test_it_predicts_the_labels_that_it_was_given(fitted, digits_data):
+    images, labels = digits_data
+    names = np.array([f"digit {label}" for label in labels])
+    assert list(fitted.classes_) == sorted(set(names))
+    assert fitted.score(images[900:], names[900:]) > 0.7
+    assert fitted.predict_proba(images[:7]).shape == (7, 10)
+
+
+@pytest.mark.train
+def test_a_pickled_estimator_predicts_the_same(fitted, digits_data):
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_allclose(again.predict_proba(digits_data[0][:9]), fitted.predict_proba(digits_data[0][:9]), atol=1e-6)
+    twice = pickle.loads(pickle.dumps(again))
+    assert list(twice.predict(digits_data[0][:9])) == list(fitted.predict(digits_data[0][:9]))
+
+
+@pytest.mark.train
+def test_a_clone_is_not_fitted(fitted, digits_data):
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(digits_data[0][:3])
+
+
+def test_rows_of_numbers_are_no_images():
+    with pytest.raises(DataError, match="rows of numbers, not images"):
+        ImageClassifier().fit(np.zeros((10, 64)), np.arange(10) % 2)
