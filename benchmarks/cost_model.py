@@ -39,7 +39,9 @@ def main():
     rng = np.random.default_rng(0)
     x = rng.integers(0, 255, (args.batch, args.side, args.side, args.channels)).astype("float32")
     y = rng.integers(0, 10, args.batch)
-    print(f"{'architecture':16}{'member':>7}{'weights':>12}{'MFLOP':>8}{'layers':>8}{'trace s':>9}{'predicted':>11}{'measured':>10}")
+    print(
+        f"{'architecture':16}{'member':>7}{'weights':>12}{'MFLOP':>8}{'layers':>8}{'trace s':>9}{'predicted':>11}{'measured':>10}"
+    )
     ratios = []
     for plugin in registry.all("architecture"):
         if args.only and plugin.name not in args.only:
@@ -67,7 +69,9 @@ def main():
                 f"{traced:>9.1f}{predicted:>11.0f}{measured:>10.0f}",
                 flush=True,
             )
-    print(f"predicted over measured: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+    print(
+        f"predicted over measured: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ def test_it_predicts_the_labels_that_it_was_given(fitted, digits_data):
 @pytest.mark.train
 def test_a_pickled_estimator_predicts_the_same(fitted, digits_data):
     again = pickle.loads(pickle.dumps(fitted))
-    np.testing.assert_allclose(again.predict_proba(digits_data[0][:9]), fitted.predict_proba(digits_data[0][:9]), atol=1e-6)
+    np.testing.assert_allclose(
+        again.predict_proba(digits_data[0][:9]), fitted.predict_proba(digits_data[0][:9]), atol=1e-6
+    )
     twice = pickle.loads(pickle.dumps(again))
     assert list(twice.predict(digits_data[0][:9])) == list(fitted.predict(digits_data[0][:9]))
 

@@ -17,8 +17,9 @@ from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wai
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
 from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
 from automl_img.recipe import Recipe, duration_text
-from automl_img.search.scheduler import LEAST_EPOCHS, Start
 from automl_img.search.space import SearchSpace
+from automl_img.search.stages import LEAST_EPOCHS
+from automl_img.search.trials import Start
 from automl_img.training.cost import Estimate
 
 DEFAULT_SECONDS_PER_IMAGE = (

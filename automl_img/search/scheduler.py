@@ -5,88 +5,23 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from automl_img.plugin import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
 from automl_img.search.budget import Budget
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, plan_stages
-from automl_img.training.spec import FailureKind, Fidelity, TrialResult, TrialSpec
+from automl_img.search.stages import LEAST_EPOCHS, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, plan_stages
+from automl_img.search.trials import Record, Rules, Start, again, make_spec, worth
+from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
 AFFINITY = 0.75  # an augmentation below it makes other images of the classes than the network knows
 PROMISING = 3  # architectures that the search stage goes on with
 FEW = 20  # suggestions below which the search stays near the best starting point
-LEAST_EPOCHS = 2.0  # an architecture that cannot do so many passes in its share of the budget is skipped
 RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1}
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
 
 LOOK, SEARCH, FINAL = "look", "search", "final"
-
-
-@dataclass(frozen=True)
-class Start:
-    """A starting point: an architecture at the size that fits the budget.
-
-    Attributes:
-        architecture: Name of the plugin.
-        values: Hyperparameter values by full name.
-        seconds_per_image: Predicted time of a training step on one image.
-        member: Its size in words: "3 of 5".
-    """
-
-    architecture: str
-    values: Mapping[str, Any]
-    seconds_per_image: float
-    member: str = ""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What does not change during a search.
-
-    Attributes:
-        seed: Seed of everything random.
-        epochs: Epochs of a full training.
-        patience: Measurements without a better F1 after which a trial ends.
-        examples: Training images.
-        slots: Trials at once.
-        end: Seconds since the search began at which all training must have ended; infinite without a time budget.
-        final_share: Share of the time for the final training.
-        precision: Keras dtype policy.
-        deterministic: Use deterministic operations and epoch-bound schedules.
-        weights: "none" or pretrained weights.
-        probe: Augmentations that a long training should start with if they leave images recognisable.
-        augmentations: All augmentations in the space.
-        versions: Versions of the plugins by "kind/name".
-        parameter_limit, seconds_limit: Of one trial.
-        options: Settings of the strategy.
-    """
-
-    seed: int
-    epochs: int
-    patience: int
-    examples: int
-    slots: int
-    end: float
-    final_share: float
-    precision: str
-    deterministic: bool = False
-    weights: str = "none"
-    probe: tuple[str, ...] = ()
-    augmentations: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
-    parameter_limit: int | None = None
-    seconds_limit: float | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class _Record:
-    spec: TrialSpec
-    key: str
-    fraction: float
-    result: TrialResult | None = None
 
 
 class Scheduler:
@@ -120,7 +55,7 @@ class Scheduler:
         self._space, self._strategy, self._rules, self._decided = space, strategy, rules, decided
         self._queue = list(starts)
         self._starts = list(starts)
-        self._records: dict[int, _Record] = {}
+        self._records: dict[int, Record] = {}
         self._running: set[int] = set()
         self._retries: list[TrialSpec] = []
         self._number = 0
@@ -137,7 +72,7 @@ class Scheduler:
     def next(self, elapsed: float) -> TrialSpec | Signal:
         """Return the next trial, WAIT until a running one has ended, or DONE."""
         if self._retries and not self._stopping:
-            return self._launch_again(self._retries.pop(0), elapsed)
+            return self._launchagain(self._retries.pop(0), elapsed)
         if self._stopping or not self.budget.countable_left:
             return WAIT if self._running else DONE
         spec = self._next_full(elapsed) if self.plan is None else self._next_staged(elapsed, self.plan)
@@ -159,7 +94,7 @@ class Scheduler:
         record = self._records[trial]
         self._running.discard(trial)
         if record.spec.attempt <= RETRIES.get(kind, 0) and not self._stopping:
-            self._retries.append(_again(record.spec, kind))
+            self._retries.append(again(record.spec, kind))
             return True
         self._tell(record, None)
         return False
@@ -283,7 +218,7 @@ class Scheduler:
         return self._launch(FINAL, why, values, left, threads=0)
 
     def _rank_finals(self) -> list[tuple[str, dict[str, Any]]]:
-        ranked = sorted(self._done_records(), key=_worth)
+        ranked = sorted(self._done_records(), key=worth)
         finals = []
         architectures: set[str] = set()
         for record in ranked:
@@ -321,7 +256,7 @@ class Scheduler:
         )
 
     def _start_strategy(self) -> None:
-        done = sorted(self._done_records(), key=_worth)
+        done = sorted(self._done_records(), key=worth)
         trials = self.budget.trials_left
         if math.isinf(trials):
             trials = FEW if self.plan is None else max(1, self._expected_suggestions(self.plan))
@@ -335,7 +270,7 @@ class Scheduler:
             assert record.result is not None
             self._strategy.tell(Outcome(record.key, record.spec.values, record.result.f1, record.fraction))
 
-    def _narrow(self, done: Sequence[_Record], *, few: bool) -> None:
+    def _narrow(self, done: Sequence[Record], *, few: bool) -> None:
         """Leave out what the looks spoke against; with few suggestions stay near the best look, where they can still tell."""
         unfit = [f"augmentation.{name}" for name, value in self._affinity.items() if value < AFFINITY]
         promising = list(dict.fromkeys(record.spec.architecture for record in done))[:PROMISING]
@@ -373,38 +308,26 @@ class Scheduler:
         epochs: int | None = None,
         fraction: float = 1.0,
     ) -> TrialSpec:
-        rules = self._rules
         self._number += 1
         self.budget = self.budget.with_trial()
-        wanted = rules.epochs if epochs is None else epochs
-        if not math.isinf(self.budget.epochs_left):
-            wanted = max(1, min(wanted, int(self.budget.epochs_left)))
-        limits = [limit for limit in (deadline, rules.seconds_limit) if limit is not None]
-        spec = TrialSpec(
-            trial=self._number,
-            attempt=1,
-            stage=stage,
-            why=why,
-            values=dict(values),
-            plugins=self._versions(values),
-            fidelity=Fidelity(wanted, seconds),
-            seed=rules.seed,
-            deadline=min(limits) if limits else None,
+        spec = make_spec(
+            self._number,
+            stage,
+            why,
+            values,
+            self._rules,
+            deadline=deadline,
+            epochs=min(self._rules.epochs if epochs is None else epochs, self.budget.epochs_left),
+            seconds=seconds,
             threads=threads,
-            precision=rules.precision,
-            deterministic=rules.deterministic,
-            weights=rules.weights,
-            patience=rules.patience,
             probe=probe,
-            required_epochs=required[0],
-            required_seconds=required[1],
-            parameter_limit=rules.parameter_limit,
+            required=required,
         )
-        self._records[spec.trial] = _Record(spec, key or f"start-{spec.trial}", fraction)
+        self._records[spec.trial] = Record(spec, key or f"start-{spec.trial}", fraction)
         self._running.add(spec.trial)
         return spec
 
-    def _launch_again(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
+    def _launchagain(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
         left = self._rules.end - elapsed
         if left < SHORTEST_LOOK + LOOK_OVERHEAD:
             self._tell(self._records[spec.trial], None)
@@ -415,11 +338,6 @@ class Scheduler:
         self._running.add(spec.trial)
         return spec
 
-    def _versions(self, values: Mapping[str, Any]) -> dict[str, str]:
-        used = {f"architecture/{values['architecture']}"}
-        used |= {name.replace(".", "/") for name, on in values.items() if on is True and name.count(".") == 1}
-        return {name: version for name, version in self._rules.versions.items() if name in used}
-
     def _threads(self, parallel: float) -> int:
         return 1 if parallel > 1 else 0
 
@@ -428,11 +346,11 @@ class Scheduler:
 
     # -- what was learned --------------------------------------------------------------------------------------------------------
 
-    def _tell(self, record: _Record, score: float | None) -> None:
+    def _tell(self, record: Record, score: float | None) -> None:
         if self._strategy_started:
             self._strategy.tell(Outcome(record.key, record.spec.values, score, record.fraction))
 
-    def _done_records(self) -> list[_Record]:
+    def _done_records(self) -> list[Record]:
         return [record for record in self._records.values() if record.result is not None]
 
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -448,18 +366,3 @@ class Scheduler:
         unfit = [f"{name} ({value:.2f})" for name, value in sorted(self._affinity.items()) if value < AFFINITY]
         text = f"augmentations that leave validation images recognisable: {', '.join(suited) or 'none'}"
         self._decided(f"{text}; left out: {', '.join(unfit)}" if unfit else text)
-
-
-def _worth(record: _Record) -> tuple[float, float, int]:
-    assert record.result is not None
-    return (-record.result.f1, record.result.val_loss, record.result.parameters)
-
-
-def _again(spec: TrialSpec, kind: FailureKind) -> TrialSpec:
-    """The next attempt; after running out of memory with half the batch and the learning rate scaled by √½ (Krizhevsky, 2014)."""
-    values = dict(spec.values)
-    if kind is FailureKind.OUT_OF_MEMORY:
-        values["batch_size"] = max(1, int(values["batch_size"]) // 2)
-        rate = f"optimizer.{values['optimizer']}.lr"
-        values[rate] = float(values[rate]) / math.sqrt(2)
-    return replace(spec, attempt=spec.attempt + 1, values=values)

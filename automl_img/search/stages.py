@@ -15,6 +15,7 @@ LONGEST_LOOK = 60.0  # seconds of training beyond which a look says little more
 LOOK_SHARE = 0.7  # of the time that is not the final training's
 FINAL_EPOCHS = 14  # passes over 50,000 images that the final training should get at least
 LARGE_DATA = 50_000  # images
+LEAST_EPOCHS = 2.0  # an architecture that cannot do so many passes in its share of the budget is skipped
 FULL_MARGIN = 1.5  # a final training that ends by its epochs gets this much of its predicted time, and no more
 LEAST_FOR_SEARCH = 2  # suggestions below which a search stage is not worth its time
 

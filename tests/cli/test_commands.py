@@ -26,7 +26,9 @@ def run(*arguments, **more):
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, **more)
 
 
-@pytest.mark.parametrize("command", ["", "search", "plugins", "leaderboard", "predict", "evaluate", "init", "recipe", "recipe check"])
+@pytest.mark.parametrize(
+    "command", ["", "search", "plugins", "leaderboard", "predict", "evaluate", "init", "recipe", "recipe check"]
+)
 def test_each_command_explains_itself(command):
     ran = run(*command.split(), "--help")
     assert ran.returncode == 0
@@ -40,7 +42,9 @@ def test_the_version_is_that_of_the_distribution():
 def test_plugins_are_listed_without_tensorflow():
     ran = run("plugins", "--json", env={"PYTHONPROFILEIMPORTTIME": "1"})
     plugins = json.loads(ran.stdout)
-    assert {"architecture", "augmentation", "regularizer", "source", "strategy"} <= {plugin["kind"] for plugin in plugins}
+    assert {"architecture", "augmentation", "regularizer", "source", "strategy"} <= {
+        plugin["kind"] for plugin in plugins
+    }
     assert " tensorflow" not in ran.stderr
     table = run("plugins").stdout
     assert "xception" in table
@@ -79,7 +83,11 @@ def test_a_written_recipe_is_right_and_explains_every_key(tmp_path):
 
 def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
     text = commented_recipe({"data": {"source": "digits"}, "budget": {"time": "10m"}})
-    uncommented = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ") and " = " in line and line[-1] != "="]
+    uncommented = [
+        line.removeprefix("# ")
+        for line in text.splitlines()
+        if line.startswith("# ") and " = " in line and line[-1] != "="
+    ]
     kept = [line for line in text.splitlines() if not line.startswith("#")]
     assert len(uncommented) > 15
     (tmp_path / "r.toml").write_text("\n".join(kept))
@@ -116,7 +124,14 @@ def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(arguments, said, tmp_
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("a.b=3", 3), ("a.b=0.5", 0.5), ("a.b=true", True), ('a.b=["x", "y"]', ["x", "y"]), ("a.b=plain text", "plain text"), ("a.b='10m'", "10m")],
+    [
+        ("a.b=3", 3),
+        ("a.b=0.5", 0.5),
+        ("a.b=true", True),
+        ('a.b=["x", "y"]', ["x", "y"]),
+        ("a.b=plain text", "plain text"),
+        ("a.b='10m'", "10m"),
+    ],
 )
 def test_settings_are_read_as_toml_or_as_text(text, value):
     assert parse_settings([text]) == {"a.b": value}
@@ -190,11 +205,27 @@ def test_a_search_in_which_all_fail_exits_with_1_and_says_why(tmp_path):
 def test_ctrl_c_ends_the_search_in_good_order_with_exit_code_130(tmp_path):
     import signal
 
-    command = [str(Path(sys.executable).parent / "automl-img"), "search", "digits", "--trials", "5", "--json", "--out", tmp_path / "run"]
-    sets = ["plugins.modules=['automl_img_plainnet']", "search.architectures=['plainnet']", "train.epochs=100000", "train.patience=100000"]
+    command = [
+        str(Path(sys.executable).parent / "automl-img"),
+        "search",
+        "digits",
+        "--trials",
+        "5",
+        "--json",
+        "--out",
+        tmp_path / "run",
+    ]
+    sets = [
+        "plugins.modules=['automl_img_plainnet']",
+        "search.architectures=['plainnet']",
+        "train.epochs=100000",
+        "train.patience=100000",
+    ]
     arguments = [argument for setting in sets for argument in ("--set", setting)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    search = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    search = subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
     ended = None
     for line in search.stdout:
         event = json.loads(line)

@@ -12,8 +12,12 @@ from automl_img.cli.views.plain import PlainView
 from automl_img.search.leaderboard import Entry
 
 LEADERBOARD = (
-    Entry(1, 2, "final", "resnet9", "width=32 stem_stride=2", "done", 0.9421, 0.2, 483_498, 17.2, 341.0, 2500, "").__dict__,
-    Entry(0, 1, "look", "vgg", "width=1", "failed", None, None, None, None, None, None, "crashed: <SIGSEGV> [bold]").__dict__,
+    Entry(
+        1, 2, "final", "resnet9", "width=32 stem_stride=2", "done", 0.9421, 0.2, 483_498, 17.2, 341.0, 2500, ""
+    ).__dict__,
+    Entry(
+        0, 1, "look", "vgg", "width=1", "failed", None, None, None, None, None, None, "crashed: <SIGSEGV> [bold]"
+    ).__dict__,
 )
 STORY = [
     events.SearchStarted(0.1, "fashion", "runs/fashion", 0, 600.0, None, None),

@@ -17,7 +17,14 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def search(target, out, *arguments):
-    command = [str(Path(sys.executable).parent / "automl-img"), "search", str(target), "--out", str(out), *map(str, arguments)]
+    command = [
+        str(Path(sys.executable).parent / "automl-img"),
+        "search",
+        str(target),
+        "--out",
+        str(out),
+        *map(str, arguments),
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=400, env={**os.environ, "COLUMNS": "160"})
 
 
@@ -71,7 +78,9 @@ def test_a_folder_of_images_stands_in_the_place_of_a_recipe(tmp_path):
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test"]["f1_macro"] == 1.0
 
 
-@pytest.mark.skipif(not Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="needs Debian's dataset-fashion-mnist")
+@pytest.mark.skipif(
+    not Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="needs Debian's dataset-fashion-mnist"
+)
 def test_a_minute_of_fashion_mnist_gives_a_useful_model(tmp_path):
     ran = search(RECIPES / "fashion.toml", tmp_path / "run", "--budget", "60s")
     assert ran.returncode == 0, ran.stderr

@@ -4,8 +4,9 @@ import pytest
 
 from automl_img.plugin import DONE, WAIT, Parameter, SearchStrategy, Suggestion
 from automl_img.search.budget import Budget
-from automl_img.search.scheduler import Rules, Scheduler, Start
+from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
+from automl_img.search.trials import Rules, Start
 from automl_img.training.spec import FailureKind, TrialResult
 
 NAMES = ("small", "middle", "large")
@@ -56,19 +57,18 @@ def starts(names=NAMES):
 
 
 def rules(**changes):
-    fields = dict(
-        seed=7,
-        epochs=50,
-        patience=5,
-        examples=50_000,
-        slots=2,
-        end=580.0,
-        final_share=0.6,
-        precision="float32",
-        probe=("flip", "swirl"),
-        augmentations=("flip", "swirl"),
-        versions={"architecture/small": "1"},
-    )
+    fields = {
+        "seed": 7,
+        "epochs": 50,
+        "patience": 5,
+        "examples": 50_000,
+        "slots": 2,
+        "end": 580.0,
+        "final_share": 0.6,
+        "precision": "float32",
+        "probe": ("flip", "swirl"),
+        "versions": {"architecture/small": "1"},
+    }
     return Rules(**{**fields, **changes})
 
 

@@ -102,7 +102,7 @@ def test_each_image_comes_once_in_each_pass_and_batches_have_one_size():
     batches = training_batches(images, np.arange(10), np.arange(10), batch_size=4, seed=1)
     seen = [batch[0].numpy().ravel().tolist() for batch in batches.take(5)]
     assert [len(batch) for batch in seen] == [4] * 5
-    flat = sum(seen, [])
+    flat = [position for batch in seen for position in batch]
     assert sorted(flat[:10]) == sorted(flat[10:]) == list(range(10))
     assert flat[:10] != flat[10:], "each pass has its own order"
     again = training_batches(images, np.arange(10), np.arange(10), batch_size=4, seed=1)

@@ -1,0 +1,123 @@
+"""Drives the trials of a search: hands them from the scheduler to the executor, and what came of them to the journal."""
+
+from __future__ import annotations
+
+from automl_img import events
+from automl_img.executors import Done, Epoch, Executor, Failed, Message, Saved
+from automl_img.plugin import Signal
+from automl_img.search.interruption import Interruption
+from automl_img.search.run import Run
+from automl_img.search.scheduler import Scheduler
+from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
+
+POLL_SECONDS = 0.5
+
+
+class Driver:
+    """Runs the trials of one search.
+
+    Args:
+        run: The search.
+        scheduler: Says which trial comes next.
+        executor: Runs it.
+    """
+
+    def __init__(self, run: Run, scheduler: Scheduler, executor: Executor) -> None:
+        self.run, self.scheduler, self.executor = run, scheduler, executor
+        self.best: float | None = None
+        self.attempts: dict[int, TrialSpec] = {}
+        self.saved: dict[int, TrialResult] = {}
+
+    def drive(self, interruption: Interruption) -> None:
+        """Run trials until the scheduler has no more, or the search is interrupted."""
+        scheduler, executor = self.scheduler, self.executor
+        running: set[int] = set()
+        stage = ""
+        stopped = False
+        while True:
+            if interruption.asked and not stopped:
+                stopped = True
+                scheduler.interrupt()
+                for trial in running:
+                    executor.stop(trial)
+            signal: Signal | None = None
+            while len(running) < executor.slots():
+                answer = scheduler.next(self.run.elapsed)
+                if isinstance(answer, Signal):
+                    signal = answer
+                    break
+                if answer.stage != stage:
+                    stage = answer.stage
+                    self.run.say(events.StageStarted, stage, answer.why, answer.deadline)
+                self._begin(answer)
+                running.add(answer.trial)
+            if signal is Signal.DONE and not running:
+                return
+            for message in executor.poll(POLL_SECONDS):
+                self._hear(message, running)
+
+    def _begin(self, spec: TrialSpec) -> None:
+        self.attempts[spec.trial] = spec
+        self.run.journal.begin(spec, self.scheduler.state())
+        self.run.say(
+            events.TrialStarted, spec.trial, spec.stage, spec.architecture, spec.why, spec.values, spec.deadline
+        )
+        self.executor.submit(spec)
+
+    def _hear(self, message: Message, running: set[int]) -> None:
+        spec = self.attempts[message.trial]
+        if isinstance(message, Epoch):
+            report = message.report
+            self.run.journal.epoch(spec.trial, spec.attempt, report)
+            self.run.say(
+                events.EpochEnded,
+                spec.trial,
+                report.epoch,
+                report.loss,
+                report.f1,
+                report.progress,
+                report.images_per_second,
+            )
+        elif isinstance(message, Saved):
+            self.saved[spec.trial] = message.result
+        elif isinstance(message, Done):
+            running.discard(spec.trial)
+            self._done(spec, message.result)
+        elif isinstance(message, Failed):
+            running.discard(spec.trial)
+            self._failed(spec, message)
+
+    def _done(self, spec: TrialSpec, result: TrialResult) -> None:
+        self.scheduler.record(spec.trial, result)
+        self.run.journal.done(spec.trial, result, self.scheduler.state())
+        better = self.best is None or result.f1 > self.best
+        self.best = result.f1 if better else self.best
+        self.run.say(
+            events.TrialEnded,
+            spec.trial,
+            spec.stage,
+            spec.architecture,
+            result.f1,
+            result.val_loss,
+            result.epochs,
+            result.parameters,
+            result.seconds,
+            better,
+        )
+
+    def _failed(self, spec: TrialSpec, failure: Failed) -> None:
+        saved = self.saved.pop(spec.trial, None)
+        if saved is not None:
+            lost = f"trial {spec.trial} was cut off ({failure.kind}: {failure.message}); the weights it had saved count"
+            self.run.decided(lost)
+            self._done(spec, saved)
+            return
+        again = self.scheduler.fail(spec.trial, failure.kind, failure.message)
+        skipped = failure.kind is FailureKind.SKIPPED
+        status, kind = ("skipped", "") if skipped else ("failed", str(failure.kind))
+        self.run.journal.failed(spec.trial, status, kind, failure.message, self.scheduler.state())
+        if skipped:
+            self.run.say(events.TrialSkipped, spec.architecture, failure.message, spec.trial)
+        else:
+            text = failure.message + ("; it is tried once more" if again else "")
+            self.run.say(events.TrialFailed, spec.trial, spec.stage, spec.architecture, kind, text)

@@ -1,0 +1,103 @@
+"""The end of a search: the leaderboard, the best model, its figures, and what is thrown away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from automl_img import events
+from automl_img.errors import SearchError
+from automl_img.evaluation.model_file import Winner
+from automl_img.executors.local import attempt_folder
+from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.tasks import FinaliseArgument, Place, finalise_best
+from automl_img.search import run_folder
+from automl_img.search.journal import TrialRow
+from automl_img.search.leaderboard import best_trial, leaderboard
+from automl_img.search.preparation import PreparedData
+from automl_img.search.run import Run
+from automl_img.training.artifacts import WEIGHTS_FILE
+from automl_img.training.network import NetworkPlan
+
+POLL_SECONDS = 1.0
+
+
+def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> dict[str, Any]:
+    """Write the leaderboard, the best model and its figures; return what ``metrics.json`` holds.
+
+    Args:
+        run: The search.
+        data: Its data.
+        place: Where a child process finds the data.
+        interrupted: Whether the search was ended early on request.
+
+    Raises:
+        SearchError: There is no model.
+    """
+    rows = run.journal.trials()
+    entries = leaderboard(rows, run.skipped)
+    run.folder.write_leaderboard(entries)
+    best = best_trial(rows)
+    if best is None:
+        raise SearchError(_why_nothing(run, rows), where=str(run.folder.path))
+    figures = _finalise(run, best, data, place)
+    if run.recipe.output.keep == "best":
+        run.folder.delete_weights()
+    metrics = {
+        "validation": figures["validation"],
+        "test": figures.get("test"),
+        "best": {
+            "trial": best.trial,
+            "architecture": best.architecture,
+            "f1_macro": best.result.f1 if best.result else None,
+        },
+        "trials": len(rows),
+        "interrupted": interrupted,
+        "wall_s": round(run.elapsed, 1),
+    }
+    run.folder.write(run_folder.METRICS_FILE, metrics)
+    test = figures.get("test") or {}
+    run.say(
+        events.SearchEnded,
+        run_dir=str(run.folder.path),
+        best_trial=best.trial,
+        architecture=best.architecture,
+        validation_f1=figures["validation"]["f1_macro"],
+        test_f1=test.get("f1_macro"),
+        test_accuracy=test.get("accuracy"),
+        trials=len(rows),
+        failed=sum(row.status == "failed" for row in rows),
+        interrupted=interrupted,
+        run_bytes=run.folder.size(),
+        leaderboard=tuple(entry.__dict__ for entry in entries),
+    )
+    return metrics
+
+
+def _finalise(run: Run, best: TrialRow, data: PreparedData, place: Place) -> dict[str, Any]:
+    assert best.result is not None
+    plan = NetworkPlan(best.spec.values, data.store.traits, data.mean, data.std, best.spec.weights != "none")
+    winner = Winner(
+        plan=plan,
+        weights=str(attempt_folder(run.folder.trials, best.spec) / WEIGHTS_FILE),
+        plugins=best.spec.plugins,
+        plugin_modules=tuple(run.recipe.plugins.modules),
+        trained={"run": run.recipe.name, "trial": best.trial, "seed": run.recipe.seed, **best.result.as_dict()},
+    )
+    child = ChildProcess(
+        finalise_best, FinaliseArgument(place, winner, str(run.folder.model)), run.folder.trials / "finish.txt"
+    )
+    while True:
+        wait_for_news([child], POLL_SECONDS)
+        for news in child.news():
+            if isinstance(news, TaskDone):
+                return dict(news.value)
+            if isinstance(news, TaskFailed):
+                raise SearchError(f"the best model could not be evaluated: {news.message}", where=str(run.folder.path))
+
+
+def _why_nothing(run: Run, rows: list[TrialRow]) -> str:
+    if not rows:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in run.skipped)
+        return f"no trial was run: {reasons}" if reasons else "no trial was run: the budget was too short to begin one"
+    reasons = "; ".join(f"{row.trial} ({row.architecture}) {row.kind or row.status}: {row.message}" for row in rows[:5])
+    return f"none of {len(rows)} trials gave a model: {reasons}"

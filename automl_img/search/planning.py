@@ -1,0 +1,131 @@
+"""The plan of a search: what each architecture would cost, which of them take part at which size, how the time is divided."""
+
+from __future__ import annotations
+
+import math
+
+from automl_img import events
+from automl_img.executors.tasks import Place
+from automl_img.recipe import duration_text
+from automl_img.search import preparation
+from automl_img.search.budget import Budget
+from automl_img.search.leaderboard import member_text
+from automl_img.search.preparation import PreparedData
+from automl_img.search.run import Run
+from automl_img.search.scheduler import Scheduler
+from automl_img.search.space import SearchSpace
+from automl_img.search.stages import finish_seconds, wanted_epochs, wanted_seconds_per_image
+from automl_img.search.trials import Rules
+from automl_img.training.cost import Estimate
+
+
+def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Place) -> Scheduler:
+    """Estimate the architectures, choose the member of each that fits, and plan the stages.
+
+    Args:
+        run: The search.
+        data: Its data.
+        space: Its space.
+        place: Where child processes find both.
+    """
+    recipe = run.recipe
+    budget, traits, examples = Budget.of(recipe.budget), data.store.traits, len(data.splits.train)
+    slots, precision = run.slots, run.hardware.precision(recipe.train.precision)
+    affordable = preparation.DEFAULT_SECONDS_PER_IMAGE
+    if budget.time is not None:
+        left = budget.time - run.elapsed - finish_seconds(budget.time, len(data.splits.test), affordable)
+        part = recipe.search.final_share or 1.0
+        part = part if budget.trials is None else min(part, slots / budget.trials)
+        affordable = wanted_seconds_per_image(part * left, examples)
+    estimates = preparation.estimate_starts(
+        space,
+        run.registry,
+        place,
+        seed_image=traits,
+        precision=precision,
+        seconds_per_image=affordable,
+        weights=recipe.train.weights,
+        slots=slots,
+    )
+    for found in estimates:
+        if found.problem:
+            run.skip(found.architecture, found.problem)
+    share = affordable * wanted_epochs(examples) * examples if budget.time is not None else math.inf
+    starts, hopeless = preparation.starts_of(estimates, examples, share)
+    for architecture, reason in hopeless:
+        run.skip(architecture, reason)
+    starts = starts if recipe.search.starts else []
+    dearest = max((start.seconds_per_image for start in starts), default=affordable)
+    end = math.inf
+    if budget.time is not None:
+        end = budget.time - finish_seconds(budget.time, len(data.splits.test) + len(data.splits.validation), dearest)
+    augmentations = list(run.registry.all("augmentation"))
+    known = {parameter.name for parameter in space.parameters}
+    rules = Rules(
+        seed=recipe.seed,
+        epochs=recipe.train.epochs,
+        patience=recipe.train.patience,
+        examples=examples,
+        slots=slots,
+        end=end,
+        final_share=recipe.search.final_share,
+        precision=precision,
+        deterministic=recipe.train.deterministic,
+        weights=recipe.train.weights,
+        probe=tuple(
+            plugin.name
+            for plugin in augmentations
+            if plugin.recommended and f"augmentation.{plugin.name}" in known and not plugin.mixes_labels
+        ),
+        versions={f"{r.kind}/{r.name}": r.version for r in run.registry.records if not r.left_out},
+        parameter_limit=recipe.search.limits.parameters,
+        seconds_limit=recipe.search.limits.seconds,
+        options=recipe.search.options,
+    )
+    strategy = run.registry.get("strategy", recipe.search.strategy)()
+    scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided)
+    _tell(run, estimates, dict(hopeless), scheduler, rules)
+    for architecture, reason in scheduler.skipped:
+        run.skip(architecture, reason)
+    return scheduler
+
+
+def _tell(run: Run, estimates: list[Estimate], hopeless: dict[str, str], scheduler: Scheduler, rules: Rules) -> None:
+    rows = []
+    for found in estimates:
+        if found.cost is None:
+            continue
+        epoch = found.cost.seconds * rules.examples
+        size = member_text(dict(found.values)) if found.values else ""
+        fits = f"size {found.member + 1} of {found.members}"
+        verdict = "does not fit" if found.architecture in hopeless else fits
+        rows.append(
+            events.ArchitectureEstimate(
+                found.architecture,
+                size,
+                found.cost.parameters,
+                round(found.cost.flops / 1e6, 2),
+                round(epoch, 2),
+                verdict,
+            )
+        )
+    run.say(
+        events.Preflight,
+        _forecast(run, scheduler, len(rows) - len(hopeless)),
+        tuple(rows),
+        precision=rules.precision,
+        slots=rules.slots,
+    )
+
+
+def _forecast(run: Run, scheduler: Scheduler, starts: int) -> str:
+    plan = scheduler.plan
+    if plan is None:
+        trials = run.recipe.budget.trials
+        return f"{trials} full trainings" if trials else "full trainings, one after the other, until the budget ends"
+    searched = max(0.0, plan.search_end - run.elapsed) * run.slots
+    count = int(max(0.0, searched - plan.looks * plan.look_slot) / plan.search_slot)
+    return (
+        f"{plan.looks} of {starts} architectures get a look of {duration_text(plan.look_seconds)}, about {count} trials search on, "
+        f"and {duration_text(plan.final_seconds)} go to the final training of the best"
+    )

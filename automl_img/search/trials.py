@@ -1,0 +1,144 @@
+"""Trials as the scheduler sees them: starting points, the rules all share, and how a TrialSpec is made of both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from automl_img.training.spec import FailureKind, Fidelity, TrialResult, TrialSpec
+
+
+@dataclass(frozen=True)
+class Start:
+    """A starting point: an architecture at the size that fits the budget.
+
+    Attributes:
+        architecture: Name of the plugin.
+        values: Hyperparameter values by full name.
+        seconds_per_image: Predicted time of a training step on one image.
+        member: Its size in words: "3 of 5".
+    """
+
+    architecture: str
+    values: Mapping[str, Any]
+    seconds_per_image: float
+    member: str = ""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What does not change during a search.
+
+    Attributes:
+        seed: Seed of everything random.
+        epochs: Epochs of a full training.
+        patience: Measurements without a better F1 after which a trial ends.
+        examples: Training images.
+        slots: Trials at once.
+        end: Seconds since the search began at which all training must have ended; infinite without a time budget.
+        final_share: Share of the time for the final training.
+        precision: Keras dtype policy.
+        deterministic: Use deterministic operations and epoch-bound schedules.
+        weights: "none" or pretrained weights.
+        probe: Augmentations that a long training should start with if they leave images recognisable.
+        versions: Versions of the plugins by "kind/name".
+        parameter_limit, seconds_limit: Of one trial.
+        options: Settings of the strategy.
+    """
+
+    seed: int
+    epochs: int
+    patience: int
+    examples: int
+    slots: int
+    end: float
+    final_share: float
+    precision: str
+    deterministic: bool = False
+    weights: str = "none"
+    probe: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    parameter_limit: int | None = None
+    seconds_limit: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Record:
+    """A trial that was handed out, the key by which its strategy knows it, and what came of it."""
+
+    spec: TrialSpec
+    key: str
+    fraction: float
+    result: TrialResult | None = None
+
+
+def worth(record: Record) -> tuple[float, float, int]:
+    """Sorts records from the best to the worst: by F1, then loss, then number of weights."""
+    assert record.result is not None
+    return (-record.result.f1, record.result.val_loss, record.result.parameters)
+
+
+def make_spec(
+    number: int,
+    stage: str,
+    why: str,
+    values: Mapping[str, Any],
+    rules: Rules,
+    *,
+    deadline: float | None,
+    epochs: float,
+    seconds: float | None,
+    threads: int,
+    probe: tuple[str, ...],
+    required: tuple[float, float],
+) -> TrialSpec:
+    """Return the first attempt at trial ``number``.
+
+    Args:
+        number: Number of the trial.
+        stage, why: What it is for.
+        values: Hyperparameter values by full name.
+        rules: What all trials share.
+        deadline: Seconds that it may take, or None; the rules may allow less.
+        epochs: Epochs at most.
+        seconds: Seconds of training at most, or None.
+        threads: Threads of one operation; 0: all cores.
+        probe: Augmentations to measure.
+        required: How many epochs must fit into how many seconds.
+    """
+    limits = [limit for limit in (deadline, rules.seconds_limit) if limit is not None]
+    used = {f"architecture/{values['architecture']}"}
+    used |= {name.replace(".", "/") for name, on in values.items() if on is True and name.count(".") == 1}
+    return TrialSpec(
+        trial=number,
+        attempt=1,
+        stage=stage,
+        why=why,
+        values=dict(values),
+        plugins={name: version for name, version in rules.versions.items() if name in used},
+        fidelity=Fidelity(max(1, int(epochs)), seconds),
+        seed=rules.seed,
+        deadline=min(limits) if limits else None,
+        threads=threads,
+        precision=rules.precision,
+        deterministic=rules.deterministic,
+        weights=rules.weights,
+        patience=rules.patience,
+        probe=probe,
+        required_epochs=required[0],
+        required_seconds=required[1],
+        parameter_limit=rules.parameter_limit,
+    )
+
+
+def again(spec: TrialSpec, kind: FailureKind) -> TrialSpec:
+    """The next attempt; after running out of memory with half the batch and the learning rate scaled by √½ (Krizhevsky, 2014)."""
+    values = dict(spec.values)
+    if kind is FailureKind.OUT_OF_MEMORY:
+        values["batch_size"] = max(1, int(values["batch_size"]) // 2)
+        rate = f"optimizer.{values['optimizer']}.lr"
+        values[rate] = float(values[rate]) / math.sqrt(2)
+    return replace(spec, attempt=spec.attempt + 1, values=values)
