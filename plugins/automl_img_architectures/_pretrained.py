@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,7 +59,8 @@ def _enlarged(images: Any, least_side: int) -> Any:
     if side >= least_side:
         return images
     enlarged = [-(-least_side * length // side) for length in (height, width)]
-    return layers.Resizing(*enlarged, dtype="float32")(images)
+    # Image layers of Keras take training=True for granted, and all layers behind them would if the network is called without it.
+    return layers.Resizing(*enlarged, dtype="float32")(images, training=False)
 
 
 def _preprocessed(images: Any, preprocessing: Preprocessing) -> Any:
@@ -88,7 +90,10 @@ def _weight_file(name: str, weights: str | Path) -> Path:
 
 def _load(network: Any, path: Path, name: str) -> None:
     try:
-        network.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras looks for each layer in several places of a file and warns of those that are empty; a layer found in none is an error.
+            warnings.simplefilter("ignore")
+            network.load_weights(path)
     except Exception as error:
         raise PluginError(
             f"the weight file does not fit {name} without its top ({_first_line(error)})",

@@ -22,18 +22,19 @@ def repeated(blocks: int, depth: float) -> int:
     return max(1, round(blocks * depth))
 
 
-def declare_stem_stride(hp: Space, image: ImageTraits, *, small: int = 2) -> None:
+def stem_stride(image: ImageTraits, *, large: int) -> int:
+    """Return the stride that suits an image: 1 for tiny ones, 2 for small ones, ``large`` for others."""
+    if image.side < TINY_SIDE:
+        return 1
+    return 2 if image.side < SMALL_SIDE else large
+
+
+def declare_stem_stride(hp: Space, image: ImageTraits) -> None:
     """Declare ``stem_stride``: by how much the stem shrinks the image before the first stage.
 
-    Args:
-        hp: The space.
-        image: Small images choose from 1 and 2, large ones from 2 and 4.
-        small: The default for small images, those below 16 pixels apart.
+    Small images choose from 1 and 2, large ones from 2 and 4.
     """
-    if image.side < SMALL_SIDE:
-        hp.Choice("stem_stride", [1, 2], default=1 if image.side < TINY_SIDE else small)
-    else:
-        hp.Choice("stem_stride", [2, 4], default=4)
+    hp.Choice("stem_stride", [1, 2] if image.side < SMALL_SIDE else [2, 4], default=stem_stride(image, large=4))
 
 
 def declare_multipliers(hp: Space, *, width: float, depth: float) -> None:

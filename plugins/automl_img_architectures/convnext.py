@@ -13,6 +13,7 @@ from automl_img_architectures._sizes import (
     declare_stem_stride,
     repeated,
     scaled,
+    stem_stride,
 )
 
 STAGES = ((96, 3), (192, 3), (384, 9), (768, 3))  # channels, blocks: ConvNeXt-Tiny
@@ -78,7 +79,7 @@ class ConvNeXt(Architecture):
                 "stages": 4,
                 "kernel": 7,
                 "layer_scale": 1e-6,
-                "stem_stride": 2 if small else 4,
+                "stem_stride": stem_stride(image, large=4),
                 "lr": 0.001,
             },
         ]

@@ -85,14 +85,20 @@ class EfficientNetV2(Architecture):
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
         """Return five networks, from three stages of fused blocks to EfficientNetV2-B0."""
-        small = image.side < SMALL_SIDE
-        full = 1 if small else 2
+        if image.side < SMALL_SIDE:
+            return [
+                {"width": 0.5, "depth": 0.5, "stages": 3},
+                {"width": 1.0, "depth": 0.5, "stages": 3},
+                {"width": 1.0, "depth": 0.5, "stages": 4, "stem_stride": 1},
+                {"width": 0.75, "depth": 0.5, "stages": 6, "stem_stride": 1},
+                {"width": 1.0, "depth": 1.0, "stages": 6, "stem_stride": 1},
+            ]
         return [
-            {"width": 0.5, "depth": 0.5, "stages": 3 if small else 4},
-            {"width": 1.0, "depth": 0.5, "stages": 3 if small else 4},
-            {"width": 1.0, "depth": 0.5, "stages": 4, "stem_stride": full},
-            {"width": 0.75, "depth": 0.5, "stages": 6, "stem_stride": full},
-            {"width": 1.0, "depth": 1.0, "stages": 6, "stem_stride": full},
+            {"width": 0.5, "depth": 0.5, "stages": 4},
+            {"width": 1.0, "depth": 0.5, "stages": 4},
+            {"width": 1.0, "depth": 0.5, "stages": 6},
+            {"width": 1.0, "depth": 1.0, "stages": 6, "stem_stride": 4},
+            {"width": 1.0, "depth": 1.0, "stages": 6, "stem_stride": 2},
         ]
 
     def pretrained(self, hp: Mapping[str, Any], inputs: Any, weights: str | Path | None) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.plugin import Architecture, ImageTraits, Space, hookimpl
-from automl_img_architectures._sizes import SMALL_SIDE, TINY_SIDE, declare_multipliers, repeated
+from automl_img_architectures._sizes import SMALL_SIDE, declare_multipliers, repeated, stem_stride
 
 MODULES = (3, 4, 2)  # modules of each stage: InceptionV3
 LONG_KERNEL = 7  # pixels; the factorised convolutions of the second stage
@@ -30,10 +30,7 @@ class Inception(Architecture):
         """Declare the multipliers of channels and modules, the number of stages, and the stride of the stem."""
         declare_multipliers(hp, width=0.25, depth=0.25)
         hp.Int("stages", 1, 3, default=2 if image.side < SMALL_SIDE else 3)
-        if image.side < SMALL_SIDE:
-            hp.Choice("stem_stride", [1, 2], default=1 if image.side < TINY_SIDE else 2)
-        else:
-            hp.Choice("stem_stride", [4, 8], default=8)
+        hp.Choice("stem_stride", [1, 2] if image.side < SMALL_SIDE else [4, 8], default=stem_stride(image, large=8))
 
     def build(self, hp: Mapping[str, Any], inputs: Any) -> Any:
         """Return features of shape (batch, rows, columns, channels): 2048 channels at full size."""

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.plugin import Architecture, ImageTraits, Space, hookimpl
-from automl_img_architectures._sizes import SMALL_SIDE, declare_multipliers, declare_stem_stride, repeated, scaled
+from automl_img_architectures._sizes import (
+    SMALL_SIDE,
+    declare_multipliers,
+    declare_stem_stride,
+    repeated,
+    scaled,
+    stem_stride,
+)
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # channels of the bottleneck, blocks: ResNet50
 EXPANSION = 4  # channels of a block's output over those of its bottleneck
@@ -46,12 +53,12 @@ class ResNet(Architecture):
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
         """Return six networks, from three stages of one narrow block to ResNet50."""
         small = image.side < SMALL_SIDE
-        stages, full = (3, 2) if small else (4, 4)
+        stages, full = 3 if small else 4, stem_stride(image, large=4)
         return [
             {"width": 0.125, "depth": 0.25, "stages": stages},
             {"width": 0.25, "depth": 0.25, "stages": stages},
             {"width": 0.5, "depth": 0.25, "stages": stages},
-            {"width": 0.75, "depth": 0.5, "stages": stages},
+            {"width": 0.75, "depth": 0.5 if small else 0.25, "stages": stages},
             {"width": 0.75, "depth": 0.5, "stages": 4, "stem_stride": full},
             {"width": 1.0, "depth": 1.0, "stages": 4, "stem_stride": full},
         ]

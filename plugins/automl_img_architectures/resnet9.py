@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from automl_img.plugin import Architecture, ImageTraits, Space, hookimpl
-from automl_img_architectures._sizes import SMALL_SIDE, TINY_SIDE
+from automl_img_architectures._sizes import SMALL_SIDE, TINY_SIDE, stem_stride
 
 LARGEST_FIRST_MAP = 32  # pixels; larger images are shrunk to this before the first residual block
 LEAST_POOLED = 3  # pixels
@@ -26,7 +26,7 @@ class ResNet9(Architecture):
     def space(self, hp: Space, image: ImageTraits) -> None:
         """Declare ``width``, the channels of the first block, and ``stem_stride``, by which the stem shrinks the image."""
         hp.Choice("width", [8, 16, 24, 32, 48, 64, 96, 128], default=32)
-        hp.Choice("stem_stride", [1, 2], default=1 if image.side < TINY_SIDE else 2)
+        hp.Choice("stem_stride", [1, 2], default=stem_stride(image, large=2))
 
     def build(self, hp: Mapping[str, Any], inputs: Any) -> Any:
         """Return features of shape (batch, rows, columns, 4·width)."""

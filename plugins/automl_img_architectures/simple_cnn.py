@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from automl_img.plugin import Architecture, ImageTraits, Space, hookimpl
+from automl_img_architectures._sizes import stem_stride
 
 WIDEST = 512  # channels
 FLAT_SIDE = 4  # pixels; larger maps are averaged down to this before they are flattened
@@ -30,7 +31,7 @@ class SimpleCNN(Architecture):
         hp.Int("layers", 1, 3, default=2)
         hp.Choice("filters", [8, 16, 32, 48, 64], default=32)
         hp.Choice("kernel", [3, 5])
-        hp.Choice("stem_stride", [1, 2], default=1 if image.side < 16 else 2)
+        hp.Choice("stem_stride", [1, 2], default=stem_stride(image, large=2))
         hp.Choice("pooling", ["average", "flatten"])
         hp.Int("units", 64, 512, step=64, default=128, when={"pooling": "flatten"})
 
@@ -59,11 +60,12 @@ class SimpleCNN(Architecture):
         """Return six networks, from 16 channels and one layer a block to 64 channels, three layers and full resolution."""
         blocks = _blocks(image)
         more = min(6, blocks + 1)
+        stride = stem_stride(image, large=2)
         return [
-            {"blocks": blocks, "layers": 1, "filters": 16, "stem_stride": 2},
-            {"blocks": blocks, "layers": 2, "filters": 16, "stem_stride": 2},
-            {"blocks": blocks, "layers": 2, "filters": 32, "stem_stride": 2},
-            {"blocks": blocks, "layers": 2, "filters": 32, "stem_stride": 1},
+            {"blocks": blocks, "layers": 1, "filters": 16, "stem_stride": stride},
+            {"blocks": blocks, "layers": 2, "filters": 16, "stem_stride": stride},
+            {"blocks": blocks, "layers": 2, "filters": 32, "stem_stride": stride},
+            {"blocks": blocks, "layers": 2 if stride > 1 else 3, "filters": 32, "stem_stride": 1},
             {"blocks": blocks, "layers": 2, "filters": 64, "stem_stride": 1},
             {"blocks": more, "layers": 3, "filters": 64, "stem_stride": 1},
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.plugin import Architecture, ImageTraits, Space, hookimpl
-from automl_img_architectures._sizes import SMALL_SIDE, TINY_SIDE, declare_multipliers, repeated, scaled
+from automl_img_architectures._sizes import SMALL_SIDE, declare_multipliers, repeated, scaled, stem_stride
 
 STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, convolutions: VGG19
 
@@ -29,7 +29,7 @@ class VGG(Architecture):
         small = image.side < SMALL_SIDE
         declare_multipliers(hp, width=0.5 if small else 0.25, depth=0.5)
         hp.Int("stages", 2, 5, default=3 if small else 5)
-        hp.Choice("stem_stride", [1, 2], default=1 if image.side < TINY_SIDE else 2)
+        hp.Choice("stem_stride", [1, 2], default=stem_stride(image, large=2))
 
     def build(self, hp: Mapping[str, Any], inputs: Any) -> Any:
         """Return features of shape (batch, rows, columns, channels): 512 channels at full size."""
@@ -48,12 +48,14 @@ class VGG(Architecture):
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
         """Return five networks, from a narrow one of a few convolutions to VGG19, which needs a lower learning rate."""
-        stages = 3 if image.side < SMALL_SIDE else 5
+        small = image.side < SMALL_SIDE
+        stages = 3 if small else 5
+        stride = stem_stride(image, large=2)
         return [
-            {"width": 0.25, "depth": 0.5, "stages": stages, "stem_stride": 2},
-            {"width": 0.5, "depth": 0.5, "stages": stages, "stem_stride": 2},
-            {"width": 1.0, "depth": 0.5, "stages": 3, "stem_stride": 2},
-            {"width": 1.0, "depth": 0.5, "stages": max(4, stages), "stem_stride": 2, "lr": 0.002},
+            {"width": 0.25, "depth": 0.5, "stages": stages, "stem_stride": stride},
+            {"width": 0.5, "depth": 0.5, "stages": stages, "stem_stride": stride},
+            {"width": 1.0 if small else 0.75, "depth": 0.5, "stages": stages, "stem_stride": stride},
+            {"width": 1.0, "depth": 0.5, "stages": max(4, stages), "stem_stride": stride, "lr": 0.002},
             {"width": 1.0, "depth": 1.0, "stages": 5, "stem_stride": 1, "lr": 0.001},
         ]
 

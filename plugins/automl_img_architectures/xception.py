@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.plugin import Architecture, ImageTraits, Space, hookimpl
-from automl_img_architectures._sizes import SMALL_SIDE, declare_stem_stride, scaled
+from automl_img_architectures._sizes import SMALL_SIDE, declare_stem_stride, scaled, stem_stride
 
 ENTRY = (128, 256, 728)  # channels of the entry flow's blocks; the middle flow keeps the last
 MIDDLE = 8  # blocks of the middle flow
@@ -57,12 +57,13 @@ class Xception(Architecture):
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
         """Return five networks, from one block of an eighth of the channels to Xception as published."""
         small = image.side < SMALL_SIDE
+        full = stem_stride(image, large=2)
         return [
             {"width": 0.125, "entry": 1 if small else 2, "middle": 0},
             {"width": 0.25, "entry": 2, "middle": 0},
             {"width": 0.5, "entry": 2, "middle": 1},
-            {"width": 0.75, "entry": 3, "middle": 2},
-            {"width": 1.0, "entry": 3, "middle": 8, "stem_stride": 2},
+            {"width": 0.75, "entry": 3, "middle": 2, "stem_stride": full},
+            {"width": 1.0, "entry": 3, "middle": 8, "stem_stride": full},
         ]
 
     def pretrained(self, hp: Mapping[str, Any], inputs: Any, weights: str | Path | None) -> Any:

@@ -34,10 +34,10 @@ def rows(run):
 
 
 def test_the_digits_recipe_finds_a_good_model_within_its_budget(tmp_path):
-    ran = search(RECIPES / "digits.toml", tmp_path / "run", "--budget", "50s")
+    ran = search(RECIPES / "digits.toml", tmp_path / "run", "--budget", "40s")
     assert ran.returncode == 0, ran.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["wall_s"] <= 50
+    assert metrics["wall_s"] <= 40
     assert metrics["test"]["f1_macro"] > 0.95
     told = {row["architecture"] for row in rows(tmp_path / "run")}
     assert {"simple_cnn", "resnet9", "resnet", "xception", "inception", "vgg", "convnext"} <= told, "each has a line"
@@ -45,14 +45,23 @@ def test_the_digits_recipe_finds_a_good_model_within_its_budget(tmp_path):
 
 @pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband", "grid"])
 def test_each_strategy_searches_its_recipe(strategy, tmp_path):
-    fewer = ["--trials", "4", "--set", "train.epochs=3"]
+    fewer = ["--trials", "3", "--set", "train.epochs=3"]
     ran = search(RECIPES / f"{strategy}.toml", tmp_path / "run", *fewer)
     assert ran.returncode == 0, ran.stderr
-    assert [row["status"] for row in rows(tmp_path / "run")] == ["done"] * 4
+    assert [row["status"] for row in rows(tmp_path / "run")] == ["done"] * 3
 
 
 def test_the_same_seed_gives_the_same_trials_in_the_same_order(tmp_path):
-    arguments = ["--trials", "3", "--seed", "5", "--set", "train.epochs=4"]
+    arguments = [
+        "--trials",
+        "3",
+        "--seed",
+        "5",
+        "--set",
+        "train.epochs=2",
+        "--set",
+        'search.architectures=["simple_cnn"]',
+    ]
     for name in ("a", "b"):
         assert search(RECIPES / "random.toml", tmp_path / name, *arguments).returncode == 0
     first, second = (sorted(rows(tmp_path / name), key=lambda row: int(row["trial"])) for name in ("a", "b"))
@@ -81,10 +90,10 @@ def test_a_folder_of_images_stands_in_the_place_of_a_recipe(tmp_path):
 @pytest.mark.skipif(
     not Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="needs Debian's dataset-fashion-mnist"
 )
-def test_a_minute_of_fashion_mnist_gives_a_useful_model(tmp_path):
-    ran = search(RECIPES / "fashion.toml", tmp_path / "run", "--budget", "60s")
+def test_45_seconds_of_fashion_mnist_gives_a_useful_model(tmp_path):
+    ran = search(RECIPES / "fashion.toml", tmp_path / "run", "--budget", "45s")
     assert ran.returncode == 0, ran.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["wall_s"] <= 60
+    assert metrics["wall_s"] <= 45
     assert metrics["test"]["images"] == 10_000
     assert metrics["test"]["f1_macro"] > 0.8

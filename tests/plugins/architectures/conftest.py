@@ -16,9 +16,9 @@ def registry():
     return discover()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def clean_session():
-    """Forget the layers of the test before."""
+    """Forget the layers of a module's tests."""
     yield
     import keras
 
