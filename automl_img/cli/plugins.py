@@ -29,15 +29,19 @@ def plugins(
 
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("kind", style="dim")
+    wide = console.width >= 120
+    table.add_column("kind", style="dim", no_wrap=True)
     table.add_column("name", style="bold", no_wrap=True)
-    table.add_column("version", style="dim")
+    if wide:
+        table.add_column("version", style="dim", no_wrap=True)
     table.add_column("from", no_wrap=True)
     table.add_column("what it is, or why it was left out")
     for record in records:
-        about = Text(f"left out: {record.left_out}", style="red") if record.left_out else Text(record.summary)
-        origin = record.distribution or record.origin
-        table.add_row(record.kind or "?", record.name, record.version, Text(origin), about)
+        about = Text(record.summary, overflow="ellipsis", no_wrap=True)
+        if record.left_out:
+            about = Text(f"left out: {record.left_out}", style="red")
+        version = [record.version] if wide else []
+        table.add_row(record.kind or "?", record.name, *version, Text(record.distribution or record.origin), about)
     console.print(table)
     if registry.left_out:
         console.print(f"{len(registry.left_out)} of {len(records)} were left out.", style="red")

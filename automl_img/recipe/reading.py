@@ -58,11 +58,21 @@ def recipe_from_mapping(
         recipe = Recipe.model_validate(merged)
     except ValidationError as error:
         raise _explain(error.errors()[0], file, text) from error
-    source_path = recipe.data.path
-    if file is not None and source_path is not None and "data.path" not in (overrides or {}):
-        absolute = str((file.parent / Path(source_path).expanduser()).resolve())
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": absolute})})
-    return recipe
+    return recipe if file is None else _from_its_folder(recipe, file.parent, overrides or {})
+
+
+def _from_its_folder(recipe: Recipe, folder: Path, overrides: Mapping[str, Any]) -> Recipe:
+    """Make the paths that stand in the file absolute; those that were given beside it start where the user is."""
+
+    def absolute(path: str) -> str:
+        return str((folder / Path(path).expanduser()).resolve())
+
+    data, train = recipe.data, recipe.train
+    if data.path is not None and "data.path" not in overrides:
+        data = data.model_copy(update={"path": absolute(data.path)})
+    if train.weights.endswith(".h5") and "train.weights" not in overrides:
+        train = train.model_copy(update={"weights": absolute(train.weights)})
+    return recipe.model_copy(update={"data": data, "train": train})
 
 
 def override(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from automl_img.data.analysis import analyse
 from automl_img.data.arrays import validated
 from automl_img.data.splits import SplitIndices, make_splits
 from automl_img.data.store import PreparedStore
-from automl_img.errors import AutoMLImageError, DataError, PluginError, RunFolderError, nearest
+from automl_img.errors import AutoMLImageError, DataError, PluginError, RecipeError, RunFolderError, nearest
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
 from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
@@ -61,6 +61,7 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
 
     Raises:
         PluginError: One does not.
+        RecipeError: The weights that it names are not there.
     """
     named = [("strategy", recipe.search.strategy, "search.strategy", "search.options", recipe.search.options)]
     if with_source:
@@ -76,6 +77,9 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
                     allowed=known or "none",
                     hint=nearest(key, known),
                 )
+    weights = recipe.train.weights
+    if weights.endswith(".h5") and not Path(weights).expanduser().is_file():
+        raise RecipeError("there is no such weights file", where="train.weights", found=weights)
     for kind in ("architecture", "augmentation", "regularizer"):
         wanted = getattr(recipe.search, f"{kind}s")
         for name in () if wanted == "all" else wanted:

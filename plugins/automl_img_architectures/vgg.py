@@ -16,7 +16,7 @@ class VGG(Architecture):
     """Stages of 3×3 convolutions with maximum pooling behind each, up to the convolutions of VGG19; with BatchNormalization.
 
     The paper has no stem; here the first convolution may have a stride, since full resolution is what makes VGG slow. Small images:
-    pooling that would leave less than 4 pixels is left out, and so is the last stage by default.
+    pooling that would leave less than 4 pixels is left out, and so are the last two stages by default.
 
     Source: Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -15,43 +15,51 @@ from automl_img.events import SearchEnded
 from automl_img.recipe import duration_text
 
 PLAIN_WIDTH = 160
+COLUMNS = ("#", "trial", "stage", "architecture", "F1", "weights", "epochs", "time", "images/s")
+LEAST_NOTE = 20  # characters of the last column
+GAP = 3  # characters between two columns
 
 
 def leaderboard_table(rows: Sequence[Mapping[str, Any]], *, width: int = 120) -> Table:
-    """The leaderboard, best first; columns that say less are left out where the terminal is narrow."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", expand=False)
-    wide = width >= 110
-    table.add_column("#", justify="right")
-    table.add_column("trial", justify="right", style="dim")
-    table.add_column("stage", style="dim")
-    table.add_column("architecture", no_wrap=True)
-    table.add_column("F1", justify="right", style="bold")
-    table.add_column("weights", justify="right")
-    table.add_column("epochs", justify="right")
-    table.add_column("time", justify="right")
-    if wide:
-        table.add_column("images/s", justify="right")
-    table.add_column(
-        "size, or why not", overflow="ellipsis", no_wrap=True, max_width=max(16, width - (78 if wide else 66))
-    )
-    for row in rows:
+    """The leaderboard, best first; on a narrow terminal the columns that say least are left out."""
+    columns = [_numbers(row) for row in rows]
+    kept = list(COLUMNS)
+    for expendable in ("", "images/s", "epochs", "trial", "stage"):
+        kept = [name for name in kept if name != expendable]
+        used = 3 + sum(max([len(name), *(len(cells[name]) for cells in columns)]) + GAP for name in kept)
+        if width - used >= LEAST_NOTE:
+            break
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in kept:
+        style = "bold" if name == "F1" else "dim" if name in ("trial", "stage") else ""
+        justify: Literal["left", "right"] = "left" if name in ("stage", "architecture") else "right"
+        table.add_column(name, justify=justify, no_wrap=True, style=style)
+    table.add_column("size, or why not", no_wrap=True, overflow="ellipsis")
+    for row, cells in zip(rows, columns, strict=True):
         scored = row["f1"] is not None
-        cells = [
-            str(row["rank"]) if row["rank"] else "",
-            str(row["trial"]) if row["trial"] else "",
-            row["stage"],
-            row["architecture"],
-            f"{row['f1']:.4f}" if scored else row["status"],
-            f"{row['parameters']:,}" if row["parameters"] else "",
-            f"{row['epochs']:.1f}" if row["epochs"] is not None else "",
-            duration_text(row["seconds"]) if row["seconds"] is not None else "",
-        ]
-        if wide:
-            cells.append(f"{row['images_per_second']:,}" if row["images_per_second"] else "")
-        cells.append(row["size"] if scored else row["note"])
-        style = "green" if row["rank"] == 1 else "" if scored else "dim red" if row["status"] == "failed" else "dim"
-        table.add_row(*map(Text, cells), style=style)
+        style = "green" if row["rank"] == 1 else "" if scored else "red" if row["status"] == "failed" else "dim"
+        note = Text(_shortened(row["size"] if scored else row["note"], max(LEAST_NOTE, width - used)))
+        table.add_row(*(Text(cells[name]) for name in kept), note, style=style)
     return table
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, str]:
+    scored = row["f1"] is not None
+    return {
+        "#": str(row["rank"] or ""),
+        "trial": str(row["trial"] or ""),
+        "stage": row["stage"],
+        "architecture": row["architecture"],
+        "F1": f"{row['f1']:.4f}" if scored else row["status"],
+        "weights": f"{row['parameters']:,}" if row["parameters"] else "",
+        "epochs": f"{row['epochs']:.1f}" if row["epochs"] is not None else "",
+        "time": duration_text(row["seconds"]) if row["seconds"] is not None else "",
+        "images/s": f"{row['images_per_second']:,}" if row["images_per_second"] else "",
+    }
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def closing(event: SearchEnded) -> RenderableType:
