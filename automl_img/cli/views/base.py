@@ -1,4 +1,4 @@
-"""What all views share, and the choice among them."""
+"""What all views share, and the view that is JSON."""
 
 from __future__ import annotations
 
@@ -56,16 +56,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
-
-
-def make_view(*, json: bool, plain: bool) -> View:
-    """The view that was asked for, or that fits what standard output is."""
-    if json:
-        return JsonView()
-    if plain or not sys.stdout.isatty():
-        from automl_img.cli.views.plain import PlainView
-
-        return PlainView()
-    from automl_img.cli.views.live import LiveView
-
-    return LiveView()
