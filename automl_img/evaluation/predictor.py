@@ -112,7 +112,7 @@ class Predictor:
         inputs = network.inputs[0]
         logits = network.output
         if self.card.mirrored:
-            mirror = network(keras.ops.flip(inputs, axis=2))
+            mirror = network(keras.ops.flip(inputs, axis=2), training=False)
             logits = keras.layers.Average()([logits, mirror])
         return keras.Model(inputs, keras.layers.Softmax(name="probabilities")(logits))
 

@@ -74,6 +74,23 @@ def test_a_time_budget_gives_looks_and_a_final_training_in_time(tmp_path, quick_
     assert result.metrics["validation"]["f1_macro"] > 0.9
 
 
+def test_an_architecture_that_does_not_fit_the_budget_is_skipped_before_it_costs_time(tmp_path, quick_settings):
+    heard = []
+    settings = {**faulty(quick_settings, "too_large", "plainnet"), "train.epochs": 20, "budget.time": "30s"}
+    result = search(tmp_path, settings, heard=heard)
+    line = result.leaderboard().query("architecture == 'too_large'").iloc[0]
+    assert line.status == "skipped"
+    assert "even at its smallest an epoch takes about" in line.note
+    (preflight,) = [event for event in heard if isinstance(event, events.Preflight)]
+    assert {row.architecture: row.verdict for row in preflight.estimates}["too_large"] == "does not fit"
+
+
+def test_a_network_above_the_limit_of_weights_is_skipped(tmp_path, quick_settings):
+    settings = {**quick_settings, "search.limits.parameters": 10}
+    with pytest.raises(automl_img.SearchError, match=r"weights are above the limit of 10"):
+        search(tmp_path, settings, trials=1)
+
+
 def test_an_interrupted_search_still_hands_back_its_best(tmp_path, quick_settings):
     interruption = Interruption()
 

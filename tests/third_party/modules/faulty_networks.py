@@ -41,8 +41,19 @@ class NoTensor(Faulty):
         return "features"
 
 
+class TooLarge(Faulty):
+    """Needs most of a minute for one pass over a thousand images."""
+
+    name = "too_large"
+
+    def build(self, hp, inputs):
+        from keras import layers
+
+        return layers.Conv2D(1536, 3, padding="same")(layers.Conv2D(1536, 3, padding="same")(inputs))
+
+
 @hookimpl
 def register_architectures(register):
     """Offer them all."""
-    for kind in (NeverFinite, Raising, NoTensor):
+    for kind in (NeverFinite, Raising, NoTensor, TooLarge):
         register(kind())
