@@ -6,6 +6,7 @@ Prints one row for each seed and a summary; the search's own log of each run lie
 """
 
 import argparse
+import importlib.metadata
 import json
 import platform
 import shutil
@@ -14,9 +15,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-
-import keras
-import tensorflow as tf
 
 from automl_img.training.hardware import Hardware
 
@@ -47,7 +45,8 @@ def main():
     hardware = Hardware.detect()
     print(
         f"{hardware.cores} cores, {hardware.memory >> 30} GiB, {hardware.gpus} GPUs, bfloat16 {hardware.bfloat16}, "
-        f"{platform.machine()}, Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"
+        f"{platform.machine()}, Python {platform.python_version()}, "
+        f"TensorFlow {importlib.metadata.version('tensorflow')}, Keras {importlib.metadata.version('keras')}"
     )
     print(f"{'seed':>4} {'wall s':>7} {'validation F1':>14} {'test F1':>8} {'test accuracy':>14} {'trials':>7}  best")
     scores = []
