@@ -114,10 +114,11 @@ def test_an_unknown_strategy_is_refused_before_anything_is_made(tmp_path, quick_
 
 def test_the_first_ctrl_c_asks_and_the_second_ends_at_once():
     interruption, told = Interruption(), []
+    before = signal.getsignal(signal.SIGINT)
     with interruption.on_ctrl_c(lambda: told.append(True)):
         signal.raise_signal(signal.SIGINT)
         assert interruption.asked
         assert told == [True]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
