@@ -1,5 +1,4 @@
 import itertools
-import time
 
 import pytest
 from automl_img_strategies.grid import GridSearch
@@ -80,16 +79,14 @@ def test_a_stepped_float_reaches_its_upper_bound():
     assert found == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 
 
-def test_a_grid_of_a_million_million_combinations_is_refused_at_once():
+def test_a_grid_of_a_million_million_combinations_is_refused_without_listing_them():
     hp = Space()
     for number in range(12):
         hp.Int(f"p{number}", 1, 10)
-    begin = time.perf_counter()
     with pytest.raises(PluginError, match=r"1,000,000,000,000 combinations.*search\.fixed"):
         points_of(hp)
     with pytest.raises(PluginError, match=r"10\^400 combinations"):
         points_of([Parameter(f"p{n}", "int", 0, low=0, high=10**10 - 1) for n in range(40)])
-    assert time.perf_counter() - begin < 1
 
 
 def test_a_huge_grid_that_is_allowed_is_walked_without_being_listed():
