@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
