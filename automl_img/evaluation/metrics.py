@@ -25,6 +25,8 @@ def classification_metrics(
     from sklearn import metrics
 
     predicted = probabilities.argmax(1)
+    exact = probabilities.astype(np.float64)
+    exact /= exact.sum(1, keepdims=True)  # float32 sums to one but for rounding, of which scikit-learn warns
     known = list(range(len(class_names)))
     present = sorted(set(labels.tolist()) | set(predicted.tolist()))
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
@@ -38,7 +40,7 @@ def classification_metrics(
         ),
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "balanced_accuracy": float(recalls.mean()),
-        "log_loss": float(metrics.log_loss(labels, probabilities.astype(np.float64), labels=known)),
+        "log_loss": float(metrics.log_loss(labels, exact, labels=known)),
         "images": len(labels),
         "per_class": {
             name: {

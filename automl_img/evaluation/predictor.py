@@ -106,9 +106,9 @@ class Predictor:
 
     def keras_model(self) -> Any:
         """Return a keras.Model from float32 images (batch, height, width, channels), 0 to 255, to probabilities (batch, classes)."""
+        network = self._network()
         import keras
 
-        network = self._network()
         inputs = network.inputs[0]
         logits = network.output
         if self.card.mirrored:
@@ -117,6 +117,9 @@ class Predictor:
         return keras.Model(inputs, keras.layers.Softmax(name="probabilities")(logits))
 
     def _network(self) -> Any:
+        from automl_img.quiet import load_tensorflow
+
+        load_tensorflow(with_devices=True)
         import keras
 
         from automl_img.training.network import build_network
@@ -137,10 +140,12 @@ class Predictor:
     def predict_proba_prepared(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the probability of each class for images that :meth:`prepare` gave; shape (n, classes), float32."""
         from automl_img.training.f1 import softmax
-        from automl_img.training.scoring import Scorer
 
         if self._scorer is None:
-            self._scorer = Scorer(self._network())
+            network = self._network()
+            from automl_img.training.scoring import Scorer
+
+            self._scorer = Scorer(network)
         return softmax(mirrored_logits(self._scorer, images) if self.card.mirrored else self._scorer.logits(images))
 
     def __repr__(self) -> str:

@@ -3,30 +3,6 @@
 No operation is run and no device is listed here: TensorFlow starts its threads with the first one, and threads do not survive a fork.
 """
 
-import contextlib
-import os
-from collections.abc import Iterator
+from automl_img.quiet import load_tensorflow
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's greetings, which no log level stops, from the terminal."""
-    kept = os.dup(2)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
-
-
-with _quiet():
-    import keras
-    import tensorflow  # noqa: F401
-
-    keras.layers  # noqa: B018  # resolves Keras's lazy parts before the fork
+load_tensorflow(with_devices=False)

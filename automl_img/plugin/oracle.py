@@ -20,6 +20,7 @@ from typing import Any
 from automl_img.errors import AutoMLImageError, PluginError, nearest
 from automl_img.plugin.space import Parameter, Value
 from automl_img.plugin.strategy import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
+from automl_img.quiet import load_tensorflow
 
 OBJECTIVE = "val_f1"
 FAILED = "failed"
@@ -153,6 +154,7 @@ class OracleStrategy(SearchStrategy):
         self._problem = problem
         self._levels = {parameter.name: Levels(parameter) for parameter in problem.parameters}
         self._starting_points: set[str] = set()
+        load_tensorflow(with_devices=True)
         import keras_tuner
 
         spread = random.Random(problem.seed).randrange(1, 2**31)
