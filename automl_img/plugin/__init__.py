@@ -16,6 +16,7 @@ from automl_img.plugin.base import (
 from automl_img.plugin.hookspecs import hookimpl
 from automl_img.plugin.manager import PluginRecord, PluginRegistry, discover
 from automl_img.plugin.oracle import OracleStrategy
+from automl_img.plugin.records import Record, dataset_from_records
 from automl_img.plugin.source import DataSource, ImageDataset, Split
 from automl_img.plugin.space import Parameter, Space
 from automl_img.plugin.strategy import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
@@ -38,12 +39,14 @@ __all__ = [
     "PluginRecord",
     "PluginRegistry",
     "Problem",
+    "Record",
     "Regularizer",
     "SearchStrategy",
     "Signal",
     "Space",
     "Split",
     "Suggestion",
+    "dataset_from_records",
     "discover",
     "hookimpl",
     "nearest",

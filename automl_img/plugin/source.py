@@ -19,11 +19,16 @@ class Split:
 
     Attributes:
         images: Either an array of uint8, shape (n, height, width, channels) with 1 or 3 channels, or n paths of image files.
-        labels: int64, shape (n,): indices into the class names.
+        labels: The class of each image: int64, shape (n,), indices into the class names. For the multilabel task uint8 of 0 and 1,
+            shape (n, classes). A source may hand over raw labels, which the core encodes: whole numbers or strings, shape (n,), or,
+            for the multilabel task, a sequence of label names for each image.
+        groups: What each image belongs to (a patient, a product), one string for each image; images of one group stay on one side of
+            the split. None: every image stands for itself.
     """
 
     images: npt.NDArray[np.uint8] | Sequence[Path]
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any] | Sequence[Any]
+    groups: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -35,11 +40,13 @@ class ImageDataset:
 
     Attributes:
         name: For messages and the report.
-        class_names: One name for each class, in the order of the labels' indices.
+        class_names: One name for each class, in the order of the labels' indices. For the hierarchical task a name is the path from
+            the top, such as "clothing/shoes/boot".
         train: The images to learn from.
         validation: The images that pick the best model, or None: a stratified share of ``train`` is taken.
         test: The images that are touched once, at the end, or None: a stratified share of ``train`` is taken if the recipe asks for it.
         notes: What the source did that a person should know, a sentence each.
+        task: "binary", "multiclass", "multilabel" or "hierarchical"; "auto": the core sees it by the labels, and says so.
     """
 
     name: str
@@ -48,6 +55,7 @@ class ImageDataset:
     validation: Split | None = None
     test: Split | None = None
     notes: tuple[str, ...] = field(default=())
+    task: str = "auto"
 
 
 class DataSource(Plugin):
@@ -60,6 +68,13 @@ class DataSource(Plugin):
         """Whether ``path``, given in place of a recipe, is something that this source can read."""
         return False
 
+    def accepts_object(self, data: Any) -> bool:
+        """Whether ``data``, an object given to ``automl_img.fit``, is something that :meth:`convert` takes.
+
+        Looks at the type alone, and imports nothing: an object of a library exists only where that library is imported.
+        """
+        return False
+
     def load(self, path: Path | None, options: Mapping[str, Any]) -> ImageDataset:
         """Return the labelled images.
 
@@ -69,5 +84,17 @@ class DataSource(Plugin):
 
         Raises:
             DataError: The images are not there or cannot be used; the message says what to do.
+        """
+        raise NotImplementedError
+
+    def convert(self, data: Any, options: Mapping[str, Any]) -> ImageDataset:
+        """Return the labelled images of an object that :meth:`accepts_object` takes.
+
+        Args:
+            data: The object.
+            options: As in :meth:`load`.
+
+        Raises:
+            DataError: The images cannot be used; the message says what to do.
         """
         raise NotImplementedError

@@ -16,6 +16,7 @@ Duration = Annotated[
 ]
 Names = Literal["all"] | list[str]
 OptionValue = bool | int | float | str
+SourceOption = OptionValue | list[str]
 
 
 class Settings(BaseModel):
@@ -29,6 +30,9 @@ class DataSettings(Settings):
 
     source: str = Field("folder", description="Name of the data source plugin.")
     path: str | None = Field(None, description="Where the images are; relative paths start at the recipe's folder.")
+    task: Literal["auto", "binary", "multiclass", "multilabel", "hierarchical"] = Field(
+        "auto", description='What the labels mean; "auto" sees it by the labels, and says so.'
+    )
     validation: float = Field(0.1, gt=0, lt=1, description="Share of the training images that picks the best model.")
     test: float = Field(
         0.0, ge=0, lt=1, description="Share of the images kept for the final test, if the source brings no test images."
@@ -40,7 +44,7 @@ class DataSettings(Settings):
     max_unreadable: float = Field(
         0.05, ge=0, le=1, description="Share of unreadable files above which the search stops."
     )
-    options: dict[str, OptionValue] = Field(default_factory=dict, description="Settings of the source plugin.")
+    options: dict[str, SourceOption] = Field(default_factory=dict, description="Settings of the source plugin.")
 
     @model_validator(mode="after")
     def _sizes_are_sensible(self) -> Self:
