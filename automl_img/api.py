@@ -46,7 +46,8 @@ def fit(
     Args:
         dataset: A folder of images by class, the name of a data source such as ``"fashion_mnist"``, the path of a recipe, a pair
             ``(x, y)`` of arrays (x of shape (n, height, width) or (n, height, width, channels), uint8, or floating point in 0..1 or
-            0..255; y of shape (n,), numbers or names), or an :class:`ImageDataset`.
+            0..255; y of shape (n,), numbers or names; or several labels an image, as 0 and 1 of shape (n, classes) or as lists of
+            names), an :class:`ImageDataset`, or an object of another library that a source knows, such as a pandas DataFrame.
         budget: Wall time of the whole search, such as ``"10m"``, the final evaluation included. Unless given, it is what the recipe
             says; without a recipe 10 minutes, or no limit if ``trials`` is given.
         trials: Number of trials at most.
@@ -129,12 +130,12 @@ class SearchResult:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The best trial: its number, architecture, hyperparameter values and figures."""
+        """The best trial: its number, architecture, hyperparameter values and validation F1."""
         trained = dict(self.predictor.card.trained)
         return {
             "trial": trained["trial"],
             "architecture": self.predictor.card.plan.values["architecture"],
-            "f1_macro": trained["f1"],
+            "f1": trained["f1"],
             "values": dict(self.predictor.card.plan.values),
         }
 
@@ -164,9 +165,9 @@ class SearchResult:
         return f"<SearchResult {self._headline()} in {self.run_dir}>"
 
     def _headline(self) -> str:
-        validation, test = self.metrics["validation"]["f1_macro"], self.metrics.get("test")
+        validation, test = self.metrics["validation"]["f1"], self.metrics.get("test")
         text = f"{self.metrics['best']['architecture']}, validation F1 {validation:.4f}"
-        return f"{text}, test F1 {test['f1_macro']:.4f}" if test else text
+        return f"{text}, test F1 {test['f1']:.4f}" if test else text
 
     def _repr_html_(self) -> str:
         frame = self.leaderboard()
@@ -188,7 +189,7 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
         RunFolderError: It is no run folder, or the images it was made from are no longer there.
     """
     from automl_img.data.splits import SplitIndices
-    from automl_img.evaluation.metrics import classification_metrics
+    from automl_img.evaluation.metrics import task_metrics
     from automl_img.search.preparation import reopened_store
 
     folder = RunFolder.open(run_dir)
@@ -205,7 +206,7 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
         )
     predictor = Predictor(run_dir)
     probabilities = predictor.predict_proba(store.images[indices])
-    return classification_metrics(store.labels[indices], probabilities, predictor.class_names)
+    return task_metrics(predictor.task, store.labels[indices], probabilities, predictor.card.thresholds)
 
 
 def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDataset | None]:
@@ -223,13 +224,23 @@ def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDa
 
         return _made_recipe({"name": "arrays"}, overrides), dataset_from_arrays(*dataset)
     if not isinstance(dataset, str | Path):
-        raise UsageError(
-            "labelled images cannot come from this",
-            where="dataset",
-            found=type(dataset).__name__,
-            allowed="a folder, the name of a source, a recipe, a pair (x, y) of arrays, or an ImageDataset",
-        )
+        return _resolve_object(dataset, overrides)
     return _resolve_name(str(dataset), overrides), None
+
+
+def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDataset]:
+    """Ask the sources for one that knows this object of another library."""
+    for source in _registry(overrides).all("source"):
+        if source.accepts_object(data):
+            recipe = _made_recipe({"name": source.name, "data": {"source": source.name}}, overrides)
+            return recipe, source.convert(data, dict(recipe.data.options))
+    raise UsageError(
+        "labelled images cannot come from this",
+        where="dataset",
+        found=type(data).__name__,
+        allowed="a path, the name of a source, a recipe, a pair (x, y) of arrays, an ImageDataset, a pandas DataFrame, a tf.data.Dataset, "
+        "a Hugging Face dataset",
+    )
 
 
 def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:

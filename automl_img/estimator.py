@@ -65,6 +65,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             SearchError: The search found no model.
         """
         images, labels = np.asarray(X), np.asarray(y)
+        if labels.ndim == 2 and labels.shape[1] > 1:
+            raise DataError(
+                "the labels have too many dimensions",
+                where="y",
+                found=labels.shape,
+                allowed="(n,)",
+                hint="automl_img.fit takes several labels an image.",
+            )
         if images.ndim == 2:
             raise DataError(
                 "these are rows of numbers, not images",

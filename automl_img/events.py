@@ -57,6 +57,7 @@ class DataReady(Event):
     width: int
     channels: int
     notes: tuple[str, ...] = ()
+    task: str = "multiclass"
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,7 @@ class SearchEnded(Event):
     interrupted: bool
     run_bytes: int
     leaderboard: tuple[Mapping[str, Any], ...] = field(default=())
+    task: str = "multiclass"
 
 
 Listener = Callable[[Event], None]

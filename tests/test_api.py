@@ -25,7 +25,7 @@ def test_the_leaderboard_is_a_frame_with_the_best_first(finished):
     frame = finished[0].leaderboard()
     assert list(frame["rank"]) == [1, 2]
     assert frame["f1"].is_monotonic_decreasing
-    assert frame["f1"][0] == pytest.approx(finished[0].best["f1_macro"], abs=1e-5)
+    assert frame["f1"][0] == pytest.approx(finished[0].best["f1"], abs=1e-5)
 
 
 def test_a_run_folder_holds_what_is_needed_and_no_more(finished):

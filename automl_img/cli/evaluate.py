@@ -15,6 +15,7 @@ def evaluate(
 ) -> None:
     """Predict a split of a run's data again with its best model, and show the figures."""
     from automl_img.api import evaluate_run
+    from automl_img.cli.views.summary import f1_name
 
     figures = evaluate_run(run, split)
     if json:
@@ -29,7 +30,7 @@ def evaluate(
 
     console = Console(highlight=False)
     console.print(
-        f"{figures['images']:,} {split} images: macro-F1 [bold green]{figures['f1_macro']:.4f}[/], "
+        f"{figures['images']:,} {split} images: {f1_name(figures['task'])} [bold green]{figures['f1']:.4f}[/], "
         f"accuracy [bold]{figures['accuracy']:.4f}[/], log loss {figures['log_loss']:.4f}"
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")

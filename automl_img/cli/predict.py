@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BATCH = 256  # files that are decoded at once
 SOME_UNREADABLE = 3
+SEPARATOR = "|"  # between the labels of an image that has several
 
 
 class Format(StrEnum):
@@ -34,7 +35,7 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="How many classes to give for each image.")] = 1,
     out: Annotated[Path | None, typer.Option(help="File to write; standard output unless given.")] = None,
 ) -> None:
-    """Predict the class of images.
+    """Predict the class of images; with several labels an image, the column labels holds those that reach their thresholds.
 
     An image that cannot be read gives a row with its error; the others are predicted, and the exit code is 3.
     """
@@ -45,7 +46,8 @@ def predict(
     unreadable = 0
     with contextlib.ExitStack() as stack:
         file: TextIO = stack.enter_context(out.open("w", encoding="utf-8", newline="")) if out else sys.stdout
-        write = _csv_writer(file, top) if format is Format.csv else _json_writer(file, stack)
+        several = predictor.task.kind == "multilabel"
+        write = _csv_writer(file, top, several=several) if format is Format.csv else _json_writer(file, stack)
         batch: list[Path] = []
         for path in [*_listed(images), None]:
             if path is not None:
@@ -92,18 +94,22 @@ def _rows(predictor: Predictor, paths: list[Path], top: int) -> Iterator[dict[st
         row = next(probabilities)
         best = row.argsort()[::-1][:top]
         classes = [{"label": predictor.class_names[i], "confidence": round(float(row[i]), 6)} for i in best]
-        yield {"path": str(path), "classes": classes, "error": ""}
+        found: dict[str, Any] = {"path": str(path), "classes": classes, "error": ""}
+        if predictor.task.kind == "multilabel":
+            found["labels"] = list(predictor.task.names(predictor.decide(row[np.newaxis]))[0])
+        yield found
 
 
-def _csv_writer(file: TextIO, top: int) -> Any:
+def _csv_writer(file: TextIO, top: int, *, several: bool) -> Any:
     writer = csv.writer(file, lineterminator="\n")
     more = [name for rank in range(2, top + 1) for name in (f"label_{rank}", f"confidence_{rank}")]
-    writer.writerow(["path", "label", "confidence", *more, "error"])
+    writer.writerow(["path", *(["labels"] if several else []), "label", "confidence", *more, "error"])
 
     def write(row: dict[str, Any]) -> None:
         cells = [cell for found in row["classes"] for cell in (found["label"], found["confidence"])]
         cells += [""] * (2 * top - len(cells))
-        writer.writerow([row["path"], *cells, row["error"]])
+        labels = [SEPARATOR.join(row.get("labels", ()))] if several else []
+        writer.writerow([row["path"], *labels, *cells, row["error"]])
 
     return write
 

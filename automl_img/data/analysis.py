@@ -14,6 +14,7 @@ import numpy.typing as npt
 from automl_img.data.images import decode, read_header
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split
+from automl_img.tasks import make_task
 
 HEADERS = 2_000  # files whose header is read
 LOOKS = 100  # images whose pixels are looked at for colour
@@ -35,6 +36,7 @@ class Analysis:
     Attributes:
         name: Name of the data set.
         class_names: The classes.
+        task: What the labels mean.
         counts: Split → number of images of each class, in the order of ``class_names``.
         imbalance: Training images of the largest class for each one of the smallest.
         smallest, median, largest: (height, width) in pixels, each side taken by itself; of files, over a sample.
@@ -46,6 +48,7 @@ class Analysis:
 
     name: str
     class_names: tuple[str, ...]
+    task: str
     counts: Mapping[str, tuple[int, ...]]
     imbalance: float
     smallest: tuple[int, int]
@@ -77,16 +80,18 @@ def analyse(dataset: ImageDataset, *, seed: int = 0) -> Analysis:
         DataError: It has no images, one class, fewer images than classes, a class without training images, or no readable file.
     """
     splits = {name: split for name in ("train", "validation", "test") if (split := getattr(dataset, name)) is not None}
-    counts = {name: np.bincount(split.labels, minlength=len(dataset.class_names)) for name, split in splits.items()}
+    task = make_task(dataset.task, dataset.class_names)
+    counts = {name: task.counts(np.asarray(split.labels)) for name, split in splits.items()}
     _refuse(dataset, counts["train"])
     random = np.random.default_rng(seed)
-    sizes, warnings = _sizes(dataset.train, random, dataset.name)
+    sizes = _sizes(dataset.train, random, dataset.name)
     median = _side_by_side(np.rint(np.median(sizes, axis=0)))
     height, width = propose_size(*median)
     imbalance = float(counts["train"].max() / counts["train"].min())
     return Analysis(
         name=dataset.name,
         class_names=dataset.class_names,
+        task=dataset.task,
         counts={name: tuple(int(count) for count in each) for name, each in counts.items()},
         imbalance=imbalance,
         smallest=_side_by_side(sizes.min(axis=0)),
@@ -96,7 +101,6 @@ def analyse(dataset: ImageDataset, *, seed: int = 0) -> Analysis:
         height=height,
         width=width,
         warnings=(
-            *warnings,
             *_class_warnings(counts["train"], dataset.class_names, imbalance),
             *_shape_warnings(sizes),
         ),
@@ -118,7 +122,7 @@ def _proposed_side(side: float) -> int:
 
 
 def _refuse(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> None:
-    images, classes = int(counts.sum()), len(dataset.class_names)
+    images, classes = len(dataset.train), len(dataset.class_names)
     if not images:
         raise DataError("there are no training images", where=dataset.name)
     if classes < 2:
@@ -134,25 +138,20 @@ def _refuse(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> None:
         raise DataError("a class has no training image", where=dataset.name, found=empty, hint=hint)
 
 
-def _sizes(split: Split, random: np.random.Generator, name: str) -> tuple[Sizes, list[str]]:
-    """Return (height, width) of the images, shape (n, 2), and warnings; of files, a sample."""
+def _sizes(split: Split, random: np.random.Generator, name: str) -> Sizes:
+    """Return (height, width) of the images, shape (n, 2); of files, those of a sample that can be read."""
     if isinstance(split.images, np.ndarray):
-        return np.array([split.images.shape[1:3]], np.int64), []
-    sizes, problems = [], []
-    paths = _sample(split.images, HEADERS, random)
-    for path in paths:
+        return np.array([split.images.shape[1:3]], np.int64)
+    sizes, problem = [], ""
+    for path in _sample(split.images, HEADERS, random):
         try:
             header = read_header(path)
             sizes.append((header.height, header.width))
         except DataError as error:
-            problems.append(str(error))
+            problem = problem or str(error)
     if not sizes:
-        raise DataError("no image file can be read", where=name, found=problems[0])
-    if not problems:
-        return np.array(sizes, np.int64), []
-    return np.array(sizes, np.int64), [
-        f"{len(problems)} of {len(paths)} files cannot be read, the first: {problems[0]}"
-    ]
+        raise DataError("no image file can be read", where=name, found=problem)
+    return np.array(sizes, np.int64)
 
 
 def _channels(split: Split, random: np.random.Generator) -> int:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from automl_img.data.labels import encode_labels, plain_labels
+from automl_img.data.label_kinds import encoded_labels
 from automl_img.data.pixels import as_uint8, float_scale
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split
@@ -25,66 +24,70 @@ def dataset_from_arrays(
     class_names: Sequence[str] | None = None,
     test: tuple[Any, Any] | None = None,
     name: str = "arrays",
+    task: str = "auto",
 ) -> ImageDataset:
     """Return images and labels in memory as a data set.
 
     Args:
         x: Images, see :func:`automl_img.data.pixels.as_uint8`; shape (n, height, width[, channels]).
-        y: Labels, see :func:`automl_img.data.labels.encode_labels`; shape (n,).
+        y: Labels, see :func:`automl_img.data.label_kinds.encoded_labels`; shape (n,), or (n, classes) of 0 and 1.
         class_names: The classes in their order; None: the labels that occur, sorted.
         test: Images and labels kept for the end.
         name: For messages and the report.
+        task: What the labels mean; "auto" sees it by them.
 
     Raises:
         DataError: The images or the labels cannot be used.
     """
-    dataset = ImageDataset(name, tuple(class_names or ()), Split(x, y), test=Split(*test) if test is not None else None)
+    tests = Split(*test) if test is not None else None
+    dataset = ImageDataset(name, tuple(class_names or ()), Split(x, y), test=tests, task=task)
     return _checked(dataset, {"train": ("x", "y"), "test": ("test x", "test y")})
 
 
-def validated(dataset: ImageDataset) -> ImageDataset:
+def validated(dataset: ImageDataset, task: str = "auto") -> ImageDataset:
     """Check and normalise what a source returned; the core calls this on it before anything else.
 
     A source may hand over raw material: images as an array of any kind that :func:`automl_img.data.pixels.as_uint8` takes or as a
-    sequence of paths, labels as whole numbers or strings, no class names. Checking a checked data set changes nothing.
+    sequence of paths, labels as numbers, strings or collections of them, no class names. Checking a checked data set changes nothing.
+
+    Args:
+        dataset: The data set.
+        task: The task that a person asked for; "auto": the source's, or what the labels look like.
 
     Returns:
-        The data set with uint8 images (or tuples of paths), int64 labels and one name for each class.
+        The data set with uint8 images (or tuples of paths), int64 labels or a uint8 matrix of them, one name for each class, and
+        its task.
 
     Raises:
         DataError: Images and labels do not match, or cannot be used.
     """
     places = {split: (f"{dataset.name}, {split} images", f"{dataset.name}, {split} labels") for split in SPLITS}
-    return _checked(dataset, places)
+    return _checked(dataset if task == "auto" else replace(dataset, task=task), places)
 
 
 def _checked(dataset: ImageDataset, places: dict[str, tuple[str, str]]) -> ImageDataset:
     splits = {name: split for name in SPLITS if (split := getattr(dataset, name)) is not None}
     scale, notes = _scale(dataset.train.images, places["train"][0])
     images = {name: _images(split.images, places[name][0], scale) for name, split in splits.items()}
-    known = {
-        name: plain_labels(split.labels, len(images[name]), where=places[name][1]) for name, split in splits.items()
-    }
     if not len(images["train"]):
         raise DataError("there are no images", where=places["train"][0])
-    labels, class_names = _encoded(known, dataset.class_names, places)
-    checked: dict[str, Any] = {name: Split(images[name], labels[name]) for name in splits}
-    fresh = tuple(note for note in notes if note not in dataset.notes)
-    return replace(dataset, class_names=class_names, notes=dataset.notes + fresh, **checked)
+    raw = {name: (split.labels, len(images[name]), places[name][1]) for name, split in splits.items()}
+    found = encoded_labels(raw, dataset.class_names, dataset.task)
+    checked: dict[str, Any] = {
+        name: Split(images[name], found.labels[name], _groups(split, places[name][0])) for name, split in splits.items()
+    }
+    fresh = tuple(note for note in (*notes, *found.notes) if note not in dataset.notes)
+    return replace(dataset, class_names=found.names, notes=dataset.notes + fresh, task=found.task, **checked)
 
 
-def _encoded(
-    known: dict[str, npt.NDArray[Any]], class_names: tuple[str, ...], places: dict[str, tuple[str, str]]
-) -> tuple[dict[str, npt.NDArray[np.int64]], tuple[str, ...]]:
-    """Encode the labels of all splits in the same classes."""
-    for name, values in known.items():
-        if len(values) and values.dtype.kind != known["train"].dtype.kind:
-            problem = "the labels are of another kind than those of the training images"
-            raise DataError(problem, where=places[name][1], found=str(values.dtype), allowed=str(known["train"].dtype))
-    together = np.concatenate([values for values in known.values() if len(values)])
-    indices, names = encode_labels(together, len(together), class_names or None, where=places["train"][1])
-    parts = np.split(indices, np.cumsum([len(values) for values in known.values()])[:-1])
-    return dict(zip(known, parts, strict=True)), names
+def _groups(split: Split, where: str) -> tuple[str, ...] | None:
+    if split.groups is None:
+        return None
+    groups = tuple("" if group is None else str(group) for group in split.groups)
+    if len(groups) != len(split):
+        problem = "every image needs its group"
+        raise DataError(problem, where=where, found=f"{len(split)} images, groups of {len(groups)}")
+    return groups
 
 
 def _scale(images: Any, where: str) -> tuple[float | None, tuple[str, ...]]:

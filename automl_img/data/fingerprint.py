@@ -13,7 +13,7 @@ import numpy as np
 from automl_img.plugin import ImageDataset, Split
 
 #: Goes up when the same files would be prepared to other pixels.
-FORMAT = 1
+FORMAT = 2
 
 
 def fingerprint(dataset: ImageDataset, *, height: int, width: int, channels: int) -> str:
@@ -24,7 +24,17 @@ def fingerprint(dataset: ImageDataset, *, height: int, width: int, channels: int
     digest = hashlib.sha256()
     splits = [dataset.train, dataset.validation, dataset.test]
     given = [0 if split is None else len(split) for split in splits]
-    facts = [FORMAT, dataset.name, list(dataset.class_names), list(dataset.notes), given, height, width, channels]
+    facts = [
+        FORMAT,
+        dataset.name,
+        list(dataset.class_names),
+        list(dataset.notes),
+        dataset.task,
+        given,
+        height,
+        width,
+        channels,
+    ]
     digest.update(json.dumps(facts).encode())
     for split in splits:
         if split is not None:
@@ -33,7 +43,11 @@ def fingerprint(dataset: ImageDataset, *, height: int, width: int, channels: int
 
 
 def _add_split(digest: Any, split: Split) -> None:
-    digest.update(np.ascontiguousarray(split.labels, np.int64).data)
+    labels = np.ascontiguousarray(split.labels)
+    digest.update(f"{labels.dtype}{labels.shape}".encode())
+    digest.update(labels.reshape(-1).data)
+    if split.groups is not None:
+        digest.update(json.dumps(list(split.groups)).encode())
     if isinstance(split.images, np.ndarray):
         digest.update(f"{split.images.dtype}{split.images.shape}".encode())
         digest.update(np.ascontiguousarray(split.images).reshape(-1).data)

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from automl_img.data.images import conform, decode
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split
+from automl_img.tasks import make_task
 
-IMAGES_FILE, LABELS_FILE, FACTS_FILE = "images.npy", "labels.npy", "store.json"
+IMAGES_FILE, LABELS_FILE, GROUPS_FILE, FACTS_FILE = "images.npy", "labels.npy", "groups.npy", "store.json"
 FILES_AT_A_TIME = 32
 ARRAYS_AT_A_TIME = 2048
 
@@ -55,7 +56,8 @@ class StoreWriter:
             DataError: Too many files cannot be read, or all of one class.
         """
         splits = [split for split in self._splits() if split is not None]
-        labels = np.concatenate([split.labels for split in splits]).astype(np.int64)
+        labels = np.concatenate([np.asarray(split.labels) for split in splits])
+        groups = _group_numbers(splits)
         images = _new_array(folder / IMAGES_FILE, (len(labels), self.height, self.width, self.channels))
         first = 0
         with ThreadPoolExecutor(max_workers=cores()) as threads:
@@ -64,12 +66,16 @@ class StoreWriter:
                 first += len(split)
         given = [0 if split is None else len(split) for split in self._splits()]
         if self._broken:
-            images, labels, given = self._without_broken(folder, images, labels, given)
+            images, labels, groups, given = self._without_broken(folder, images, labels, groups, given)
         images.flush()
         np.save(folder / LABELS_FILE, labels)
+        if groups is not None:
+            np.save(folder / GROUPS_FILE, groups)
         facts = {
             "name": self.dataset.name,
             "class_names": self.dataset.class_names,
+            "task": self.dataset.task,
+            "grouped": groups is not None,
             "given": given,
             "fingerprint": self.identity,
             "notes": self.dataset.notes,
@@ -117,16 +123,17 @@ class StoreWriter:
                 yield place, (str(path), error.problem)
 
     def _without_broken(
-        self, folder: Path, images: Pixels, labels: npt.NDArray[np.int64], given: list[int]
-    ) -> tuple[Pixels, npt.NDArray[np.int64], list[int]]:
+        self,
+        folder: Path,
+        images: Pixels,
+        labels: npt.NDArray[Any],
+        groups: npt.NDArray[np.int64] | None,
+        given: list[int],
+    ) -> tuple[Pixels, npt.NDArray[Any], npt.NDArray[np.int64] | None, list[int]]:
         """Close the gaps that unreadable files left."""
         kept = np.ones(len(labels), bool)
         kept[list(self._broken)] = False
-        emptied = np.setdiff1d(labels[: given[0]], labels[: given[0]][kept[: given[0]]])
-        if len(emptied):
-            name = self.dataset.class_names[int(emptied[0])]
-            reasons = [self._broken[place] for place in sorted(self._broken) if labels[place] == emptied[0]]
-            raise _unreadable(f"no training image of class {name!r} can be read", reasons, self.dataset.name)
+        self._refuse_emptied(labels, kept, given[0])
         packed = _new_array(folder / "packed.npy", (int(kept.sum()), *images.shape[1:]))
         places = np.flatnonzero(kept)
         for start in range(0, len(places), ARRAYS_AT_A_TIME):
@@ -135,7 +142,27 @@ class StoreWriter:
         (folder / "packed.npy").replace(folder / IMAGES_FILE)
         bounds = np.cumsum([0, *given])
         left = [int(kept[start:stop].sum()) for start, stop in itertools.pairwise(bounds)]
-        return packed, labels[kept], left
+        return packed, labels[kept], None if groups is None else groups[kept], left
+
+    def _refuse_emptied(self, labels: npt.NDArray[Any], kept: npt.NDArray[np.bool_], training: int) -> None:
+        task = make_task(self.dataset.task, self.dataset.class_names)
+        before, after = task.counts(labels[:training]), task.counts(labels[:training][kept[:training]])
+        for place in np.flatnonzero((before > 0) & (after == 0)):
+            name = self.dataset.class_names[int(place)]
+            of_class = labels[:, place] > 0 if labels.ndim == 2 else labels == place
+            reasons = [self._broken[found] for found in sorted(self._broken) if of_class[found]]
+            raise _unreadable(f"no training image of class {name!r} can be read", reasons, self.dataset.name)
+
+
+def _group_numbers(splits: Sequence[Split]) -> npt.NDArray[np.int64] | None:
+    """Return a number for each image, the same within a group; an image of no group has one of its own."""
+    if all(split.groups is None for split in splits):
+        return None
+    names = [name for split in splits for name in (split.groups or [""] * len(split))]
+    numbers: dict[str, int] = {}
+    return np.array(
+        [numbers.setdefault(name, len(numbers)) if name else -1 - place for place, name in enumerate(names)], np.int64
+    )
 
 
 def cores() -> int:

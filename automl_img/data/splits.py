@@ -8,10 +8,12 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.data.stratified import class_counts, held_out, shared_groups
 from automl_img.errors import DataError
 
 Indices = npt.NDArray[np.int64]
@@ -58,43 +60,72 @@ class SplitIndices:
 
 
 def make_splits(
-    labels: npt.NDArray[np.int64],
+    labels: npt.NDArray[Any],
     given: tuple[int, int, int],
     *,
     validation: float,
     test: float,
     seed: int,
     class_names: Sequence[str] | None = None,
+    groups: npt.NDArray[np.int64] | None = None,
 ) -> SplitIndices:
     """Split images so that each class has its share in every split; the same arguments give the same splits.
 
-    scikit-learn's splitter refuses classes of one image and splits smaller than the number of classes; here a class of one image
-    trains, a class of two or more has at least one image that validates, and one of three or more at least one that tests.
+    One label for each image: scikit-learn's splitter refuses classes of one image and splits smaller than the number of classes;
+    here a class of one image trains, a class of two or more has at least one image that validates, and one of three or more at
+    least one that tests. Several labels: :mod:`automl_img.data.stratified` stratifies iteratively. Groups stay together.
 
     Args:
-        labels: The class of each image: training images first, then given validation images, then given test images, shape (n,).
+        labels: The class of each image, shape (n,), or 0 and 1, shape (n, classes): training images first, then given validation
+            images, then given test images.
         given: How many training, validation and test images there are. A given split stays as it is.
         validation: Share of the training images that validates, above 0 and below 1; of no effect if validation images are given.
         test: Share of the training images that tests, 0 for none; of no effect if test images are given.
         seed: Decides which images are taken.
         class_names: For messages; and a class of it without training images is an error. None: every class among ``labels``.
+        groups: The group of each image, shape (n,), or None; images of one group come to one side of a split that is made here.
 
     Raises:
         DataError: There are fewer training images than classes, a class has none, or the shares leave nothing.
     """
-    names = list(class_names) if class_names is not None else [str(k) for k in range(int(labels.max(initial=-1)) + 1)]
+    width = labels.shape[1] if labels.ndim == 2 else int(labels.max(initial=-1)) + 1
+    names = list(class_names) if class_names is not None else [str(k) for k in range(width)]
     if sum(given) != len(labels):
         raise DataError("the splits do not add up to the images", found=sum(given), allowed=f"{len(labels)}")
     validation = 0.0 if given[1] else validation
     test = 0.0 if given[2] else test
     pool, given_validation, given_test = np.split(np.arange(len(labels), dtype=np.int64), np.cumsum(given)[:2])
     _refuse_shares(validation, test, given[1])
-    counts = np.bincount(labels[pool], minlength=len(names))
-    _refuse_classes(counts, names)
-    validating, testing = _amounts(counts, validation, given[1] == 0), _amounts(counts, test, test > 0)
+    counts = class_counts(labels[pool], len(names))
+    _refuse_classes(counts, names, len(pool))
+    notes: list[str] = []
+    if groups is not None or labels.ndim == 2:
+        own = None if groups is None else groups[pool]
+        held, tested, notes = held_out(labels[pool], (validation, test), own, seed)
+        held_images, tests, train = pool[held], pool[tested], pool[~(held | tested)]
+    else:
+        train, held_images, tests = _by_class(labels, pool, counts, (validation, test), seed, wanted=given[1] == 0)
+    split = (train, given_validation if given[1] else held_images, given_test if given[2] else tests)
+    if groups is not None:
+        notes += shared_groups(groups, split)
+    return SplitIndices(*split, notes=(*notes, *_notes(labels, split, names)))
+
+
+def _by_class(
+    labels: npt.NDArray[np.int64],
+    pool: Indices,
+    counts: Indices,
+    shares: tuple[float, float],
+    seed: int,
+    *,
+    wanted: bool,
+) -> tuple[Indices, Indices, Indices]:
+    """Return training, validation and test images, each class sharing in each."""
+    validation, test = shares
+    validating, testing = _amounts(counts, validation, wanted), _amounts(counts, test, test > 0)
     validating = np.minimum(validating, counts - 1)
     testing = np.minimum(testing, np.maximum(0, counts - 1 - validating))
-    if not given[1] and not validating.any():
+    if wanted and not validating.any():
         raise DataError("no class has a second image, so none can be kept for validation", where="validation")
     if test and not testing.any():
         raise DataError("no class has a third image, so none can be kept for the test", where="test")
@@ -102,13 +133,11 @@ def make_splits(
     random = np.random.default_rng(seed)
     for label, (held, tested) in enumerate(zip(validating, testing, strict=True)):
         members = random.permutation(pool[labels[pool] == label])
-        for part, chosen in zip(
-            parts, np.split(members, [len(members) - held - tested, len(members) - tested]), strict=True
-        ):
+        cuts = [len(members) - held - tested, len(members) - tested]
+        for part, chosen in zip(parts, np.split(members, cuts), strict=True):
             part.append(chosen)
-    train, held_out, tests = (np.sort(np.concatenate(part)) for part in parts)
-    split = (train, given_validation if given[1] else held_out, given_test if given[2] else tests)
-    return SplitIndices(*split, notes=_notes(labels, split, names))
+    train, held_out_images, tests = (np.sort(np.concatenate(part)) for part in parts)
+    return train, held_out_images, tests
 
 
 def _amounts(counts: Indices, share: float, wanted: bool) -> Indices:
@@ -136,8 +165,7 @@ def _refuse_shares(validation: float, test: float, given_validation: int) -> Non
         )
 
 
-def _refuse_classes(counts: Indices, names: Sequence[str]) -> None:
-    images = int(counts.sum())
+def _refuse_classes(counts: Indices, names: Sequence[str], images: int) -> None:
     if images < len(names):
         raise DataError("there are fewer training images than classes", found=f"{images} images, {len(names)} classes")
     empty = [name for name, count in zip(names, counts, strict=True) if not count]
@@ -148,12 +176,10 @@ def _refuse_classes(counts: Indices, names: Sequence[str]) -> None:
         )
 
 
-def _notes(
-    labels: npt.NDArray[np.int64], split: tuple[Indices, Indices, Indices], names: Sequence[str]
-) -> tuple[str, ...]:
+def _notes(labels: npt.NDArray[Any], split: tuple[Indices, Indices, Indices], names: Sequence[str]) -> tuple[str, ...]:
     notes = []
     for part, does in ((split[1], "validates"), (split[2], "tests")):
-        present = np.bincount(labels[part], minlength=len(names)) > 0
+        present = class_counts(labels[part], len(names)) > 0
         missing = [name for name, there in zip(names, present, strict=True) if not there]
         if len(part) and missing:
             notes.append(f"No image of {_listed('class', missing)} {does} the model.")

@@ -6,15 +6,24 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from automl_img.data.cache import cache_folder, completed, discard
 from automl_img.data.fingerprint import fingerprint
-from automl_img.data.preparing import FACTS_FILE, IMAGES_FILE, LABELS_FILE, StoreWriter, refuse_unreadable
+from automl_img.data.preparing import (
+    FACTS_FILE,
+    GROUPS_FILE,
+    IMAGES_FILE,
+    LABELS_FILE,
+    StoreWriter,
+    refuse_unreadable,
+)
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, ImageTraits
+from automl_img.tasks import Task, make_task
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,24 +34,28 @@ class PreparedStore:
         folder: Where it lies.
         images: uint8, shape (n, height, width, channels), memory-mapped: training images first, then given validation images, then
             given test images.
-        labels: int64, shape (n,), in the same order.
+        labels: int64, shape (n,), or for the multilabel task uint8, shape (n, classes), in the same order.
         name: Name of the data set.
         class_names: One name for each class.
+        task: What the labels mean.
         given: How many training, validation and test images there are; 0 where the source gave no such split.
         fingerprint: Names the content: the same images, labels and size have the same.
         notes: What the source said that a person should know.
         set_aside: Files that could not be read, each with the reason.
+        groups: int64, shape (n,): images of the same number belong together; None: each stands for itself.
     """
 
     folder: Path
     images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
     name: str
     class_names: tuple[str, ...]
+    task: Task
     given: tuple[int, int, int]
     fingerprint: str
     notes: tuple[str, ...] = ()
     set_aside: tuple[tuple[str, str], ...] = ()
+    groups: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def prepare(
@@ -105,10 +118,12 @@ class PreparedStore:
                 labels=labels,
                 name=facts["name"],
                 class_names=tuple(facts["class_names"]),
+                task=make_task(facts["task"], tuple(facts["class_names"])),
                 given=(training, validation, test),
                 fingerprint=facts["fingerprint"],
                 notes=tuple(facts["notes"]),
                 set_aside=tuple((path, reason) for path, reason in facts["set_aside"]),
+                groups=np.load(folder / GROUPS_FILE) if facts["grouped"] else None,
             )
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             reason = " ".join(str(error).split())
@@ -121,7 +136,7 @@ class PreparedStore:
     def traits(self) -> ImageTraits:
         """Size, channels, number of classes, and of training images as the source gave them."""
         height, width, channels = self.images.shape[1:]
-        return ImageTraits(height, width, channels, len(self.class_names), self.given[0])
+        return ImageTraits(height, width, channels, len(self.class_names), self.given[0], self.task.kind)
 
     def channel_statistics(
         self, indices: npt.NDArray[np.int64], limit: int = 10_000, seed: int = 0

@@ -7,12 +7,11 @@ from typing import Any
 
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
-from automl_img.evaluation.metrics import classification_metrics
+from automl_img.evaluation.metrics import task_metrics
 from automl_img.evaluation.model_file import ModelCard, Winner, library_versions, write_model
 from automl_img.evaluation.predictor import mirrored_logits
 from automl_img.plugin import PluginRegistry
 from automl_img.training.artifacts import sha256_of
-from automl_img.training.f1 import confusion_matrix, macro_f1, softmax
 from automl_img.training.network import build_network
 from automl_img.training.scoring import Scorer
 
@@ -22,7 +21,8 @@ def finalise(
 ) -> dict[str, Any]:
     """Write the winner's model to ``folder`` and return its figures on "validation" and "test".
 
-    Whether the model averages over an image and its mirror image is decided on validation. The test images are read here, once.
+    Whether the model averages over an image and its mirror image, and the thresholds, are decided on validation. The test images are
+    read here, once.
     """
     network = build_network(winner.plan, registry).model
     network.load_weights(winner.weights)
@@ -31,19 +31,19 @@ def finalise(
     images = store.images[splits.validation]
     plain = scorer.logits(images)
     both = mirrored_logits(scorer, images)
-    classes = store.traits.classes
-    mirrored = macro_f1(confusion_matrix(truth, both.argmax(1), classes)) > macro_f1(
-        confusion_matrix(truth, plain.argmax(1), classes)
-    )
-    names = store.class_names
-    figures = {"validation": classification_metrics(truth, softmax(both if mirrored else plain), names)}
+    task = store.task
+    mirrored = task.score(truth, both).f1 > task.score(truth, plain).f1
+    probabilities = task.probabilities(both if mirrored else plain)
+    thresholds = task.thresholds(truth, probabilities)
+    figures = {"validation": task_metrics(task, truth, probabilities, thresholds)}
     if len(splits.test):
         images = store.images[splits.test]
         logits = mirrored_logits(scorer, images) if mirrored else scorer.logits(images)
-        figures["test"] = classification_metrics(store.labels[splits.test], softmax(logits), names)
+        figures["test"] = task_metrics(task, store.labels[splits.test], task.probabilities(logits), thresholds)
     card = ModelCard(
         plan=winner.plan,
-        class_names=names,
+        class_names=store.class_names,
+        thresholds=thresholds,
         plugins=winner.plugins,
         plugin_modules=winner.plugin_modules,
         mirrored=bool(mirrored),

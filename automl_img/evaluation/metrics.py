@@ -7,49 +7,124 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.tasks import Hierarchical, Task
 
-def classification_metrics(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32], class_names: tuple[str, ...]
+Labels = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+
+
+def task_metrics(
+    task: Task, labels: Labels, probabilities: Floats, thresholds: tuple[float, ...] = ()
 ) -> dict[str, Any]:
     """Return the figures of one split.
 
     Args:
-        labels: True classes, shape (n,).
+        task: What the labels mean.
+        labels: True labels: int64, shape (n,), or for the multilabel task uint8, shape (n, classes).
         probabilities: Shape (n, classes).
-        class_names: One name for each class.
+        thresholds: For the multilabel task, of each class; 0.5 unless given.
 
     Returns:
-        ``f1_macro``, ``f1_weighted``, ``accuracy``, ``balanced_accuracy``, ``log_loss`` (nats), ``images``, ``per_class`` (precision,
-        recall, f1 and support by class name) and ``confusion`` (rows: true classes, columns: predicted).
+        Always ``f1``, the figure that the task is judged by, ``f1_macro``, ``f1_weighted``, ``accuracy`` (multilabel: all labels of an
+        image right), ``log_loss`` (nats; multilabel: mean over the classes), ``images`` and ``per_class`` (precision, recall, f1 and
+        support by class name). One label for each image: also ``balanced_accuracy`` and ``confusion`` (rows: true classes, columns:
+        predicted). Multilabel: ``f1_micro``, ``hamming_loss``, and each class's threshold in ``per_class``. Hierarchical:
+        ``f1_hierarchical``, ``precision_hierarchical``, ``recall_hierarchical``, and ``levels`` with macro-F1 and accuracy of each.
     """
+    if labels.ndim == 2:
+        return _several_labels(task, labels, probabilities, thresholds)
+    figures = _one_label(task, labels, probabilities)
+    if isinstance(task, Hierarchical):
+        figures.update(_hierarchy(task, labels, probabilities.argmax(1)))
+    return figures
+
+
+def _one_label(task: Task, labels: Labels, probabilities: Floats) -> dict[str, Any]:
     from sklearn import metrics
 
     predicted = probabilities.argmax(1)
     exact = probabilities.astype(np.float64)
     exact /= exact.sum(1, keepdims=True)  # float32 sums to one but for rounding, of which scikit-learn warns
-    known = list(range(len(class_names)))
+    known = list(range(task.classes))
     present = sorted(set(labels.tolist()) | set(predicted.tolist()))
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=known, zero_division=0.0
-    )
-    recalls = recall[support > 0]
+    per_class = _per_class(task.class_names, labels, predicted, known)
+    macro = _f1(labels, predicted, present, "macro")
     return {
-        "f1_macro": float(metrics.f1_score(labels, predicted, labels=present, average="macro", zero_division=0.0)),
-        "f1_weighted": float(
-            metrics.f1_score(labels, predicted, labels=present, average="weighted", zero_division=0.0)
-        ),
+        "task": task.kind,
+        "f1": macro,
+        "f1_macro": macro,
+        "f1_weighted": _f1(labels, predicted, present, "weighted"),
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
-        "balanced_accuracy": float(recalls.mean()),
+        "balanced_accuracy": float(np.mean([row["recall"] for row in per_class.values() if row["support"]])),
         "log_loss": float(metrics.log_loss(labels, exact, labels=known)),
         "images": len(labels),
-        "per_class": {
-            name: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, name in enumerate(class_names)
-        },
+        "per_class": per_class,
         "confusion": metrics.confusion_matrix(labels, predicted, labels=known).tolist(),
+    }
+
+
+def _several_labels(task: Task, labels: Labels, probabilities: Floats, thresholds: tuple[float, ...]) -> dict[str, Any]:
+    from sklearn import metrics
+
+    predicted = task.decide(probabilities, thresholds)
+    present = np.flatnonzero(labels.any(axis=0) | predicted.any(axis=0)).tolist()
+    per_class = _per_class(task.class_names, labels, predicted, list(range(task.classes)))
+    for name, limit in zip(task.class_names, thresholds or (0.5,) * task.classes, strict=True):
+        per_class[name]["threshold"] = limit
+    clipped = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
+    surprise = -np.where(labels > 0, np.log(clipped), np.log1p(-clipped))
+    macro = _f1(labels, predicted, present, "macro") if present else 0.0
+    return {
+        "task": task.kind,
+        "f1": macro,
+        "f1_macro": macro,
+        "f1_weighted": _f1(labels, predicted, present, "weighted") if present else 0.0,
+        "f1_micro": _f1(labels, predicted, present, "micro") if present else 0.0,
+        "accuracy": float(metrics.accuracy_score(labels, predicted)),
+        "hamming_loss": float(metrics.hamming_loss(labels, predicted)),
+        "log_loss": float(surprise.mean()),
+        "images": len(labels),
+        "per_class": per_class,
+    }
+
+
+def _hierarchy(task: Hierarchical, labels: Labels, predicted: Labels) -> dict[str, Any]:
+    from sklearn import metrics
+
+    precision, recall, f1 = task.precision_recall_f1(labels, predicted)
+    levels = []
+    for level, nodes in enumerate(task.levels):
+        place = task.at_level(level)
+        true, found = place[labels], place[predicted]
+        present = sorted(set(true.tolist()) | set(found.tolist()))
+        levels.append(
+            {
+                "nodes": len(nodes),
+                "f1_macro": _f1(true, found, present, "macro"),
+                "accuracy": float(metrics.accuracy_score(true, found)),
+            }
+        )
+    return {
+        "f1": f1,
+        "f1_hierarchical": f1,
+        "precision_hierarchical": precision,
+        "recall_hierarchical": recall,
+        "levels": levels,
+    }
+
+
+def _f1(labels: Labels, predicted: Labels, present: list[int], average: str) -> float:
+    from sklearn import metrics
+
+    return float(metrics.f1_score(labels, predicted, labels=present, average=average, zero_division=0.0))
+
+
+def _per_class(names: tuple[str, ...], labels: Labels, predicted: Labels, known: list[int]) -> dict[str, Any]:
+    from sklearn import metrics
+
+    columns = metrics.precision_recall_fscore_support(labels, predicted, labels=known, zero_division=0.0)
+    rows = zip(names, *columns, strict=True)
+    return {
+        name: {"precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(support)}
+        for name, precision, recall, f1, support in rows
     }

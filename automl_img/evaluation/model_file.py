@@ -18,7 +18,7 @@ from automl_img.training.artifacts import WEIGHTS_FILE, replacing, sha256_of, wr
 from automl_img.training.network import NetworkPlan
 
 MODEL_FILE = "model.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class ModelCard:
         class_names: One name for each class.
         plugins: Versions of the plugins by "kind/name".
         plugin_modules: Modules that hold plugins without an entry point.
+        thresholds: For the multilabel task, the probability from which an image belongs to each class; empty otherwise.
         mirrored: Whether the answer is the mean over the image and its mirror image.
         weights_sha256: Of the weights file.
         trained: Where it comes from: run, trial, figures.
@@ -40,6 +41,7 @@ class ModelCard:
     class_names: tuple[str, ...]
     plugins: Mapping[str, str]
     plugin_modules: tuple[str, ...]
+    thresholds: tuple[float, ...]
     mirrored: bool
     weights_sha256: str
     trained: Mapping[str, Any]
@@ -100,7 +102,8 @@ def read_model(folder: Path) -> ModelCard:
         image = ImageTraits(**plan.pop("image"))
         plan = NetworkPlan(**{**plan, "image": image, "mean": tuple(plan["mean"]), "std": tuple(plan["std"])})
         names, modules = tuple(content.pop("class_names")), tuple(content.pop("plugin_modules"))
-        card = ModelCard(plan=plan, class_names=names, plugin_modules=modules, **content)
+        thresholds = tuple(content.pop("thresholds"))
+        card = ModelCard(plan=plan, class_names=names, plugin_modules=modules, thresholds=thresholds, **content)
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"the model's description is incomplete: {error}", where=str(path)) from error
     weights = folder / WEIGHTS_FILE

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from automl_img.errors import DataError, ModelFileError, UsageError
 from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
 from automl_img.plugin import PluginRegistry, discover
+from automl_img.tasks import make_task
 from automl_img.training.artifacts import WEIGHTS_FILE
 
 Images = Any  # an array, a path, or a sequence of paths
@@ -27,6 +28,7 @@ class Predictor:
 
     Attributes:
         class_names: One name for each class, in the order of the columns of :meth:`predict_proba`.
+        task: What the labels mean.
 
     Raises:
         ModelFileError: The folder holds no model, or one that was altered.
@@ -42,6 +44,7 @@ class Predictor:
         self.folder = _model_folder(Path(folder))
         self.card: ModelCard = read_model(self.folder)
         self.class_names = self.card.class_names
+        self.task = make_task(self.card.plan.image.task, self.class_names)
         self._registry = registry or discover(modules=self.card.plugin_modules)
         self._scorer: Any = None
 
@@ -57,11 +60,16 @@ class Predictor:
         """
         return self.predict_proba_prepared(self.prepare(images))
 
-    def predict(self, images: Images) -> npt.NDArray[np.str_]:
-        """Return the name of the most probable class of each image; shape (n,). Takes what :meth:`predict_proba` takes."""
-        names = np.asarray(self.class_names, np.str_)
-        chosen: npt.NDArray[np.str_] = names[self.predict_proba(images).argmax(1)]
-        return chosen
+    def predict(self, images: Images) -> npt.NDArray[Any]:
+        """Return the name of the class of each image, shape (n,); of a multilabel model, a tuple of the names of its classes.
+
+        Takes what :meth:`predict_proba` takes.
+        """
+        return self.task.names(self.decide(self.predict_proba(images)))
+
+    def decide(self, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """Return the predicted labels: indices into the class names, shape (n,); of a multilabel model 0 and 1, shape (n, classes)."""
+        return self.task.decide(probabilities, self.card.thresholds)
 
     def prepare(self, images: Images) -> npt.NDArray[np.uint8]:
         """Return images as the network gets them: uint8, shape (n, height, width, channels)."""
@@ -114,7 +122,8 @@ class Predictor:
         if self.card.mirrored:
             mirror = network(keras.ops.flip(inputs, axis=2), training=False)
             logits = keras.layers.Average()([logits, mirror])
-        return keras.Model(inputs, keras.layers.Softmax(name="probabilities")(logits))
+        activation = "sigmoid" if self.task.kind == "multilabel" else "softmax"
+        return keras.Model(inputs, keras.layers.Activation(activation, name="probabilities", dtype="float32")(logits))
 
     def _network(self) -> Any:
         from automl_img.quiet import load_tensorflow
@@ -139,14 +148,13 @@ class Predictor:
 
     def predict_proba_prepared(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the probability of each class for images that :meth:`prepare` gave; shape (n, classes), float32."""
-        from automl_img.training.f1 import softmax
-
         if self._scorer is None:
             network = self._network()
             from automl_img.training.scoring import Scorer
 
             self._scorer = Scorer(network)
-        return softmax(mirrored_logits(self._scorer, images) if self.card.mirrored else self._scorer.logits(images))
+        scorer = self._scorer
+        return self.task.probabilities(mirrored_logits(scorer, images) if self.card.mirrored else scorer.logits(images))
 
     def __repr__(self) -> str:
         image = self.card.plan.image

@@ -19,6 +19,7 @@ class ImageTraits:
         channels: 1 (grey) or 3 (RGB).
         classes: Number of classes.
         examples: Number of training images.
+        task: "binary", "multiclass", "multilabel" or "hierarchical".
     """
 
     height: int
@@ -26,6 +27,7 @@ class ImageTraits:
     channels: int
     classes: int
     examples: int
+    task: str = "multiclass"
 
     @property
     def side(self) -> int:

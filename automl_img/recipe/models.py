@@ -125,8 +125,10 @@ class TrainSettings(Settings):
         ["cross_entropy", "focal", "mean_squared_error"], min_length=1, description="What training minimises."
     )
     batch_sizes: list[int] = Field([64, 128, 256], min_length=1, description="Images in one training step.")
-    class_weights: Literal["auto", "none", "balanced"] = Field(
-        "auto", description='"auto" lets the search choose where classes are imbalanced.'
+    imbalance: Literal["auto", "none", "class_weights", "balanced_sampling"] = Field(
+        "auto",
+        description='What makes rare classes count: weights in the loss, or drawing them more often; "auto" lets the search choose '
+        "where classes are imbalanced. The focal loss stands under losses.",
     )
     weights: str = Field("none", description='Pretrained weights: "none", "imagenet", or a .weights.h5 file.')
     deterministic: bool = Field(

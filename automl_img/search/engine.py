@@ -117,6 +117,7 @@ def _prepare_data(run: Run, given: ImageDataset | None) -> PreparedData:
         {
             "name": dataset.name,
             "fingerprint": store.fingerprint,
+            "task": store.task.kind,
             "class_names": list(store.class_names),
             "store": str(store.folder),
             "mean": data.mean,
@@ -137,6 +138,7 @@ def _prepare_data(run: Run, given: ImageDataset | None) -> PreparedData:
         traits.width,
         traits.channels,
         data.notes,
+        store.task.kind,
     )
     return data
 

@@ -63,7 +63,9 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
         PluginError: One does not.
         RecipeError: The weights that it names are not there.
     """
-    named = [("strategy", recipe.search.strategy, "search.strategy", "search.options", recipe.search.options)]
+    named: list[tuple[str, str, str, str, Mapping[str, Any]]] = [
+        ("strategy", recipe.search.strategy, "search.strategy", "search.options", recipe.search.options)
+    ]
     if with_source:
         named.append(("source", recipe.data.source, "data.source", "data.options", recipe.data.options))
     for kind, name, where, table, options in named:
@@ -104,7 +106,7 @@ def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int,
     Raises:
         DataError: They cannot be used for a search.
     """
-    dataset = validated(dataset)
+    dataset = validated(dataset, recipe.data.task)
     analysis = analyse(dataset, seed=recipe.seed)
     height, width = recipe.data.size() or (analysis.height, analysis.width)
     channels = analysis.channels if recipe.data.channels == "auto" else recipe.data.channels
@@ -117,11 +119,25 @@ def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int,
         max_unreadable=recipe.data.max_unreadable,
     )
     splits = make_splits(
-        store.labels, store.given, validation=recipe.data.validation, test=recipe.data.test, seed=recipe.seed
+        store.labels,
+        store.given,
+        validation=recipe.data.validation,
+        test=recipe.data.test,
+        seed=recipe.seed,
+        class_names=store.class_names,
+        groups=store.groups,
     )
     mean, std = store.channel_statistics(splits.train, seed=recipe.seed)
-    notes = (*dataset.notes, *analysis.warnings, *splits.notes)
+    notes = (*dataset.notes, *_set_aside(store), *analysis.warnings, *splits.notes)
     return PreparedData(store, splits, mean, std, analysis.imbalance, notes, analysis.as_dict())
+
+
+def _set_aside(store: PreparedStore) -> tuple[str, ...]:
+    if not store.set_aside:
+        return ()
+    path, reason = store.set_aside[0]
+    counted = "1 file is" if len(store.set_aside) == 1 else f"{len(store.set_aside):,} files are"
+    return (f"{counted} set aside as unreadable, see data.json; the first: {path}: {reason}.",)
 
 
 def estimate_starts(

@@ -190,10 +190,12 @@ def _training_parameters(recipe: Recipe, image: ImageTraits, imbalance: float) -
         size for size in sorted(train.batch_sizes) if size * MIN_STEPS_PER_EPOCH <= image.examples and size <= 128
     ]
     hp.Choice("batch_size", train.batch_sizes, default=fitting[-1] if fitting else min(train.batch_sizes))
-    if train.class_weights == "balanced":
-        hp.Choice("class_weights", ["balanced"])
-    elif train.class_weights == "auto" and imbalance > IMBALANCED:
-        hp.Choice("class_weights", ["balanced", "none"])
+    if train.imbalance != "auto":
+        hp.Choice("imbalance", [train.imbalance])
+    elif imbalance > IMBALANCED:
+        means = ["class_weights", "balanced_sampling", "none"]
+        # Thresholds make up for much of it where an image may have several labels.
+        hp.Choice("imbalance", means[::-1] if image.task == "multilabel" else means)
     if train.weights != "none":
         hp.Choice("transfer.layers", [0, 10, 30, 100, 1000], default=30)
         hp.Float("transfer.lr", 1e-5, 1e-3, sampling="log", default=2e-4)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from automl_img.plugin import ImageTraits, PluginRegistry, Space
-from automl_img.training.f1 import confusion_matrix, macro_f1
+from automl_img.tasks import Task
 from automl_img.training.scoring import Scorer
 
 SAMPLE = 2000  # images
@@ -20,14 +21,15 @@ def measure_affinity(
     registry: PluginRegistry,
     scorer: Scorer,
     images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
+    labels: npt.NDArray[Any],
     image: ImageTraits,
+    task: Task,
     seed: int,
 ) -> dict[str, float]:
-    """Return, for each augmentation at its default strength, macro-F1 on changed images over macro-F1 on the images as they are.
+    """Return, for each augmentation at its default strength, F1 on changed images over F1 on the images as they are.
 
     The measure is the affinity of Gontijo-Lopes et al., "Affinity and Diversity: Quantifying Mechanisms of Data Augmentation"
-    (2020), with macro-F1 in place of accuracy: near 1 the augmentation keeps to what the network knows of the classes, near 0 it
+    (2020), with the task's F1 in place of accuracy: near 1 the augmentation keeps to what the network knows of the classes, near 0 it
     makes other images of them.
 
     Args:
@@ -35,13 +37,14 @@ def measure_affinity(
         registry: Where they are.
         scorer: A trained network.
         images: Validation images, uint8, shape (n, height, width, channels); a seeded sample of them is used.
-        labels: Their labels, shape (n,).
+        labels: Their labels.
         image: Traits of the images.
+        task: What the labels mean.
         seed: Seed of the sample and of the augmentations.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:SAMPLE])
     sample, truth = images[chosen], labels[chosen]
-    plain = _f1(scorer, sample, truth, image.classes)
+    plain = task.score(truth, scorer.logits(sample)).f1
     affinities: dict[str, float] = {}
     for name in names:
         plugin = registry.get("augmentation", name)
@@ -50,7 +53,7 @@ def measure_affinity(
         hp = Space()
         plugin.space(hp, image)
         changed = _changed(sample, plugin.layers(hp.defaults(), image, seed))
-        affinities[name] = round(_f1(scorer, changed, truth, image.classes) / plain, 4)
+        affinities[name] = round(task.score(truth, scorer.logits(changed)).f1 / plain, 4)
     return affinities
 
 
@@ -60,7 +63,3 @@ def _changed(images: npt.NDArray[np.uint8], layers: Sequence[object]) -> npt.NDA
         batch = layer(batch, training=True)  # type: ignore[operator]
     rounded: npt.NDArray[np.uint8] = np.clip(np.rint(tf.cast(batch, tf.float32).numpy()), 0, 255).astype(np.uint8)
     return rounded
-
-
-def _f1(scorer: Scorer, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], classes: int) -> float:
-    return macro_f1(confusion_matrix(labels, scorer.logits(images).argmax(1), classes))

@@ -1,4 +1,4 @@
-"""Feeds training: shuffled batches gathered from the memory-mapped store, without end."""
+"""Feeds training: random batches gathered from the prepared images, without end."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ import tensorflow as tf
 
 
 def training_batches(
-    images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
+    images: Any,
+    labels: npt.NDArray[Any],
     indices: npt.NDArray[np.int64],
     *,
     batch_size: int,
     seed: int,
-    class_weights: npt.NDArray[np.float32] | None = None,
+    balance: npt.NDArray[np.float32] | None = None,
+    resample: bool = False,
 ) -> Any:
     """Return an endless tf.data.Dataset of batches.
 
-    Every image comes once in each pass; a batch may span two passes, so that all batches have the same size.
+    Every image comes once in each pass, unless they are resampled; a batch may span two passes, so that all have the same size.
 
     Args:
-        images: All images of the store, shape (n, height, width, channels); may be memory-mapped, is read a batch at a time.
-        labels: Their labels, shape (n,).
+        images: All images of the store, uint8, shape (n, height, width, channels); read a batch at a time by ``images[positions]``.
+        labels: Their labels, shape (n,) or (n, classes).
         indices: Which of them to train on.
         batch_size: Images in a batch.
         seed: Seed of the order.
-        class_weights: Weight of each class in the loss, shape (classes,), or None.
+        balance: A weight for each image of ``indices``, or None.
+        resample: Whether ``balance`` says how often an image is drawn; otherwise it is its weight in the loss.
 
     Returns:
-        Batches (images uint8, labels int64) or (images, labels, weights float32).
+        Batches (images uint8, labels) or (images, labels, weights float32).
     """
     shape = (batch_size, *images.shape[1:])
+    weights = None if balance is None or resample else _by_position(balance, indices, len(labels))
 
     def gather(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         return np.ascontiguousarray(images[positions])
@@ -41,18 +44,33 @@ def training_batches(
     def batch(positions: Any) -> tuple[Any, ...]:
         pixels = tf.ensure_shape(tf.numpy_function(gather, [positions], tf.uint8, stateful=False), shape)
         chosen = tf.gather(all_labels, positions)
-        if class_weights is None:
-            return pixels, chosen
-        return pixels, chosen, tf.gather(weights, chosen)
+        return (pixels, chosen) if weights is None else (pixels, chosen, tf.gather(weights, positions))
 
     all_labels = tf.constant(labels)
-    weights = tf.constant(class_weights) if class_weights is not None else None
-    order = tf.data.Dataset.from_tensor_slices(np.asarray(indices, np.int64))
-    order = order.shuffle(len(indices), seed=seed, reshuffle_each_iteration=True).repeat()
-    return order.batch(batch_size, drop_remainder=True).map(batch, num_parallel_calls=1).prefetch(4)
+    if balance is not None and resample:
+        order = _resampled(indices, balance, batch_size, seed)
+    else:
+        order = tf.data.Dataset.from_tensor_slices(np.asarray(indices, np.int64))
+        order = order.shuffle(len(indices), seed=seed, reshuffle_each_iteration=True).repeat()
+        order = order.batch(batch_size, drop_remainder=True)
+    return order.map(batch, num_parallel_calls=1).prefetch(4)
 
 
-def balanced_class_weights(labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:
-    """Return n / (classes · n of the class), scikit-learn's "balanced"; 0 for a class without images."""
-    counts = np.bincount(labels, minlength=classes)
-    return np.where(counts > 0, len(labels) / (classes * np.maximum(counts, 1)), 0).astype(np.float32)
+def _by_position(balance: npt.NDArray[np.float32], indices: npt.NDArray[np.int64], n: int) -> Any:
+    weights = np.zeros(n, np.float32)
+    weights[indices] = balance
+    return tf.constant(weights)
+
+
+def _resampled(indices: npt.NDArray[np.int64], balance: npt.NDArray[np.float32], batch_size: int, seed: int) -> Any:
+    """Return batches of positions drawn with replacement, each with a chance in proportion to its weight."""
+    chances = np.cumsum(balance, dtype=np.float64)
+    chances, places = tf.constant(chances / chances[-1]), tf.constant(np.asarray(indices, np.int64))
+
+    def draw(number: Any) -> Any:
+        points = tf.random.stateless_uniform(
+            [batch_size], seed=tf.stack([tf.cast(seed, tf.int64), number]), dtype=tf.float64
+        )
+        return tf.gather(places, tf.searchsorted(chances, points, side="right"))
+
+    return tf.data.Dataset.counter().map(draw)

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.tasks import Task
 from automl_img.training.clock import TrainingClock
-from automl_img.training.f1 import confusion_matrix, cross_entropy, macro_f1
 from automl_img.training.scoring import Scorer
 from automl_img.training.spec import EpochReport, FailureKind, TrialFailure
 
@@ -69,13 +69,13 @@ class ClockCallback(keras.callbacks.Callback):
 class Evaluation(keras.callbacks.Callback):
     """Measures the validation split after each Keras epoch and keeps the best weights in memory.
 
-    The best is the highest macro-F1; ties go to the lower loss. Stands after all other callbacks that change weights.
+    The best is the highest F1; ties go to the lower loss. Stands after all other callbacks that change weights.
 
     Args:
         scorer: Runs the network.
         images, labels: All images of the store and their labels.
         indices: The validation split.
-        classes: Number of classes.
+        task: What the labels mean, and which F1 they are judged by.
         images_per_step: Batch size.
         examples: Number of training images.
         clock: The trial's clock, with its callback.
@@ -90,9 +90,9 @@ class Evaluation(keras.callbacks.Callback):
         scorer: Scorer,
         network: Any,
         images: npt.NDArray[np.uint8],
-        labels: npt.NDArray[np.int64],
+        labels: npt.NDArray[Any],
         indices: npt.NDArray[np.int64],
-        classes: int,
+        task: Task,
         images_per_step: int,
         examples: int,
         clock: ClockCallback,
@@ -106,7 +106,7 @@ class Evaluation(keras.callbacks.Callback):
         self.stalled = 0
         self._scorer, self._network = scorer, network
         self._images, self._labels, self._indices = images, labels[indices], indices
-        self._classes, self._images_per_step, self._examples = classes, images_per_step, examples
+        self._task, self._images_per_step, self._examples = task, images_per_step, examples
         self._clock, self._patience = clock, patience
         self._report, self._improved = report, improved
         self._since = time.monotonic()
@@ -125,13 +125,13 @@ class Evaluation(keras.callbacks.Callback):
         logits = self._scorer.logits(self._images, self._indices)
         if not np.isfinite(logits).all():
             raise TrialFailure(FailureKind.NONFINITE, f"the network's answers are not finite after {clock.steps} steps")
-        confusion = confusion_matrix(self._labels, logits.argmax(1), self._classes)
+        score = self._task.score(self._labels, logits)
         report = EpochReport(
             epoch=clock.steps * self._images_per_step / self._examples,
             steps=clock.steps,
             loss=float((logs or {}).get("loss", math.nan)),
-            val_loss=cross_entropy(self._labels, logits),
-            f1=macro_f1(confusion),
+            val_loss=score.loss,
+            f1=score.f1,
             progress=clock.progress(),
             images_per_second=speed,
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from automl_img.errors import PluginError
 from automl_img.plugin import ImageTraits, PluginRegistry, Regularizer
+from automl_img.tasks import KINDS
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def build_network(plan: NetworkPlan, registry: PluginRegistry, *, weights: str |
         head = keras.layers.GlobalAveragePooling2D(name="pool")(head)
     for regularizer, hp in regularizers:
         head = regularizer.features(hp, head)
-    logits = keras.layers.Dense(image.classes, dtype="float32", name="logits")(head)
+    logits = KINDS[image.task].head(head, image.classes)
     return Network(keras.Model(base.inputs[0], logits, name=architecture.name), backbone)
 
 

@@ -1,4 +1,4 @@
-"""Optimisers and losses of a trial, from Keras."""
+"""The optimizer of a trial, from Keras."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-from keras import ops
 
 from automl_img.training.network import plugin_values
 
@@ -34,17 +33,3 @@ def make_optimizer(values: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple
     if arguments.get("weight_decay"):
         optimizer.exclude_from_weight_decay(var_names=NO_DECAY)
     return optimizer, peak
-
-
-def make_loss(name: str) -> Any:
-    """Return the loss ``name``, a function of (targets, logits), both of shape (batch, classes)."""
-    if name == "focal":
-        return keras.losses.CategoricalFocalCrossentropy(from_logits=True)
-    if name == "mean_squared_error":
-        return _squared_error_of_probabilities
-    return keras.losses.CategoricalCrossentropy(from_logits=True)
-
-
-def _squared_error_of_probabilities(targets: Any, logits: Any) -> Any:
-    """Return the Brier score of each image; shape (batch,)."""
-    return ops.sum(ops.square(ops.softmax(logits) - targets), axis=-1)

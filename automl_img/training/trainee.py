@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from automl_img.plugin import ImageTraits, PluginRegistry
+from automl_img.tasks import Task
 from automl_img.training.network import active_plugins
 
 Change = Callable[[Any], Any]
@@ -20,7 +21,7 @@ class Trainee(keras.Model):
 
     Args:
         network: From images (batch, height, width, channels), 0 to 255, to logits (batch, classes).
-        classes: Number of classes.
+        task: What the labels mean.
         augment: Maps (images, targets) to (images, targets); images float32, 0 to 255, targets probabilities.
         targets: Changes of the targets, applied after ``augment``.
     """
@@ -28,13 +29,13 @@ class Trainee(keras.Model):
     def __init__(
         self,
         network: Any,
-        classes: int,
+        task: Task,
         augment: Callable[[Any, Any], tuple[Any, Any]],
         targets: Sequence[Change],
     ) -> None:
         super().__init__(name="trainee")
         self.network = network
-        self._classes = classes
+        self._task = task
         self._augment = augment
         self._changes = list(targets)
         self.built = True
@@ -44,10 +45,10 @@ class Trainee(keras.Model):
         return self.network(images, training=training)
 
     def train_step(self, data: Any) -> Any:
-        """Train on one batch (uint8 images, int labels, weights)."""
+        """Train on one batch (uint8 images, labels, weights)."""
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         images = ops.cast(images, "float32")
-        targets = ops.one_hot(labels, self._classes, dtype="float32")
+        targets = self._task.targets(labels)
         images, targets = self._augment(images, targets)
         for change in self._changes:
             targets = change(targets)

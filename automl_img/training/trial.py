@@ -17,13 +17,13 @@ from automl_img.data.store import PreparedStore
 from automl_img.plugin import PluginRegistry
 from automl_img.training.affinity import measure_affinity
 from automl_img.training.artifacts import WEIGHTS_FILE, save_weights
-from automl_img.training.batches import balanced_class_weights, training_batches
+from automl_img.training.batches import training_batches
 from automl_img.training.callbacks import ClockCallback, Evaluation
 from automl_img.training.clock import TrainingClock
 from automl_img.training.cost import Cost, count_cost
 from automl_img.training.hardware import Hardware
 from automl_img.training.network import Network, NetworkPlan, active_plugins, build_network
-from automl_img.training.optimizers import make_loss, make_optimizer
+from automl_img.training.optimizers import make_optimizer
 from automl_img.training.phases import Phase, training_phases
 from automl_img.training.scoring import Scorer
 from automl_img.training.spec import EpochReport, FailureKind, TrialFailure, TrialResult, TrialSpec
@@ -124,6 +124,7 @@ class _Training:
         self.spec, self.data, self.registry, self.network, self.cost = spec, data, registry, network, cost
         self.weights_file = folder / WEIGHTS_FILE
         self.batch_size = min(int(spec.values["batch_size"]), len(data.splits.train))
+        self.task = data.store.task
         self.steps_per_pass = max(1, round(len(data.splits.train) / self.batch_size))
         self.scorer = Scorer(network.model)
         self.evaluation: Evaluation | None = None
@@ -176,7 +177,7 @@ class _Training:
         store, validation = self.data.store, self.data.splits.validation
         images, labels = store.images[validation], store.labels[validation]
         return measure_affinity(
-            self.spec.probe, self.registry, self.scorer, images, labels, store.traits, self.spec.seed
+            self.spec.probe, self.registry, self.scorer, images, labels, store.traits, self.task, self.spec.seed
         )
 
     def _summary(self, sha256: str, affinity: dict[str, float]) -> TrialResult:
@@ -210,7 +211,7 @@ class _Training:
         image = self.data.store.traits
         trainee = Trainee(
             self.network.model,
-            image.classes,
+            self.task,
             Augment(values, image, self.registry, spec.seed),
             [partial(plugin.targets, hp) for plugin, hp in regularizers],
         )
@@ -218,7 +219,7 @@ class _Training:
         wanted = EXECUTION_SECONDS / max(1e-9, self.cost.seconds * self.batch_size)
         trainee.compile(
             optimizer=optimizer,
-            loss=make_loss(str(values["loss"])),
+            loss=self.task.loss(str(values["loss"])),
             steps_per_execution=max(1, min(round(wanted), 20, total // 50, self.steps_per_pass)),
             jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
         )
@@ -226,14 +227,15 @@ class _Training:
 
     def _batches(self) -> Any:
         store, train = self.data.store, self.data.splits.train
-        balanced = self.spec.values.get("class_weights") == "balanced"
+        means = self.spec.values.get("imbalance", "none")
         return training_batches(
             store.images,
             store.labels,
             train,
             batch_size=self.batch_size,
             seed=self.spec.seed,
-            class_weights=balanced_class_weights(store.labels[train], store.traits.classes) if balanced else None,
+            balance=self.task.balance(store.labels[train]) if means != "none" else None,
+            resample=means == "balanced_sampling",
         )
 
     def _time_steps(self, trainee: Trainee, batches: Any) -> float:
@@ -278,7 +280,7 @@ class _Training:
             images=store.images,
             labels=store.labels,
             indices=self.data.splits.validation,
-            classes=store.traits.classes,
+            task=self.task,
             images_per_step=self.batch_size,
             examples=len(self.data.splits.train),
             clock=clock,

@@ -114,7 +114,7 @@ def test_a_class_of_which_nothing_can_be_read_stops(tmp_path):
     with pytest.raises(
         DataError, match=r"no training image of class 'c' can be read.*gone\.png: there is no such file"
     ):
-        prepare(ImageDataset("files", ("a", "b", "c"), lonely), tmp_path)
+        prepare(ImageDataset("files", ("a", "b", "c"), lonely, task="multiclass"), tmp_path)
 
 
 def test_a_damaged_store_is_made_again(tmp_path):

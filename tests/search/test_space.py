@@ -45,10 +45,11 @@ def test_an_augmentation_that_cannot_suit_the_images_is_left_out_with_the_reason
     assert "augmentation.hue" in names(colour)
 
 
-def test_class_weights_are_searched_where_classes_are_imbalanced(registry):
-    assert "class_weights" not in names(space_of(registry, imbalance=1.0))
-    assert "class_weights" in names(space_of(registry, imbalance=5.0))
-    assert "class_weights" in names(space_of(registry, imbalance=1.0, **{"train.class_weights": "balanced"}))
+def test_means_against_imbalance_are_searched_where_classes_are_imbalanced(registry):
+    assert "imbalance" not in names(space_of(registry, imbalance=1.0))
+    assert space_of(registry, imbalance=5.0).start("plainnet", {})["imbalance"] == "class_weights"
+    fixed = space_of(registry, imbalance=1.0, **{"train.imbalance": "balanced_sampling"})
+    assert fixed.start("plainnet", {})["imbalance"] == "balanced_sampling"
 
 
 def test_small_data_starts_with_small_batches(registry):

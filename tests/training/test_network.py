@@ -8,12 +8,13 @@ from automl_img.errors import PluginError
 from automl_img.plugin import ImageTraits, discover
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search.space import build_space
+from automl_img.tasks import make_task
 from automl_img.training.affinity import measure_affinity
-from automl_img.training.batches import balanced_class_weights, training_batches
+from automl_img.training.batches import training_batches
 from automl_img.training.cost import count_cost
 from automl_img.training.hardware import Hardware
 from automl_img.training.network import NetworkPlan, active_plugins, build_network
-from automl_img.training.optimizers import make_loss, make_optimizer
+from automl_img.training.optimizers import make_optimizer
 from automl_img.training.scoring import Scorer
 from automl_img.training.trainee import Augment, Trainee
 
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.train
 
 IMAGE = ImageTraits(8, 8, 1, 10, 1000)
 MODULES = ["automl_img_plainnet", "faulty_networks"]
+TWO = make_task("binary", ("a", "b"))
+TEN = make_task("multiclass", tuple("0123456789"))
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +66,8 @@ def test_each_regularizer_leaves_a_network_that_trains_and_is_saved(registry, sp
     chosen = active_plugins(values, "regularizer", registry)
     extra = {key: value for plugin, hp in chosen for key, value in plugin.optimizer(hp).items()}
     optimizer, _ = make_optimizer(values, extra)
-    trainee = Trainee(model, 10, Augment(values, IMAGE, registry, 0), [])
-    trainee.compile(optimizer=optimizer, loss=make_loss("cross_entropy"), jit_compile=False)
+    trainee = Trainee(model, TEN, Augment(values, IMAGE, registry, 0), [])
+    trainee.compile(optimizer=optimizer, loss=TEN.loss("cross_entropy"), jit_compile=False)
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 255, (64, 8, 8, 1), np.uint8), rng.integers(0, 10, 64)
     before = [np.array(weight) for weight in model.get_weights()]
@@ -80,7 +83,7 @@ def test_each_regularizer_leaves_a_network_that_trains_and_is_saved(registry, sp
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal", "mean_squared_error"])
 def test_each_loss_is_small_for_right_answers_and_large_for_wrong_ones(loss):
     targets, right = np.eye(3, dtype="float32"), 20 * np.eye(3, dtype="float32")
-    measured = make_loss(loss)
+    measured = TEN.loss(loss)
     assert float(np.mean(measured(targets, right))) < 0.01
     assert float(np.mean(measured(targets, np.roll(right, 1, 1)))) > 1
 
@@ -109,11 +112,26 @@ def test_each_image_comes_once_in_each_pass_and_batches_have_one_size():
     assert [batch[0].numpy().ravel().tolist() for batch in again.take(5)] == seen
 
 
-def test_balanced_weights_give_each_class_the_same_say():
+def test_weights_that_balance_the_classes_come_with_each_image():
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    balance = np.linspace(0.1, 1.9, 5).astype(np.float32)
+    chosen = np.array([1, 3, 5, 7, 9])
+    batches = training_batches(images, np.arange(10), chosen, batch_size=5, seed=1, balance=balance)
+    pixels, labels, weights = next(iter(batches))
+    expected = dict(zip(chosen.tolist(), balance.tolist(), strict=True))
+    assert [expected[int(label)] for label in labels] == pytest.approx(weights.numpy().tolist())
+    assert pixels.numpy().ravel().tolist() == labels.numpy().tolist()
+
+
+def test_resampling_draws_rare_classes_as_often_as_common_ones_and_the_same_under_a_seed():
     labels = np.array([0] * 90 + [1] * 10)
-    weights = balanced_class_weights(labels, 3)
-    assert weights[0] * 90 == pytest.approx(weights[1] * 10)
-    assert weights[2] == 0
+    images = np.zeros((100, 1, 1, 1), np.uint8)
+    arguments = {"batch_size": 100, "balance": TWO.balance(labels), "resample": True}
+    drawn = [b[1].numpy() for b in training_batches(images, labels, np.arange(100), seed=3, **arguments).take(20)]
+    assert 0.45 < np.mean(drawn) < 0.55
+    again = [b[1].numpy() for b in training_batches(images, labels, np.arange(100), seed=3, **arguments).take(20)]
+    np.testing.assert_array_equal(drawn, again)
+    assert (drawn[0] != drawn[1]).any()
 
 
 def test_augmentation_changes_training_batches_only(registry, space):
@@ -148,7 +166,9 @@ def test_affinity_tells_a_harmless_augmentation_from_one_that_makes_other_classe
             return np.stack([left, right], 1).astype("float32")
 
     traits = ImageTraits(8, 8, 1, 2, 200)
-    found = measure_affinity(["horizontal_flip", "brightness", "mixup"], registry, Sides(), images, labels, traits, 0)
+    found = measure_affinity(
+        ["horizontal_flip", "brightness", "mixup"], registry, Sides(), images, labels, traits, TWO, 0
+    )
     assert found["brightness"] > 0.95
     assert found["horizontal_flip"] < 0.75
     assert "mixup" not in found, "what mixes labels has no affinity"

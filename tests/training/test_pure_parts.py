@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss
 
+from automl_img.tasks.scores import confusion_matrix, cross_entropy, macro_f1, softmax
 from automl_img.training.artifacts import replacing
 from automl_img.training.clock import TrainingClock
-from automl_img.training.f1 import confusion_matrix, cross_entropy, macro_f1, softmax
 from automl_img.training.hardware import Hardware
 from automl_img.training.schedules import SCHEDULES, level
 

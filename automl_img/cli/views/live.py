@@ -80,7 +80,7 @@ class LiveView(View):
             case events.DataReady():
                 size = f"{event.height}×{event.width}×{event.channels}"
                 counts = f"{event.train:,} train · {event.validation:,} validation · {event.test:,} test"
-                self._data = f"{event.dataset} · {event.classes} classes · {counts} · {size}"
+                self._data = f"{event.dataset} · {event.task}, {event.classes} classes · {counts} · {size}"
                 self._remarks.extend(event.notes)
             case events.Progress():
                 self._plan = f"{event.what}: {event.done:,} of {event.total:,}"

@@ -47,7 +47,7 @@ def sentence(event: events.Event) -> str:
             size = f"{event.height}×{event.width}×{event.channels}"
             notes = "".join(f" {note}" for note in event.notes)
             counts = f"{event.train:,} train, {event.validation:,} validation, {event.test:,} test"
-            return f"data: {event.dataset}, {event.classes} classes, {counts}, {size} pixels.{notes}"
+            return f"data: {event.dataset}, {event.task}, {event.classes} classes, {counts}, {size} pixels.{notes}"
         case events.Progress():
             return f"{event.what}: {event.done:,} of {event.total:,}" if event.done == event.total else ""
         case events.StageStarted():

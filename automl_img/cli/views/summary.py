@@ -62,16 +62,23 @@ def _shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def f1_name(task: str) -> str:
+    """What the F1 is called that a task is judged by."""
+    return "hierarchical F1" if task == "hierarchical" else "macro-F1"
+
+
 def closing(event: SearchEnded) -> RenderableType:
     """The answer in a few lines, and what to do next."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     grid.add_row("best", Text.assemble((event.architecture, "bold"), f", trial {event.best_trial}"))
-    grid.add_row("validation", Text.assemble("macro-F1 ", (f"{event.validation_f1:.4f}", "bold green")))
+    grid.add_row("validation", Text.assemble(f"{f1_name(event.task)} ", (f"{event.validation_f1:.4f}", "bold green")))
     if event.test_f1 is not None:
         test = Text.assemble(
-            "macro-F1 ", (f"{event.test_f1:.4f}", "bold green"), f", accuracy {event.test_accuracy or 0:.4f}"
+            f"{f1_name(event.task)} ",
+            (f"{event.test_f1:.4f}", "bold green"),
+            f", accuracy {event.test_accuracy or 0:.4f}",
         )
         grid.add_row("test", test)
     else:

@@ -1,0 +1,114 @@
+"""Each image is of one class, and the classes stand in a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.tasks.base import Floats, Labels, Score
+from automl_img.tasks.multiclass import Multiclass
+from automl_img.tasks.scores import cross_entropy
+
+SEPARATOR = "/"
+
+
+class Hierarchical(Multiclass):
+    """Each image is of one class, whose name is its path in a tree: "clothing/shoes/boot".
+
+    The network answers with one softmax over the classes; the probability of an inner node is the sum of those below it, so that
+    what is said of a class and of its ancestors always agrees. A class may be an inner node itself: "clothing/shoes" beside
+    "clothing/shoes/boot" means shoes of no named kind. The loss is averaged over the levels, so that a mistake within the parent
+    costs less than one across it (cf. Bertinetto et al., "Making Better Mistakes", 2020).
+    """
+
+    kind = "hierarchical"
+
+    @cached_property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """The names of the nodes of each level, the top first; a class that ends above a level stands in it by itself."""
+        deepest = max(name.count(SEPARATOR) for name in self.class_names) + 1
+        return tuple(
+            tuple(dict.fromkeys(ancestor(name, level) for name in self.class_names)) for level in range(1, deepest + 1)
+        )
+
+    def at_level(self, level: int) -> npt.NDArray[np.int64]:
+        """Return for each class the place of its ancestor in ``levels[level]``; shape (classes,)."""
+        places = {name: place for place, name in enumerate(self.levels[level])}
+        return np.array([places[ancestor(name, level + 1)] for name in self.class_names], np.int64)
+
+    @cached_property
+    def lineage(self) -> npt.NDArray[np.bool_]:
+        """Whether a node is a class or one of its ancestors; shape (classes, nodes)."""
+        paths = [_path(name) for name in self.class_names]
+        nodes = {node: place for place, node in enumerate(dict.fromkeys(node for path in paths for node in path))}
+        lineage = np.zeros((len(paths), len(nodes)), bool)
+        for row, path in enumerate(paths):
+            lineage[row, [nodes[node] for node in path]] = True
+        return lineage
+
+    def loss(self, name: str) -> Callable[[Any, Any], Any]:
+        """Return the mean of the loss over the levels of the tree that tell anything apart."""
+        import keras
+        from keras import ops
+
+        kinds = {"focal": keras.losses.categorical_focal_crossentropy, "mean_squared_error": _squared_error}
+        one = kinds.get(name, keras.losses.categorical_crossentropy)
+        sums = [
+            ops.one_hot(self.at_level(level), len(nodes), dtype="float32")
+            for level, nodes in enumerate(self.levels)
+            if len(nodes) > 1
+        ]
+
+        def over_levels(targets: Any, logits: Any) -> Any:
+            probabilities = ops.softmax(logits)
+            parts = [one(ops.matmul(targets, total), ops.matmul(probabilities, total)) for total in sums]
+            return sum(parts[1:], parts[0]) / len(parts)
+
+        return over_levels
+
+    def score(self, labels: Labels, logits: Floats) -> Score:
+        """Return hierarchical F1 and the cross-entropy over the classes."""
+        _, _, f1 = self.precision_recall_f1(labels, logits.argmax(1))
+        return Score(f1, cross_entropy(labels, logits))
+
+    def precision_recall_f1(self, labels: Labels, predicted: Labels) -> tuple[float, float, float]:
+        """Return hierarchical precision, recall and F1.
+
+        Each class counts with its ancestors: precision is the share of predicted nodes that are right, recall the share of true
+        nodes that were found, over all images (Kiritchenko et al., "Learning and Evaluation in the Presence of Class Hierarchies",
+        2006).
+        """
+        true, found = self.lineage[labels], self.lineage[predicted]
+        right = int((true & found).sum())
+        precision, recall = right / max(1, int(found.sum())), right / max(1, int(true.sum()))
+        return precision, recall, 2 * precision * recall / (precision + recall) if right else 0.0
+
+
+def ancestor(name: str, level: int) -> str:
+    """Return the first ``level`` parts of a class's path."""
+    return SEPARATOR.join(name.split(SEPARATOR)[:level])
+
+
+def looks_hierarchical(names: tuple[str, ...]) -> bool:
+    """Whether class names look like paths in one tree: most have a parent, parts are not empty, and some share a parent."""
+    paths = [name for name in names if SEPARATOR in name]
+    tops = {ancestor(name, 1) for name in paths}
+    return (
+        2 * len(paths) >= len(names)
+        and len(tops) < len(paths)
+        and all(part.strip() for name in paths for part in name.split(SEPARATOR))
+    )
+
+
+def _path(name: str) -> list[str]:
+    return [ancestor(name, level) for level in range(1, name.count(SEPARATOR) + 2)]
+
+
+def _squared_error(targets: Any, probabilities: Any) -> Any:
+    from keras import ops
+
+    return ops.sum(ops.square(probabilities - targets), axis=-1)

@@ -1,0 +1,81 @@
+"""Splits of images with several labels, and of images that belong together."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automl_img.data.splits import make_splits
+from automl_img.errors import DataError
+
+
+def split(labels, groups=None, validation=0.2, test=0.0, seed=0, given=None):
+    return make_splits(labels, given or (len(labels), 0, 0), validation=validation, test=test, seed=seed, groups=groups)
+
+
+def tags(n=400, classes=5, seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.random((n, classes)) < np.linspace(0.5, 0.05, classes)).astype(np.uint8)
+
+
+def test_each_label_keeps_its_share_in_every_split():
+    labels = tags()
+    found = split(labels, test=0.2)
+    assert sorted(np.concatenate([found.train, found.validation, found.test])) == list(range(400))
+    for part in (found.validation, found.test):
+        assert len(part) == pytest.approx(80, abs=8)
+        shares = labels[part].sum(0) / labels.sum(0)
+        assert (np.abs(shares - 0.2) < 0.1).all(), shares
+
+
+def test_the_same_seed_gives_the_same_multilabel_split():
+    first, again, other = split(tags(), seed=1), split(tags(), seed=1), split(tags(), seed=2)
+    np.testing.assert_array_equal(first.validation, again.validation)
+    assert not np.array_equal(first.validation, other.validation)
+
+
+def test_an_image_that_alone_has_a_label_trains_and_is_told():
+    labels = tags()
+    labels[:, 4] = 0
+    labels[7, 4] = 1
+    found = split(labels)
+    assert 7 in found.train
+    assert "No image of class '4' validates the model." in found.notes
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    groups=st.lists(st.integers(0, 12), min_size=30, max_size=80),
+    several=st.booleans(),
+    seed=st.integers(0, 5),
+)
+def test_no_group_is_ever_torn_apart(groups, several, seed):
+    groups = np.array(groups)
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((len(groups), 3)) < 0.4).astype(np.uint8) if several else rng.integers(0, 2, len(groups))
+    if (labels.sum(0) if several else np.bincount(labels, minlength=2)).min() == 0:
+        return
+    try:
+        found = split(labels, groups=groups, seed=seed)
+    except DataError:
+        return  # too few groups, or each is the only one of a class
+    assert not set(groups[found.train]) & set(groups[found.validation])
+    assert sorted([*found.train, *found.validation]) == list(range(len(groups)))
+    counts = labels[found.train].sum(0) if several else np.bincount(labels[found.train], minlength=2)
+    assert counts.min() > 0, "every class trains"
+
+
+def test_grouped_splits_say_what_share_came_out():
+    found = split(np.arange(100) % 2, groups=np.arange(100) // 10)
+    assert any("Groups stay together" in note and "20.0% were asked for" in note for note in found.notes)
+
+
+def test_a_group_in_both_given_splits_is_a_warning():
+    labels = np.arange(40) % 2
+    found = split(labels, groups=np.arange(40) % 20, given=(20, 0, 20))
+    assert any("16 groups have images in both the training and the given test split" in note for note in found.notes)
+
+
+def test_one_group_alone_cannot_be_split():
+    with pytest.raises(DataError, match="held out"):
+        split(np.arange(40) % 2, groups=np.zeros(40, int))

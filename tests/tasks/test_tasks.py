@@ -1,0 +1,148 @@
+"""Each task's F1, loss and answers, against scikit-learn and cases worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from automl_img.tasks import KINDS, make_task
+from automl_img.tasks.hierarchical import looks_hierarchical
+from automl_img.tasks.scores import best_thresholds, sigmoid
+
+CLOTHES = ("clothing/shoes/boot", "clothing/shoes/sandal", "clothing/shirt", "bag")
+LOSSES = ("cross_entropy", "focal", "mean_squared_error")
+
+
+def logits(n=40, classes=4, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, classes)).astype(np.float32) * 2
+
+
+def matrix(n=40, classes=4, seed=1):
+    return (np.random.default_rng(seed).random((n, classes)) < 0.3).astype(np.uint8)
+
+
+def evaluate(task, loss, labels, values):
+    targets = task.targets(keras.ops.convert_to_tensor(labels))
+    return float(np.mean(task.loss(loss)(targets, values)))
+
+
+def test_a_binary_head_has_one_logit_whose_sigmoid_is_the_second_class():
+    features = keras.Input((3,))
+    model = keras.Model(features, KINDS["binary"].head(features, 2))
+    assert model.count_params() == 4
+    values = model(np.random.default_rng(0).normal(size=(5, 3))).numpy()
+    np.testing.assert_allclose(values[:, 0], -values[:, 1])
+    probabilities = make_task("binary", ("no", "yes")).probabilities(values)
+    np.testing.assert_allclose(probabilities[:, 1], sigmoid(2 * values[:, 1]), rtol=1e-5)
+
+
+def test_single_label_tasks_score_as_scikit_learn_does():
+    task, values = make_task("multiclass", tuple("abcd")), logits()
+    labels = np.random.default_rng(2).integers(0, 4, 40)
+    score = task.score(labels, values)
+    assert score.f1 == pytest.approx(metrics.f1_score(labels, values.argmax(1), average="macro"))
+    assert score.loss == pytest.approx(metrics.log_loss(labels, task.probabilities(values).astype(float)), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_loss_of_every_task_falls_when_the_answer_gets_better(kind, loss):
+    names = CLOTHES[:2] if kind == "binary" else CLOTHES
+    task = make_task(kind, names)
+    labels = matrix(6, 4) if kind == "multilabel" else np.arange(6) % len(names)
+    right = (np.asarray(task.targets(keras.ops.convert_to_tensor(labels))) - 0.5) * 4
+    assert (
+        evaluate(task, loss, labels, right)
+        < evaluate(task, loss, labels, 0 * right)
+        < evaluate(task, loss, labels, -right)
+    )
+
+
+def test_the_multilabel_loss_is_binary_cross_entropy():
+    task, labels, values = make_task("multilabel", tuple("abcd")), matrix(), logits()
+    by_class = [metrics.log_loss(labels[:, k], sigmoid(values)[:, k].astype(float)) for k in range(4)]
+    assert evaluate(task, "cross_entropy", labels, values) == pytest.approx(np.mean(by_class), rel=1e-5)
+    assert task.score(labels, values).loss == pytest.approx(np.mean(by_class), rel=1e-5)
+
+
+def test_thresholds_are_the_best_of_all_cuts():
+    labels, probabilities = matrix(60), sigmoid(logits(60))
+    thresholds, f1 = best_thresholds(labels, probabilities)
+    for k in range(4):
+        tried = [metrics.f1_score(labels[:, k], probabilities[:, k] >= cut) for cut in probabilities[:, k]]
+        assert f1[k] == pytest.approx(max(tried))
+        assert metrics.f1_score(labels[:, k], probabilities[:, k] >= thresholds[k]) == pytest.approx(max(tried))
+
+
+def test_equal_probabilities_are_never_cut_apart():
+    labels = np.array([[1], [0], [0]], np.uint8)
+    probabilities = np.full((3, 1), 0.7, np.float32)
+    thresholds, f1 = best_thresholds(labels, probabilities)
+    assert f1[0] == pytest.approx(0.5) and thresholds[0] < 0.7
+
+
+def test_a_class_without_images_has_no_say_in_multilabel_f1():
+    task, labels, values = make_task("multilabel", tuple("abcd")), matrix(), logits()
+    labels[:, 3] = 0
+    three = make_task("multilabel", tuple("abc"))
+    assert task.score(labels, values).f1 == three.score(labels[:, :3], values[:, :3]).f1
+    assert task.thresholds(labels, sigmoid(values))[3] == 0.5
+
+
+def test_a_multilabel_answer_is_the_names_that_reach_their_thresholds():
+    task = make_task("multilabel", ("cat", "dog"))
+    decided = task.decide(np.array([[0.4, 0.4], [0.2, 0.9], [0.1, 0.1]], np.float32), (0.3, 0.5))
+    assert task.names(decided).tolist() == [("cat",), ("dog",), ()]
+
+
+def test_hierarchical_f1_counts_ancestors():
+    """Boot taken for sandal: of {clothing, shoes, boot} two are right. Worked out by hand after Kiritchenko et al., 2006."""
+    task = make_task("hierarchical", CLOTHES)
+    precision, recall, f1 = task.precision_recall_f1(np.array([0, 2]), np.array([1, 3]))
+    assert precision == pytest.approx(2 / 4), "found: clothing, shoes, sandal, and bag; two are right"
+    assert recall == pytest.approx(2 / 5), "true: clothing, shoes, boot, and clothing, shirt"
+    assert f1 == pytest.approx(2 * 0.5 * 0.4 / 0.9)
+    everything = np.arange(4)
+    assert task.precision_recall_f1(everything, everything) == (1.0, 1.0, 1.0)
+
+
+def test_levels_name_the_ancestors_and_a_short_path_stands_for_itself():
+    task = make_task("hierarchical", CLOTHES)
+    assert task.levels == (
+        ("clothing", "bag"),
+        ("clothing/shoes", "clothing/shirt", "bag"),
+        ("clothing/shoes/boot", "clothing/shoes/sandal", "clothing/shirt", "bag"),
+    )
+    assert task.at_level(0).tolist() == [0, 0, 0, 1]
+
+
+def test_a_mistake_within_the_parent_costs_less_than_one_across_it():
+    task = make_task("hierarchical", CLOTHES)
+    boot = np.array([0])
+    sandal, bag = (np.eye(4, dtype=np.float32)[[k]] * 5 for k in (1, 3))
+    assert evaluate(task, "cross_entropy", boot, sandal) < evaluate(task, "cross_entropy", boot, bag)
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (CLOTHES, True),
+        (("a/1", "a/2"), True),
+        (("N/A", "yes", "no"), False),
+        (("black/white", "red/green"), False),
+        (("a/", "a/b"), False),
+        (("cat", "dog"), False),
+    ],
+)
+def test_class_names_look_hierarchical_when_they_share_parents(names, expected):
+    assert looks_hierarchical(names) is expected
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_balancing_weights_give_every_class_the_same_say(kind):
+    labels = np.array([0] * 90 + [1] * 10)
+    shown = np.eye(2, dtype=np.uint8)[labels] if kind == "multilabel" else labels
+    weights = make_task(kind, ("a", "b")).balance(shown)
+    assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum(), rel=1e-5)
+    assert weights.mean() == pytest.approx(1.0, rel=1e-5)
+    assert make_task(kind, ("a", "b")).imbalance(shown) == 9.0
