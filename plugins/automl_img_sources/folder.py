@@ -37,7 +37,9 @@ EXTENSIONS = frozenset(
         ".webp",
     ]
 )
+NESTED = ("auto", "hierarchy", "class")
 VALIDATION_NAMES = ("val", "valid", "validation")
+Inside = dict[str, list[Path]]
 LAYOUT = "Put the images of each class into a folder of their own: PATH/cat/1.jpg, PATH/dog/2.jpg, ..."
 
 
@@ -46,7 +48,6 @@ class _Findings:
     """What was met on the way and is worth a note."""
 
     skipped: Counter[str] = field(default_factory=Counter)
-    nested: int = 0
     loops: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
@@ -55,8 +56,6 @@ class _Findings:
         notes = [f"The folder {name} holds no image: the class is left out." for name in self.empty]
         notes += [f"The link {name} leads back to a folder above it and was not followed." for name in self.loops]
         notes += [f"{name} was not used: beside train/, only validation/ and test/ count." for name in self.unused]
-        if self.nested:
-            notes.append(f"{self.nested:,} images lie deeper than their class folder; they count for that class.")
         if self.skipped:
             endings = ", ".join(f"{ending or 'none'} ({count:,})" for ending, count in self.skipped.most_common(5))
             notes.append(f"{self.skipped.total():,} files that are no images by their ending were skipped: {endings}.")
@@ -66,11 +65,15 @@ class _Findings:
 class Folder(DataSource):
     """Image files in one sub-folder for each class, if wanted below train/, validation/ and test/.
 
-    The sub-folder's name is the class's. Hidden files are skipped; folders inside a class folder belong to the class. Split folders
+    The sub-folder's name is the class's. Folders inside class folders make a hierarchy, clothing/shoes/boot, unless their names come
+    again in other classes, as those of years or cameras do: then they belong to the class. Hidden files are skipped. Split folders
     count only where there is a ``train``; ``val`` and ``valid`` are other names of ``validation``.
     """
 
     name = "folder"
+    options = {
+        "nested": 'What folders inside class folders are: "hierarchy": classes of their own; "class": part of it; "auto": see the names.'
+    }
 
     def accepts(self, path: Path) -> bool:
         """Whether ``path`` is a folder."""
@@ -87,18 +90,23 @@ class Folder(DataSource):
         if not path.is_dir():
             problem = "this is a file, not a folder" if path.exists() else "there is no such folder"
             raise DataError(problem, where=str(path))
+        nested = options.get("nested", "auto")
+        if nested not in NESTED:
+            raise DataError("unknown value", where="data.options.nested", found=nested, allowed=NESTED)
         findings = _Findings()
         folders = _split_folders(path, findings)
-        train = _classes(folders["train"], findings)
-        _refuse_unless_classes(folders["train"], train)
-        names = tuple(train)
-        splits = {"train": _split(train, names)}
-        for split in (split for split in folders if split != "train"):
-            splits[split] = _split(
-                _known_only(_classes(folders[split], findings, keep_empty=True), names, folders[split]), names
-            )
-        found = {split: images for split, images in splits.items() if len(images)}
-        return ImageDataset(path.name or str(path), names, notes=findings.notes(), **found)
+        found = {split: _classes(folder, findings, keep_empty=split != "train") for split, folder in folders.items()}
+        _refuse_unless_classes(folders["train"], found["train"])
+        nested, notes = _meaning(nested, found["train"])
+        classes = {split: _named(inside, by_path=nested == "hierarchy") for split, inside in found.items()}
+        names = tuple(classes["train"])
+        splits = {
+            split: _split(_known_only(files, names, folders[split]), names)
+            for split, files in classes.items()
+            if any(files.values())
+        }
+        task = "hierarchical" if nested == "hierarchy" else "auto"
+        return ImageDataset(path.name or str(path), names, notes=(*notes, *findings.notes()), task=task, **splits)
 
 
 def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
@@ -119,9 +127,9 @@ def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
     return folders
 
 
-def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> dict[str, list[Path]]:
-    """Return class name → its files, both sorted."""
-    classes: dict[str, list[Path]] = {}
+def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> dict[str, Inside]:
+    """Return class folder → folder inside it → its files; all sorted."""
+    classes: dict[str, Inside] = {}
     for entry in _visible(folder):
         if not _is_folder(entry):
             findings.skipped[Path(entry.name).suffix.lower()] += 1
@@ -131,15 +139,49 @@ def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> 
             raise DataError(
                 "two folders have the same name but for the way its letters are encoded", where=str(folder), found=name
             )
-        files = list(_images(folder / entry.name, findings))
-        if files or keep_empty:
-            classes[name] = files
+        inside: Inside = {}
+        for place, path in _images(folder / entry.name, findings):
+            inside.setdefault(place, []).append(path)
+        if inside or keep_empty:
+            classes[name] = inside
         else:
             findings.empty.append(str(Path(folder.name, entry.name)))
     return dict(sorted(classes.items()))
 
 
-def _images(folder: Path, findings: _Findings, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+def _meaning(nested: str, classes: Mapping[str, Inside]) -> tuple[str, list[str]]:
+    """Return whether nested folders make a "hierarchy" or belong to their "class", and a note if there are any."""
+    below = [place for inside in classes.values() for place in inside if place]
+    deeper = sum(len(files) for inside in classes.values() for place, files in inside.items() if place)
+    if not below:
+        return "class", []
+    if nested == "auto":
+        nested = "hierarchy" if len(set(below)) == len(below) and len(below) > 1 else "class"
+    if nested == "hierarchy":
+        return nested, [
+            'Folders inside class folders are classes of their own; data.options.nested = "class" changes that.'
+        ]
+    return nested, [
+        f'{deeper:,} images lie deeper than their class folder; they count for that class. data.options.nested = "hierarchy" '
+        "changes that."
+    ]
+
+
+def _named(classes: Mapping[str, Inside], *, by_path: bool) -> dict[str, list[Path]]:
+    """Return class name → its files; the name is the class folder's, or the path from it down."""
+    named: dict[str, list[Path]] = {}
+    for name, inside in classes.items():
+        if not inside:
+            named[name] = []
+        for place, files in inside.items():
+            named.setdefault(f"{name}/{place}" if by_path and place else name, []).extend(files)
+    return {name: sorted(named[name]) for name in sorted(named)}
+
+
+def _images(
+    folder: Path, findings: _Findings, place: str = "", above: tuple[tuple[int, int], ...] = ()
+) -> Iterator[tuple[str, Path]]:
+    """Yield each image file with the path of its folder below the class folder."""
     status = folder.stat()
     here = (status.st_dev, status.st_ino)
     if here in above:
@@ -148,10 +190,10 @@ def _images(folder: Path, findings: _Findings, above: tuple[tuple[int, int], ...
     for entry in _visible(folder):
         path = folder / entry.name
         if _is_folder(entry):
-            yield from _images(path, findings, (*above, here))
+            name = unicodedata.normalize("NFC", entry.name)
+            yield from _images(path, findings, f"{place}/{name}" if place else name, (*above, here))
         elif path.suffix.lower() in EXTENSIONS:
-            findings.nested += bool(above)
-            yield path
+            yield place, path
         else:
             findings.skipped[path.suffix.lower()] += 1
 
@@ -172,7 +214,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _refuse_unless_classes(folder: Path, classes: Mapping[str, list[Path]]) -> None:
+def _refuse_unless_classes(folder: Path, classes: Mapping[str, Inside]) -> None:
     if not classes:
         loose = any(Path(entry.name).suffix.lower() in EXTENSIONS for entry in _visible(folder))
         problem = "the images do not lie in class folders" if loose else "there are no images in class folders"

@@ -66,10 +66,32 @@ def test_an_empty_class_folder_is_left_out_with_a_note(tmp_path):
     assert "holds no image: the class is left out" in dataset.notes[0]
 
 
-def test_deeper_images_belong_to_their_class_with_a_note(tmp_path):
-    dataset = load(write(tmp_path, "a/2020/may/1.png", "a/2.png", "b/1.png"))
-    assert dataset.train.labels.tolist() == [0, 0, 1]
-    assert dataset.notes == ("1 images lie deeper than their class folder; they count for that class.",)
+def test_folders_inside_class_folders_make_a_hierarchy(tmp_path):
+    dataset = load(write(tmp_path, "clothing/shoes/boot/1.png", "clothing/shirt/1.png", "bag/1.png", "clothing/2.png"))
+    assert dataset.class_names == ("bag", "clothing", "clothing/shirt", "clothing/shoes/boot")
+    assert dataset.task == "hierarchical"
+    assert "classes of their own" in dataset.notes[0]
+    assert relative(dataset.train, tmp_path)[dataset.train.labels.tolist().index(3)] == "clothing/shoes/boot/1.png"
+
+
+def test_inner_folders_whose_names_come_again_belong_to_the_class(tmp_path):
+    dataset = load(write(tmp_path, "a/2020/1.png", "a/2021/1.png", "b/2020/1.png"))
+    assert dataset.class_names == ("a", "b") and dataset.task == "auto"
+    assert dataset.notes[0].startswith("3 images lie deeper than their class folder; they count for that class.")
+
+
+@pytest.mark.parametrize(("nested", "classes"), [("hierarchy", ("a/2020", "b/2020")), ("class", ("a", "b"))])
+def test_what_nested_folders_are_can_be_said(tmp_path, nested, classes):
+    write(tmp_path, "train/a/2020/1.png", "train/b/2020/1.png", "test/a/2020/2.png")
+    dataset = Folder().load(tmp_path, {"nested": nested})
+    assert dataset.class_names == classes and dataset.test.labels.tolist() == [0]
+
+
+def test_an_unknown_meaning_of_nested_folders_is_refused(tmp_path):
+    with pytest.raises(
+        DataError, match=r"data\.options\.nested: unknown value; found 'tree'; allowed: auto, hierarchy, class"
+    ):
+        Folder().load(write(tmp_path, "a/1.png"), {"nested": "tree"})
 
 
 def test_a_link_that_leads_back_is_not_followed(tmp_path):
