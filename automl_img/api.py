@@ -205,7 +205,7 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
             hint="Set data.test in the recipe to keep some for the test.",
         )
     predictor = Predictor(run_dir)
-    probabilities = predictor.predict_proba(store.images[indices])
+    probabilities = predictor.predict_proba_prepared(store.images, indices)
     return task_metrics(predictor.task, store.labels[indices], probabilities, predictor.card.thresholds)
 
 

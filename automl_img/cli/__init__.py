@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from automl_img.cli import evaluate, init, leaderboard, plugins, predict, recipe, search
+from automl_img.cli import cache, evaluate, init, leaderboard, plugins, predict, recipe, search
 from automl_img.errors import AutoMLImageError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("init")(init.init)
+app.command("cache")(cache.cache)
 app.add_typer(recipe.app, name="recipe")
 
 

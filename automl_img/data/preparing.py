@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.data.images import conform, decode
+from automl_img.data.streaming import cores
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split
 from automl_img.tasks import make_task
 
+PATHS_FILE = "files.json"  # in the place of IMAGES_FILE where images are streamed
 IMAGES_FILE, LABELS_FILE, GROUPS_FILE, FACTS_FILE = "images.npy", "labels.npy", "groups.npy", "store.json"
 FILES_AT_A_TIME = 32
 ARRAYS_AT_A_TIME = 2048
@@ -38,6 +40,7 @@ class StoreWriter:
         identity: The store's fingerprint.
         progress: Told the images done and the images in all, or None.
         max_unreadable: Share of the images that may be set aside.
+        streamed: Whether the images, which are files, stay where they are and are only seen to be readable.
     """
 
     dataset: ImageDataset
@@ -47,10 +50,11 @@ class StoreWriter:
     identity: str
     progress: Progress | None = None
     max_unreadable: float = 0.05
+    streamed: bool = False
     _broken: dict[int, tuple[str, str]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Write the store's three files into ``folder``.
+        """Write the store's files into ``folder``.
 
         Raises:
             DataError: Too many files cannot be read, or all of one class.
@@ -58,16 +62,27 @@ class StoreWriter:
         splits = [split for split in self._splits() if split is not None]
         labels = np.concatenate([np.asarray(split.labels) for split in splits])
         groups = _group_numbers(splits)
-        images = _new_array(folder / IMAGES_FILE, (len(labels), self.height, self.width, self.channels))
+        shape = (len(labels), self.height, self.width, self.channels)
+        images = None if self.streamed else _new_array(folder / IMAGES_FILE, shape)
         first = 0
         with ThreadPoolExecutor(max_workers=cores()) as threads:
             for split in splits:
                 self._fill(images, first, split, threads, len(labels))
                 first += len(split)
         given = [0 if split is None else len(split) for split in self._splits()]
+        kept = np.ones(len(labels), bool)
         if self._broken:
-            images, labels, groups, given = self._without_broken(folder, images, labels, groups, given)
-        images.flush()
+            kept[list(self._broken)] = False
+            self._refuse_emptied(labels, kept, given[0])
+            bounds = np.cumsum([0, *given])
+            given = [int(kept[start:stop].sum()) for start, stop in itertools.pairwise(bounds)]
+            labels, groups = labels[kept], None if groups is None else groups[kept]
+        if images is None:
+            paths = [os.fsdecode(path) for split in splits for path in split.images]
+            left = [path for path, there in zip(paths, kept, strict=True) if there]
+            (folder / PATHS_FILE).write_text(json.dumps(left), encoding="utf-8", errors="surrogateescape")
+        else:
+            _packed(folder, images, kept).flush()
         np.save(folder / LABELS_FILE, labels)
         if groups is not None:
             np.save(folder / GROUPS_FILE, groups)
@@ -89,18 +104,19 @@ class StoreWriter:
     def _splits(self) -> tuple[Split | None, Split | None, Split | None]:
         return (self.dataset.train, self.dataset.validation, self.dataset.test)
 
-    def _fill(
-        self, images: npt.NDArray[np.uint8], first: int, split: Split, threads: ThreadPoolExecutor, total: int
-    ) -> None:
-        """Put the images of ``split`` at ``first`` and after."""
+    def _fill(self, images: Pixels | None, first: int, split: Split, threads: ThreadPoolExecutor, total: int) -> None:
+        """Put the images of ``split`` at ``first`` and after; without ``images``, see only that they can be read."""
         source = split.images
         step = ARRAYS_AT_A_TIME if isinstance(source, np.ndarray) else FILES_AT_A_TIME
 
         def work(start: int) -> tuple[int, dict[int, tuple[str, str]]]:
             stop = min(start + step, len(split))
-            target = images[first + start : first + stop]
+            target = None if images is None else images[first + start : first + stop]
             if isinstance(source, np.ndarray):
-                target[:] = conform(source[start:stop], height=self.height, width=self.width, channels=self.channels)
+                if target is not None:
+                    target[:] = conform(
+                        source[start:stop], height=self.height, width=self.width, channels=self.channels
+                    )
                 return stop - start, {}
             broken = self._decode_into(target, source[start:stop])
             return stop - start, {first + start + place: reason for place, reason in broken}
@@ -114,35 +130,15 @@ class StoreWriter:
                 self.progress(done, total)
 
     def _decode_into(
-        self, target: npt.NDArray[np.uint8], paths: Sequence[Path]
+        self, target: npt.NDArray[np.uint8] | None, paths: Sequence[Path]
     ) -> Iterator[tuple[int, tuple[str, str]]]:
         for place, path in enumerate(paths):
             try:
-                target[place] = decode(path, channels=self.channels, size=(self.height, self.width))
+                pixels = decode(path, channels=self.channels, size=(self.height, self.width))
+                if target is not None:
+                    target[place] = pixels
             except DataError as error:
                 yield place, (str(path), error.problem)
-
-    def _without_broken(
-        self,
-        folder: Path,
-        images: Pixels,
-        labels: npt.NDArray[Any],
-        groups: npt.NDArray[np.int64] | None,
-        given: list[int],
-    ) -> tuple[Pixels, npt.NDArray[Any], npt.NDArray[np.int64] | None, list[int]]:
-        """Close the gaps that unreadable files left."""
-        kept = np.ones(len(labels), bool)
-        kept[list(self._broken)] = False
-        self._refuse_emptied(labels, kept, given[0])
-        packed = _new_array(folder / "packed.npy", (int(kept.sum()), *images.shape[1:]))
-        places = np.flatnonzero(kept)
-        for start in range(0, len(places), ARRAYS_AT_A_TIME):
-            chosen = places[start : start + ARRAYS_AT_A_TIME]
-            packed[start : start + len(chosen)] = images[chosen]
-        (folder / "packed.npy").replace(folder / IMAGES_FILE)
-        bounds = np.cumsum([0, *given])
-        left = [int(kept[start:stop].sum()) for start, stop in itertools.pairwise(bounds)]
-        return packed, labels[kept], None if groups is None else groups[kept], left
 
     def _refuse_emptied(self, labels: npt.NDArray[Any], kept: npt.NDArray[np.bool_], training: int) -> None:
         task = make_task(self.dataset.task, self.dataset.class_names)
@@ -165,9 +161,17 @@ def _group_numbers(splits: Sequence[Split]) -> npt.NDArray[np.int64] | None:
     )
 
 
-def cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _packed(folder: Path, images: Pixels, kept: npt.NDArray[np.bool_]) -> Pixels:
+    """Close the gaps that unreadable files left."""
+    if kept.all():
+        return images
+    packed = _new_array(folder / "packed.npy", (int(kept.sum()), *images.shape[1:]))
+    places = np.flatnonzero(kept)
+    for start in range(0, len(places), ARRAYS_AT_A_TIME):
+        chosen = places[start : start + ARRAYS_AT_A_TIME]
+        packed[start : start + len(chosen)] = images[chosen]
+    (folder / "packed.npy").replace(folder / IMAGES_FILE)
+    return packed
 
 
 def refuse_unreadable(set_aside: SetAside, total: int, limit: float, where: str) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import math
+import os
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,22 +22,28 @@ from automl_img.data.preparing import (
     GROUPS_FILE,
     IMAGES_FILE,
     LABELS_FILE,
+    PATHS_FILE,
     StoreWriter,
     refuse_unreadable,
 )
+from automl_img.data.streaming import StreamedImages
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, ImageTraits
 from automl_img.tasks import Task, make_task
+
+DISK_SHARE = 0.9  # of the free disk that prepared images may take
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedStore:
     """Prepared images in a folder: made by :meth:`prepare`, opened again by :meth:`open`. Pickled, it is its folder's name.
 
+    Where the images would take more room than they may, they stay in their files, see :class:`StreamedImages`.
+
     Attributes:
         folder: Where it lies.
-        images: uint8, shape (n, height, width, channels), memory-mapped: training images first, then given validation images, then
-            given test images.
+        images: uint8, shape (n, height, width, channels), memory-mapped or streamed, read by ``images[positions]``: training images
+            first, then given validation images, then given test images.
         labels: int64, shape (n,), or for the multilabel task uint8, shape (n, classes), in the same order.
         name: Name of the data set.
         class_names: One name for each class.
@@ -46,7 +56,7 @@ class PreparedStore:
     """
 
     folder: Path
-    images: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8] | StreamedImages
     labels: npt.NDArray[Any]
     name: str
     class_names: tuple[str, ...]
@@ -68,6 +78,7 @@ class PreparedStore:
         cache_dir: Path | None = None,
         progress: Callable[[int, int], None] | None = None,
         max_unreadable: float = 0.05,
+        limit_bytes: float = math.inf,
     ) -> PreparedStore:
         """Decode and resize the images, or open the store that an earlier call left in the cache.
 
@@ -78,22 +89,27 @@ class PreparedStore:
             cache_dir: Where stores lie; None: AUTOML_IMG_CACHE if that is set, else the user's cache folder.
             progress: Called with the images done and the images in all; not called if the store is there already.
             max_unreadable: Share of the files that may be unreadable; they are set aside.
+            limit_bytes: Files whose images would take more room than this, or than the disk has, stay where they are.
 
         Raises:
             DataError: Too many files cannot be read, all of a class cannot, or the cache cannot be written.
         """
+        stores = cache_folder(cache_dir) / "stores"
+        streamed = _is_streamed(dataset, height * width * channels, stores, limit_bytes)
         identity = fingerprint(dataset, height=height, width=width, channels=channels)
-        folder = cache_folder(cache_dir) / "stores" / identity[:24]
+        folder = stores / f"{identity[:24]}{'-streamed' if streamed else ''}"
         if folder.exists():
             try:
                 store = cls.open(folder)
             except DataError:
                 discard(folder)  # something was deleted or cut off since; the images are prepared anew
             else:
+                with contextlib.suppress(OSError):
+                    os.utime(folder)  # says that it is still of use
                 total = len(store.labels) + len(store.set_aside)
                 refuse_unreadable(store.set_aside, total, max_unreadable, store.name)
                 return store
-        writer = StoreWriter(dataset, height, width, channels, identity, progress, max_unreadable)
+        writer = StoreWriter(dataset, height, width, channels, identity, progress, max_unreadable, streamed)
         with completed(folder) as unfinished:
             writer.write(unfinished)
         return cls.open(folder)
@@ -107,7 +123,7 @@ class PreparedStore:
         """
         try:
             facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-            images = np.load(folder / IMAGES_FILE, mmap_mode="r")
+            images = _open_images(folder, facts)
             labels = np.load(folder / LABELS_FILE)
             training, validation, test = facts["given"]
             if not len(images) == len(labels) == training + validation + test:
@@ -164,3 +180,21 @@ class PreparedStore:
         mean = share @ values
         deviation = np.sqrt(np.maximum(share @ values**2 - mean**2, 0))
         return tuple(map(float, mean)), tuple(float(max(1.0, value)) for value in deviation)
+
+
+def _is_streamed(dataset: ImageDataset, image_bytes: int, stores: Path, limit_bytes: float) -> bool:
+    splits = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
+    if any(isinstance(split.images, np.ndarray) for split in splits):
+        return False
+    room = stores
+    while not room.exists():
+        room = room.parent
+    return sum(map(len, splits)) * image_bytes > min(limit_bytes, DISK_SHARE * shutil.disk_usage(room).free)
+
+
+def _open_images(folder: Path, facts: Mapping[str, Any]) -> npt.NDArray[np.uint8] | StreamedImages:
+    if (folder / PATHS_FILE).is_file():
+        text = (folder / PATHS_FILE).read_text(encoding="utf-8", errors="surrogateescape")
+        return StreamedImages(json.loads(text), facts["height"], facts["width"], facts["channels"])
+    images: npt.NDArray[np.uint8] = np.load(folder / IMAGES_FILE, mmap_mode="r")
+    return images

@@ -9,7 +9,6 @@ from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
 from automl_img.evaluation.metrics import task_metrics
 from automl_img.evaluation.model_file import ModelCard, Winner, library_versions, write_model
-from automl_img.evaluation.predictor import mirrored_logits
 from automl_img.plugin import PluginRegistry
 from automl_img.training.artifacts import sha256_of
 from automl_img.training.network import build_network
@@ -28,17 +27,15 @@ def finalise(
     network.load_weights(winner.weights)
     scorer = Scorer(network)
     truth = store.labels[splits.validation]
-    images = store.images[splits.validation]
-    plain = scorer.logits(images)
-    both = mirrored_logits(scorer, images)
+    plain = scorer.logits(store.images, splits.validation)
+    both = scorer.logits(store.images, splits.validation, mirrored=True)
     task = store.task
     mirrored = task.score(truth, both).f1 > task.score(truth, plain).f1
     probabilities = task.probabilities(both if mirrored else plain)
     thresholds = task.thresholds(truth, probabilities)
     figures = {"validation": task_metrics(task, truth, probabilities, thresholds)}
     if len(splits.test):
-        images = store.images[splits.test]
-        logits = mirrored_logits(scorer, images) if mirrored else scorer.logits(images)
+        logits = scorer.logits(store.images, splits.test, mirrored=mirrored)
         figures["test"] = task_metrics(task, store.labels[splits.test], task.probabilities(logits), thresholds)
     card = ModelCard(
         plan=winner.plan,

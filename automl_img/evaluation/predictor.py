@@ -146,15 +146,21 @@ class Predictor:
             keras.config.set_dtype_policy(policy)
         return network
 
-    def predict_proba_prepared(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the probability of each class for images that :meth:`prepare` gave; shape (n, classes), float32."""
+    def predict_proba_prepared(
+        self, images: Any, indices: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the probability of each class for images that :meth:`prepare` gave; shape (n, classes), float32.
+
+        Args:
+            images: uint8, shape (n, height, width, channels) as the network gets them, read a batch at a time.
+            indices: Which of them; None: all.
+        """
         if self._scorer is None:
             network = self._network()
             from automl_img.training.scoring import Scorer
 
             self._scorer = Scorer(network)
-        scorer = self._scorer
-        return self.task.probabilities(mirrored_logits(scorer, images) if self.card.mirrored else scorer.logits(images))
+        return self.task.probabilities(self._scorer.logits(images, indices, mirrored=self.card.mirrored))
 
     def __repr__(self) -> str:
         image = self.card.plan.image
@@ -162,12 +168,6 @@ class Predictor:
             f"<Predictor {self.card.plan.values['architecture']}: {image.height}×{image.width}×{image.channels} images, "
             f"{len(self.class_names)} classes>"
         )
-
-
-def mirrored_logits(scorer: Any, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return the mean of the logits of images and of their mirror images."""
-    mean: npt.NDArray[np.float32] = (scorer.logits(images) + scorer.logits(images[:, :, ::-1])) / 2
-    return mean
 
 
 def _model_folder(folder: Path) -> Path:

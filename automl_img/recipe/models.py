@@ -44,6 +44,11 @@ class DataSettings(Settings):
     max_unreadable: float = Field(
         0.05, ge=0, le=1, description="Share of unreadable files above which the search stops."
     )
+    store_gb: float = Field(
+        50.0,
+        ge=0,
+        description="Gigabytes of prepared images in the cache, above which files are decoded anew each time they are read.",
+    )
     options: dict[str, SourceOption] = Field(default_factory=dict, description="Settings of the source plugin.")
 
     @model_validator(mode="after")

@@ -117,6 +117,7 @@ def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int,
         channels=channels,
         progress=progress,
         max_unreadable=recipe.data.max_unreadable,
+        limit_bytes=recipe.data.store_gb * 1e9,
     )
     splits = make_splits(
         store.labels,

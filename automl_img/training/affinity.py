@@ -13,7 +13,7 @@ from automl_img.plugin import ImageTraits, PluginRegistry, Space
 from automl_img.tasks import Task
 from automl_img.training.scoring import Scorer
 
-SAMPLE = 2000  # images
+AT_ONCE = 256  # images that are changed at once
 
 
 def measure_affinity(
@@ -36,15 +36,13 @@ def measure_affinity(
         names: Augmentation plugins; those that mix labels have no affinity and are left out.
         registry: Where they are.
         scorer: A trained network.
-        images: Validation images, uint8, shape (n, height, width, channels); a seeded sample of them is used.
+        images: Validation images, or a sample of them, uint8, shape (n, height, width, channels).
         labels: Their labels.
         image: Traits of the images.
         task: What the labels mean.
-        seed: Seed of the sample and of the augmentations.
+        seed: Seed of the augmentations.
     """
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(labels))[:SAMPLE])
-    sample, truth = images[chosen], labels[chosen]
-    plain = task.score(truth, scorer.logits(sample)).f1
+    plain = task.score(labels, scorer.logits(images)).f1
     affinities: dict[str, float] = {}
     for name in names:
         plugin = registry.get("augmentation", name)
@@ -52,14 +50,16 @@ def measure_affinity(
             continue
         hp = Space()
         plugin.space(hp, image)
-        changed = _changed(sample, plugin.layers(hp.defaults(), image, seed))
-        affinities[name] = round(task.score(truth, scorer.logits(changed)).f1 / plain, 4)
+        changed = _changed(images, plugin.layers(hp.defaults(), image, seed))
+        affinities[name] = round(task.score(labels, scorer.logits(changed)).f1 / plain, 4)
     return affinities
 
 
-def _changed(images: npt.NDArray[np.uint8], layers: Sequence[object]) -> npt.NDArray[np.uint8]:
-    batch = tf.cast(images, tf.float32)
-    for layer in layers:
-        batch = layer(batch, training=True)  # type: ignore[operator]
-    rounded: npt.NDArray[np.uint8] = np.clip(np.rint(tf.cast(batch, tf.float32).numpy()), 0, 255).astype(np.uint8)
-    return rounded
+def _changed(images: npt.NDArray[np.uint8], layers: Sequence[Any]) -> npt.NDArray[np.uint8]:
+    changed = np.empty_like(images)
+    for start in range(0, len(images), AT_ONCE):
+        batch = tf.cast(images[start : start + AT_ONCE], tf.float32)
+        for layer in layers:
+            batch = layer(batch, training=True)
+        changed[start : start + AT_ONCE] = np.clip(np.rint(tf.cast(batch, tf.float32).numpy()), 0, 255)
+    return changed

@@ -89,7 +89,7 @@ class Evaluation(keras.callbacks.Callback):
         *,
         scorer: Scorer,
         network: Any,
-        images: npt.NDArray[np.uint8],
+        images: Any,
         labels: npt.NDArray[Any],
         indices: npt.NDArray[np.int64],
         task: Task,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -9,36 +10,49 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+VALUES_AT_ONCE = 6_000_000  # pixels' channels in one call: what a network makes of them takes many times the memory
+SMALLEST_BATCH, LARGEST_BATCH = 16, 500
+
 
 class Scorer:
     """Computes logits in batches, compiled once.
 
     Args:
         network: From float images (batch, height, width, channels), 0 to 255, to logits (batch, classes).
-        batch_size: Images in one call.
+        batch_size: Images in one call; by their size unless given.
     """
 
-    def __init__(self, network: Any, batch_size: int = 500) -> None:
-        self._batch_size = batch_size
+    def __init__(self, network: Any, batch_size: int | None = None) -> None:
         shape = tuple(network.inputs[0].shape[1:])
+        self._batch_size = batch_size or max(SMALLEST_BATCH, min(LARGEST_BATCH, VALUES_AT_ONCE // math.prod(shape)))
         signature = [tf.TensorSpec((None, *shape), tf.uint8)]
         self._forward = tf.function(
             lambda images: network(tf.cast(images, tf.float32), training=False), input_signature=signature
         )
 
     def logits(
-        self, images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64] | None = None
+        self, images: Any, indices: npt.NDArray[np.int64] | None = None, *, mirrored: bool = False
     ) -> npt.NDArray[np.float32]:
-        """Return the logits of ``images``, or of those at ``indices``; shape (n, classes), float32."""
+        """Return the logits of ``images``, or of those at ``indices``; shape (n, classes), float32.
+
+        Args:
+            images: uint8, shape (n, height, width, channels), read a batch at a time.
+            indices: Which of them; None: all.
+            mirrored: Whether to take the mean over each image and its mirror image.
+        """
         n = len(images) if indices is None else len(indices)
         parts = []
         for start in range(0, n, self._batch_size):
             span = slice(start, start + self._batch_size)
-            batch = images[span] if indices is None else images[indices[span]]
-            parts.append(self._forward(tf.constant(np.ascontiguousarray(batch))).numpy())
+            batch = np.asarray(images[span] if indices is None else images[indices[span]])
+            answer = self._answer(batch)
+            parts.append((answer + self._answer(batch[:, :, ::-1])) / 2 if mirrored else answer)
         return np.concatenate(parts).astype(np.float32)
 
-    def time_pass(self, images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64]) -> float:
+    def _answer(self, batch: npt.NDArray[np.uint8]) -> Any:
+        return self._forward(tf.constant(np.ascontiguousarray(batch))).numpy()
+
+    def time_pass(self, images: Any, indices: npt.NDArray[np.int64]) -> float:
         """Compile, and return the seconds that one pass over ``indices`` will take, from one timed batch."""
         first = indices[: self._batch_size]
         self.logits(images, first)

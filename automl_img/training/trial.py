@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from automl_img.data.splits import SplitIndices
@@ -32,6 +33,7 @@ from automl_img.training.trainee import Augment, Trainee
 EXECUTION_SECONDS = 0.3  # of one call of the training function: short against a deadline, long against its overhead
 EVALUATION_SHARE = 0.05  # of the training time that measuring the validation split may take
 SAVE_EVERY = 10.0  # seconds between two writes of better weights while training goes on
+AFFINITY_SAMPLE = 2000  # validation images
 CLOSING_SECONDS = 1.0  # for writing the weights and the result
 
 
@@ -175,9 +177,16 @@ class _Training:
 
     def _affinity(self) -> dict[str, float]:
         store, validation = self.data.store, self.data.splits.validation
-        images, labels = store.images[validation], store.labels[validation]
+        chosen = np.random.default_rng(self.spec.seed).permutation(validation)[:AFFINITY_SAMPLE]
         return measure_affinity(
-            self.spec.probe, self.registry, self.scorer, images, labels, store.traits, self.task, self.spec.seed
+            self.spec.probe,
+            self.registry,
+            self.scorer,
+            store.images[np.sort(chosen)],
+            store.labels[np.sort(chosen)],
+            store.traits,
+            self.task,
+            self.spec.seed,
         )
 
     def _summary(self, sha256: str, affinity: dict[str, float]) -> TrialResult:

@@ -238,3 +238,14 @@ def test_ctrl_c_ends_the_search_in_good_order_with_exit_code_130(tmp_path):
     assert ended["interrupted"] is True
     assert (tmp_path / "run" / "model" / "model.json").is_file()
     assert "Stopping in good order" in search.stderr.read()
+
+
+def test_cache_lists_and_clears_what_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path))
+    assert "holds nothing" in run("cache").stdout
+    (tmp_path / "download").mkdir()
+    (tmp_path / "download" / "a.gz").write_bytes(b"x" * 2_000_000)
+    assert "2.0 MB" in run("cache").stdout
+    assert "holds nothing unused for 3 days" in run("cache", "--days", "3").stdout
+    assert "removed" in run("cache", "--clear").stdout
+    assert list(tmp_path.iterdir()) == []
