@@ -233,7 +233,7 @@ def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, Im
     for source in _registry(overrides).all("source"):
         if source.accepts_object(data):
             recipe = _made_recipe({"name": source.name, "data": {"source": source.name}}, overrides)
-            return recipe, source.convert(data, dict(recipe.data.options))
+            return recipe, source.convert(data, {**recipe.data.options, "task": recipe.data.task})
     raise UsageError(
         "labelled images cannot come from this",
         where="dataset",
@@ -264,7 +264,11 @@ def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
                 {"name": _slug(path.absolute().stem), "data": {"source": source.name, "path": str(path.absolute())}},
                 overrides,
             )
-    raise UsageError("no source can read this", found=name, hint="A folder needs one sub-folder for each class.")
+    raise UsageError(
+        "no source can read this",
+        found=name,
+        hint="A folder needs one sub-folder for each class, a table a first line that names its columns; see automl-img plugins.",
+    )
 
 
 def _registry(overrides: Mapping[str, Any]) -> PluginRegistry:

@@ -13,7 +13,8 @@ import numpy as np
 from automl_img.plugin import ImageDataset, Split
 
 #: Goes up when the same files would be prepared to other pixels.
-FORMAT = 2
+FORMAT = 3
+ARRAYS_AT_A_TIME = 4096
 
 
 def fingerprint(dataset: ImageDataset, *, height: int, width: int, channels: int) -> str:
@@ -50,7 +51,8 @@ def _add_split(digest: Any, split: Split) -> None:
         digest.update(json.dumps(list(split.groups)).encode())
     if isinstance(split.images, np.ndarray):
         digest.update(f"{split.images.dtype}{split.images.shape}".encode())
-        digest.update(np.ascontiguousarray(split.images).reshape(-1).data)
+        for start in range(0, len(split.images), ARRAYS_AT_A_TIME):
+            digest.update(np.ascontiguousarray(split.images[start : start + ARRAYS_AT_A_TIME]).reshape(-1).data)
         return
     for path in split.images:
         digest.update(_file_facts(path))

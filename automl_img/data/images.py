@@ -23,6 +23,7 @@ MAX_PIXELS = 100_000_000
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
 SWAPPING_ORIENTATIONS = frozenset({5, 6, 7, 8})
 EXIF_ORIENTATION = 0x0112
+METADATA = frozenset({"exif", "xmp"})
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,11 @@ def decode(
     """
     with _opened(path, max_pixels) as image:
         if size is not None:
-            longer = 2 * max(size)
+            longer = max(size)
             image.draft(None, (longer, longer))  # JPEG alone: decodes at the smallest scale that is not below this
-        upright = ImageOps.exif_transpose(image)
-        return _pixels(_eight_bits(upright), size, channels)
+        if image.format != "JPEG" or not METADATA.isdisjoint(image.info):  # looking for an orientation takes its time
+            ImageOps.exif_transpose(image, in_place=True)
+        return _pixels(_eight_bits(image), size, channels)
 
 
 def conform(images: npt.NDArray[np.uint8], *, height: int, width: int, channels: int) -> npt.NDArray[np.uint8]:
@@ -166,7 +168,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _pixels(image: Image.Image, size: tuple[int, int] | None, channels: int) -> npt.NDArray[np.uint8]:
-    image = image.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=2.0)
     pixels = np.array(image, np.uint8)

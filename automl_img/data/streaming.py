@@ -47,8 +47,7 @@ class StreamedImages:
         images = np.empty((len(chosen), *self.shape[1:]), np.uint8)
         if self._threads is None:  # made late, so that a forked process has threads of its own
             self._threads = ThreadPoolExecutor(cores())
-        for done in [self._threads.submit(self._decode, images, place, int(at)) for place, at in enumerate(chosen)]:
-            done.result()
+        list(self._threads.map(lambda place: self._decode(images, place, int(chosen[place])), range(len(chosen))))
         return images
 
     def _decode(self, images: npt.NDArray[np.uint8], place: int, at: int) -> None:

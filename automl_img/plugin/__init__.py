@@ -16,13 +16,14 @@ from automl_img.plugin.base import (
 from automl_img.plugin.hookspecs import hookimpl
 from automl_img.plugin.manager import PluginRecord, PluginRegistry, discover
 from automl_img.plugin.oracle import OracleStrategy
-from automl_img.plugin.records import Record, dataset_from_records
+from automl_img.plugin.records import SPLIT_NAMES, Record, dataset_from_records
 from automl_img.plugin.source import DataSource, ImageDataset, Split
 from automl_img.plugin.space import Parameter, Space
 from automl_img.plugin.strategy import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
 
 __all__ = [
     "DONE",
+    "SPLIT_NAMES",
     "WAIT",
     "Architecture",
     "Augmentation",

@@ -74,6 +74,7 @@ def dataset_from_records(
     together, repeated = _by_file(name, records, several=several)
     if not several:
         _refuse_unlabelled(name, together)
+        _refuse_several(name, together, task)
     said = list(notes)
     if repeated:
         said.append(f"{repeated:,} files were listed more than once with the same label; each counts once.")
@@ -125,6 +126,18 @@ def _refuse_unlabelled(name: str, records: Sequence[Record]) -> None:
             where=_place(name, empty[0]),
             hint='Label them or take them out; with data.task = "multilabel" an image may have none.',
         )
+
+
+def _refuse_several(name: str, records: Sequence[Record], task: str) -> None:
+    for record in records:
+        if len(record.labels) > 1:
+            raise DataError(
+                f"{record.path} has several labels",
+                where=_place(name, record),
+                found=_shown(record),
+                allowed=f"one for the task {task}",
+                hint='Set data.task = "multilabel", or leave it out.',
+            )
 
 
 def _split_name(name: str, record: Record) -> str:

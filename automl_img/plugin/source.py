@@ -80,7 +80,8 @@ class DataSource(Plugin):
 
         Args:
             path: The recipe's ``[data] path``, made absolute, or None.
-            options: The recipe's ``[data.options]``; only keys of :attr:`options` arrive here.
+            options: The recipe's ``[data.options]``; only keys of :attr:`options` arrive here, and ``"task"``, the recipe's
+                ``data.task``.
 
         Raises:
             DataError: The images are not there or cannot be used; the message says what to do.

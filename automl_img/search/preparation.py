@@ -97,7 +97,7 @@ def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
     """
     source: DataSource = registry.get("source", recipe.data.source, where="data.source")
     path = None if recipe.data.path is None else Path(recipe.data.path).expanduser().absolute()
-    return source.load(path, dict(recipe.data.options))
+    return source.load(path, {**recipe.data.options, "task": recipe.data.task})
 
 
 def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int, int], None]) -> PreparedData:

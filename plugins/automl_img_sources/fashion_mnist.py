@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from automl_img.plugin import DataError, DataSource, ImageDataset, Split, hookimpl
+from automl_img.plugin import DataError, DataSource, ImageDataset, hookimpl
+from automl_img_sources._idx import read_pair
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -26,7 +22,6 @@ CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
-IDX_UINT8 = 0x08
 
 
 class FashionMNIST(DataSource):
@@ -62,7 +57,10 @@ class FashionMNIST(DataSource):
             DataError: The files are nowhere, or one is damaged.
         """
         folder = self._given(path) if path is not None else self._found() or self._downloaded()
-        train, test = self._split(folder, "train"), self._split(folder, "t10k")
+        train, test = (
+            read_pair(folder / f"{prefix}-images-idx3-ubyte.gz", folder / f"{prefix}-labels-idx1-ubyte.gz")
+            for prefix in ("train", "t10k")
+        )
         return ImageDataset("Fashion-MNIST", CLASS_NAMES, train, test=test, notes=(f"Read from {folder}.",))
 
     def _given(self, path: Path) -> Path:
@@ -99,15 +97,6 @@ class FashionMNIST(DataSource):
                 ) from error
         return folder
 
-    def _split(self, folder: Path, prefix: str) -> Split:
-        images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", dimensions=3)
-        labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", dimensions=1)
-        if len(images) != len(labels):
-            raise DataError(
-                "images and labels differ in number", where=str(folder), found=f"{len(images)}, {len(labels)}"
-            )
-        return Split(images[..., np.newaxis], labels.astype(np.int64))
-
 
 def cache_folder() -> Path:
     """Return where downloaded files are kept."""
@@ -116,29 +105,6 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("automl-img")) / "fashion-mnist"
-
-
-def read_idx(path: Path, *, dimensions: int) -> npt.NDArray[np.uint8]:
-    """Read a gzipped IDX file of unsigned bytes, the format of MNIST: 0, 0, type, dimensions, then each dimension as 4 bytes.
-
-    Raises:
-        DataError: The file is damaged, cut off, or holds something else.
-    """
-    hint = "Delete it and get it anew."
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"the file is damaged or cut off: {error}", where=str(path), hint=hint) from error
-    start = 4 + 4 * dimensions
-    if len(content) < start or content[:4] != bytes((0, 0, IDX_UINT8, dimensions)):
-        raise DataError(f"this is no IDX file of {dimensions} dimensions", where=str(path), hint=hint)
-    shape = tuple(int(side) for side in np.frombuffer(content, ">u4", dimensions, 4))
-    expected = start + int(np.prod(shape, dtype=np.int64))
-    if len(content) != expected:
-        raise DataError(
-            "the file has the wrong length", where=str(path), found=len(content), allowed=expected, hint=hint
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 @hookimpl

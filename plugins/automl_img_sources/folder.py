@@ -76,8 +76,11 @@ class Folder(DataSource):
     }
 
     def accepts(self, path: Path) -> bool:
-        """Whether ``path`` is a folder."""
-        return path.is_dir()
+        """Whether ``path`` is a folder with folders or images in it, or an empty one; files of other kinds alone are another source's."""
+        entries = _visible(path) if path.is_dir() else None
+        return entries is not None and (
+            not entries or any(_is_folder(entry) or Path(entry.name).suffix.lower() in EXTENSIONS for entry in entries)
+        )
 
     def load(self, path: Path | None, options: Mapping[str, Any]) -> ImageDataset:
         """Return the files below ``path``, sorted by class and name.

@@ -66,3 +66,15 @@ def test_what_cannot_be_used_is_one_clear_error(records, parts):
     message = str(caught.value)
     assert all(part in message for part in parts), message
     assert "\n" not in message
+
+
+def test_several_labels_are_refused_where_the_task_takes_one():
+    with pytest.raises(
+        DataError, match=r"row 2: 1\.png has several labels; found 'a, b'; allowed: one for the task multiclass"
+    ):
+        made(record("1.png", "a", "b", where="row 2"), record("2.png", "a"), task="multiclass")
+
+
+def test_the_task_that_was_asked_for_lets_a_file_have_the_labels_of_all_its_records():
+    dataset = made(record("1.png", "a"), record("1.png", "b"), record("2.png", "a"), task="multilabel")
+    assert dataset.train.labels == [("a", "b"), ("a",)]

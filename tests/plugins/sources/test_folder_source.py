@@ -145,6 +145,14 @@ def test_only_folders_are_accepted(tmp_path):
     assert not Folder().accepts(tmp_path / "none")
 
 
+def test_a_folder_of_other_files_alone_is_left_to_other_sources(tmp_path):
+    assert Folder().accepts(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte").touch()
+    assert not Folder().accepts(tmp_path)
+    write(tmp_path, "1.png")
+    assert Folder().accepts(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
