@@ -6,7 +6,7 @@ usage: python benchmarks/pipeline.py speed [--files 2000] [--photo 500x375]
 speed: images per second, side by side on the same JPEG files: the prepared store, streamed decoding, and Keras's
 image_dataset_from_directory; all deliver shuffled batches of 128 images of 128×128 pixels. The three take turns; medians.
 scale: a folder of so many small images: seconds for scanning, checking, describing, preparing and splitting it, and the largest
-resident memory of the process that drives a search over it with one training epoch.
+resident memory of the process that drives a search of two trials of one epoch over it.
 """
 
 import argparse
@@ -175,9 +175,9 @@ def search(folder, scratch):
     begin = time.perf_counter()
     automl_img.fit(
         folder,
-        trials=1,
+        trials=2,  # the second comes from the strategy, whose library is most of what the driver holds
         out=Path(scratch, "run"),
-        settings={"search.architectures": ["simple_cnn"], "train.epochs": 1, "search.strategy": "random"},
+        settings={"search.architectures": ["simple_cnn"], "train.epochs": 1},
     )
     seconds = time.perf_counter() - begin
     return {"search": seconds, "driver": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}

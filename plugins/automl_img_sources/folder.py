@@ -48,12 +48,29 @@ class _Findings:
     """What was met on the way and is worth a note."""
 
     skipped: Counter[str] = field(default_factory=Counter)
+    root: str = ""
+    links: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
 
+    def leads_inside(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a folder is a link to a place below the root, whose images count where they lie, or to the root or above it."""
+        if not entry.is_symlink():
+            return False
+        target = os.path.realpath(entry.path)
+        inside = target.startswith(self.root + os.sep)
+        above = f"{self.root}{os.sep}".startswith(target.rstrip(os.sep) + os.sep)
+        if inside or above:
+            (self.links if inside else self.loops).append(entry.path)
+        return inside or above
+
     def notes(self) -> tuple[str, ...]:
         notes = [f"The folder {name} holds no image: the class is left out." for name in self.empty]
+        notes += [
+            f"The link {name} leads to a folder that is read in its own place and was not followed."
+            for name in self.links
+        ]
         notes += [f"The link {name} leads back to a folder above it and was not followed." for name in self.loops]
         notes += [f"{name} was not used: beside train/, only validation/ and test/ count." for name in self.unused]
         if self.skipped:
@@ -96,7 +113,7 @@ class Folder(DataSource):
         nested = options.get("nested", "auto")
         if nested not in NESTED:
             raise DataError("unknown value", where="data.options.nested", found=nested, allowed=NESTED)
-        findings = _Findings()
+        findings = _Findings(root=os.path.realpath(path))
         folders = _split_folders(path, findings)
         found = {split: _classes(folder, findings, keep_empty=split != "train") for split, folder in folders.items()}
         _refuse_unless_classes(folders["train"], found["train"])
@@ -136,6 +153,8 @@ def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> 
     for entry in _visible(folder):
         if not _is_folder(entry):
             findings.skipped[Path(entry.name).suffix.lower()] += 1
+            continue
+        if findings.leads_inside(entry):
             continue
         name = unicodedata.normalize("NFC", entry.name)  # macOS writes é as two characters
         if name in classes:
@@ -193,6 +212,8 @@ def _images(
     for entry in _visible(folder):
         path = folder / entry.name
         if _is_folder(entry):
+            if findings.leads_inside(entry):
+                continue
             name = unicodedata.normalize("NFC", entry.name)
             yield from _images(path, findings, f"{place}/{name}" if place else name, (*above, here))
         elif path.suffix.lower() in EXTENSIONS:

@@ -1,10 +1,6 @@
 """Whole searches from the command line, on real data."""
 
-import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,41 +12,24 @@ pytestmark = [pytest.mark.e2e, pytest.mark.train]
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
-def search(target, out, *arguments):
-    command = [
-        str(Path(sys.executable).parent / "automl-img"),
-        "search",
-        str(target),
-        "--out",
-        str(out),
-        *map(str, arguments),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=400, env={**os.environ, "COLUMNS": "160"})
-
-
-def rows(run):
-    with (run / "leaderboard.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def test_the_digits_recipe_finds_a_good_model_and_says_something_of_each_architecture(tmp_path):
+def test_the_digits_recipe_finds_a_good_model_and_says_something_of_each_architecture(search, leaderboard, tmp_path):
     ran = search(RECIPES / "digits.toml", tmp_path / "run", "--budget", "40s")
     assert ran.returncode == 0, ran.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["test"]["f1_macro"] > 0.9
-    told = {row["architecture"] for row in rows(tmp_path / "run")}
+    told = {row["architecture"] for row in leaderboard(tmp_path / "run")}
     assert {"simple_cnn", "resnet9", "resnet", "xception", "inception", "vgg", "convnext"} <= told, "each has a line"
 
 
 @pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband", "grid"])
-def test_each_strategy_searches_its_recipe(strategy, tmp_path):
+def test_each_strategy_searches_its_recipe(search, leaderboard, strategy, tmp_path):
     fewer = ["--trials", "3", "--set", "train.epochs=3"]
     ran = search(RECIPES / f"{strategy}.toml", tmp_path / "run", *fewer)
     assert ran.returncode == 0, ran.stderr
-    assert [row["status"] for row in rows(tmp_path / "run")] == ["done"] * 3
+    assert [row["status"] for row in leaderboard(tmp_path / "run")] == ["done"] * 3
 
 
-def test_the_same_seed_gives_the_same_trials_in_the_same_order(tmp_path):
+def test_the_same_seed_gives_the_same_trials_in_the_same_order(search, leaderboard, tmp_path):
     arguments = [
         "--trials",
         "3",
@@ -63,13 +42,13 @@ def test_the_same_seed_gives_the_same_trials_in_the_same_order(tmp_path):
     ]
     for name in ("a", "b"):
         assert search(RECIPES / "random.toml", tmp_path / name, *arguments).returncode == 0
-    first, second = (sorted(rows(tmp_path / name), key=lambda row: int(row["trial"])) for name in ("a", "b"))
+    first, second = (sorted(leaderboard(tmp_path / name), key=lambda row: int(row["trial"])) for name in ("a", "b"))
     assert [(row["trial"], row["architecture"], row["size"], row["note"]) for row in first] == [
         (row["trial"], row["architecture"], row["size"], row["note"]) for row in second
     ]
 
 
-def test_a_folder_of_images_stands_in_the_place_of_a_recipe(tmp_path):
+def test_a_folder_of_images_stands_in_the_place_of_a_recipe(search, tmp_path):
     rng = np.random.default_rng(0)
     for name, level in (("bright", 200), ("dark", 40)):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -89,7 +68,7 @@ def test_a_folder_of_images_stands_in_the_place_of_a_recipe(tmp_path):
 @pytest.mark.skipif(
     not Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="needs Debian's dataset-fashion-mnist"
 )
-def test_45_seconds_of_fashion_mnist_gives_a_useful_model(tmp_path):
+def test_45_seconds_of_fashion_mnist_gives_a_useful_model(search, tmp_path):
     ran = search(RECIPES / "fashion.toml", tmp_path / "run", "--budget", "45s")
     assert ran.returncode == 0, ran.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

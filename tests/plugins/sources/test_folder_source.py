@@ -94,12 +94,30 @@ def test_an_unknown_meaning_of_nested_folders_is_refused(tmp_path):
         Folder().load(write(tmp_path, "a/1.png"), {"nested": "tree"})
 
 
-def test_a_link_that_leads_back_is_not_followed(tmp_path):
-    write(tmp_path, "a/1.png", "b/1.png")
-    (tmp_path / "a" / "again").symlink_to(tmp_path / "a")
-    dataset = load(tmp_path)
-    assert len(dataset.train) == 2
-    assert "leads back to a folder above it" in dataset.notes[0]
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("data/a", "read in its own place"),
+        ("data", "leads back"),
+        (".", "leads back"),
+        ("data/b", "read in its own place"),
+    ],
+)
+def test_a_link_to_what_is_read_anyway_is_not_followed(tmp_path, target, told):
+    write(tmp_path / "data", "a/1.png", "b/1.png")
+    (tmp_path / "data" / "a" / "again").symlink_to(tmp_path / target)
+    dataset = load(tmp_path / "data")
+    assert len(dataset.train) == 2 and dataset.class_names == ("a", "b")
+    assert told in dataset.notes[0]
+
+
+def test_a_link_that_leads_back_from_outside_is_not_followed(tmp_path):
+    write(tmp_path / "data", "a/1.png", "b/1.png")
+    write(tmp_path / "other", "1.png")
+    (tmp_path / "other" / "self").symlink_to(tmp_path / "other")
+    (tmp_path / "data" / "c").symlink_to(tmp_path / "other")
+    dataset = load(tmp_path / "data")
+    assert len(dataset.train) == 3 and "leads back to a folder above it" in dataset.notes[0]
 
 
 def test_a_link_to_itself_is_no_folder(tmp_path):
