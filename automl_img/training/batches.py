@@ -53,7 +53,7 @@ def training_batches(
         order = tf.data.Dataset.from_tensor_slices(np.asarray(indices, np.int64))
         order = order.shuffle(len(indices), seed=seed, reshuffle_each_iteration=True).repeat()
         order = order.batch(batch_size, drop_remainder=True)
-    return order.map(batch, num_parallel_calls=1).prefetch(4)
+    return order.map(batch, num_parallel_calls=2).prefetch(4)
 
 
 def _by_position(balance: npt.NDArray[np.float32], indices: npt.NDArray[np.int64], n: int) -> Any:

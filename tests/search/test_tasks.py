@@ -81,3 +81,23 @@ def test_the_keras_file_gives_the_same_probabilities(searched, digits_data, tmp_
     images = digits_data[0][:16, ..., np.newaxis].astype("float32")
     model = keras.models.load_model(result.save(tmp_path / "model.keras"))
     np.testing.assert_allclose(model(images), result.predict_proba(digits_data[0][:16]), atol=1e-4)
+
+
+@pytest.mark.parametrize("means", ["class_weights", "balanced_sampling"])
+@pytest.mark.parametrize("kind", ["binary", "multilabel"])
+def test_rare_classes_are_made_to_count(means, kind, tmp_path, digits_data, quick_settings, third_party_plugins):
+    images, digits = digits_data
+    kept = np.flatnonzero((digits != 7) | (np.arange(len(digits)) % 8 == 0))
+    rare = digits[kept] == 7
+    labels = [
+        ["seven"] * int(seven) + ["odd"] * int(digit % 2) for seven, digit in zip(rare, digits[kept], strict=True)
+    ]
+    settings = {**quick_settings, "train.imbalance": means, "train.epochs": 8}
+    result = automl_img.fit(
+        (images[kept], labels if kind == "multilabel" else np.where(rare, "seven", "other")),
+        trials=1,
+        settings=settings,
+        out=tmp_path / "run",
+    )
+    assert result.best["values"]["imbalance"] == means
+    assert result.metrics["validation"]["per_class"]["seven"]["f1"] > 0.5
