@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl_img.api import SearchResult as SearchResult
+    from automl_img.api import analyse as analyse
     from automl_img.api import fit as fit
     from automl_img.api import load as load
     from automl_img.errors import AutoMLImageError as AutoMLImageError
@@ -43,6 +44,7 @@ _HOMES = {
     "SearchResult": "automl_img.api",
     "Split": "automl_img.plugin",
     "UsageError": "automl_img.errors",
+    "analyse": "automl_img.api",
     "fit": "automl_img.api",
     "load": "automl_img.api",
     "read_recipe": "automl_img.recipe",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img import events
+from automl_img.data.inspection.findings import Inspection, Limits
 from automl_img.errors import UsageError
 from automl_img.evaluation.predictor import Images, Predictor
 from automl_img.plugin import ImageDataset, PluginRegistry, discover, nearest
@@ -90,6 +91,50 @@ def fit(
             begun=begun,
         )
     return SearchResult(outcome.folder.path)
+
+
+def analyse(
+    dataset: Any,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    sample: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Look at all images of ``dataset`` and say what is there and what is wrong; nothing is trained and nothing is changed.
+
+    Args:
+        dataset: What :func:`fit` takes.
+        settings: Keys of the recipe by dotted name, such as ``{"data.options.root": "images"}``.
+        limits: From where on something is worth a word; None: the usual ones.
+        sample: The most images that are looked at, chosen at random; None: all.
+        progress: Called with the images done and the images in all.
+
+    Returns:
+        Counts, sizes, unreadable and odd images, duplicates within and between splits, and what it means in sentences;
+        ``as_dict()`` gives it as JSON can hold it.
+
+    Raises:
+        AutoMLImageError: The labels or a setting cannot be used. Unreadable images are part of the answer, not an error.
+
+    Example:
+        >>> automl_img.analyse("photos/").verdict
+        'Ready to train, with 2 warnings.'
+    """
+    from automl_img.data.arrays import validated
+    from automl_img.data.inspection import inspect_dataset
+    from automl_img.search.preparation import check_plugins, load_dataset
+
+    recipe, images = resolve(dataset, settings or {})
+    if images is None:
+        plugins = recipe.plugins
+        registry = discover(modules=plugins.modules, only=plugins.only, block=plugins.block)
+        check_plugins(recipe, registry)
+        images = load_dataset(recipe, registry)
+    checked = validated(images, recipe.data.task)
+    if limits is None:
+        limits = Limits(unreadable=recipe.data.max_unreadable)
+    return inspect_dataset(checked, limits=limits, sample=sample, seed=recipe.seed, progress=progress)
 
 
 def load(path: str | Path) -> Predictor:

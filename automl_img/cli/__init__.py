@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from automl_img.cli import cache, evaluate, init, leaderboard, plugins, predict, recipe, search
+from automl_img.cli import analyse, cache, evaluate, init, leaderboard, plugins, predict, recipe, search
 from automl_img.errors import AutoMLImageError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("search")(search.search)
+app.command("analyse")(analyse.analyse)
 app.command("plugins")(plugins.plugins)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)

@@ -1,4 +1,4 @@
-"""Looks at a data set before it is prepared: what is in it, what size to train at, what a person should be warned of."""
+"""Describes a data set before it is prepared: what is in it, and what size to train at."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ SMALL_SIDE = 64  # sides up to this are kept as they are
 LARGEST_SIDE = 224
 SMALLEST_SIDE = 8
 SNAP = 32
-FEW_IMAGES = 30
-IMBALANCE = 10.0
-STRETCH = 1.5
 
 Sizes = npt.NDArray[np.int64]
 
@@ -42,7 +39,6 @@ class Analysis:
         smallest, median, largest: (height, width) in pixels, each side taken by itself; of files, over a sample.
         channels: 1 if all images of a sample are grey, else 3.
         height, width: The proposed size for training.
-        warnings: What a person should know, a sentence each.
         notes: What the source said.
     """
 
@@ -57,7 +53,6 @@ class Analysis:
     channels: int
     height: int
     width: int
-    warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,10 +95,6 @@ def analyse(dataset: ImageDataset, *, seed: int = 0) -> Analysis:
         channels=_channels(dataset.train, random),
         height=height,
         width=width,
-        warnings=(
-            *_class_warnings(counts["train"], dataset.class_names, imbalance),
-            *_shape_warnings(sizes),
-        ),
         notes=dataset.notes,
     )
 
@@ -181,31 +172,3 @@ def _sample(paths: Sequence[Path], limit: int, random: np.random.Generator) -> l
 
 def _side_by_side(sides: npt.NDArray[Any]) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
-
-
-def _class_warnings(counts: npt.NDArray[np.int64], names: tuple[str, ...], imbalance: float) -> list[str]:
-    warnings = []
-    few = np.flatnonzero(counts < FEW_IMAGES)
-    if len(few):
-        shown = ", ".join(f"{names[place]!r} ({counts[place]})" for place in few[:5])
-        more = f" and {len(few) - 5} more" if len(few) > 5 else ""
-        warnings.append(
-            f"Few training images, below {FEW_IMAGES}, in: {shown}{more}. Their F1 will vary much by chance."
-        )
-    if imbalance > IMBALANCE:
-        large, small = names[int(np.argmax(counts))], names[int(np.argmin(counts))]
-        warnings.append(
-            f"The classes are imbalanced: {large!r} has {imbalance:.0f} times the images of {small!r}. Class weights may help."
-        )
-    return warnings
-
-
-def _shape_warnings(sizes: Sizes) -> list[str]:
-    aspects = sizes[:, 1] / sizes[:, 0]
-    ratio = aspects / np.median(aspects)
-    stretched = float(np.mean((ratio > STRETCH) | (ratio < 1 / STRETCH)))
-    if stretched <= 0.1:
-        return []
-    return [
-        f"The images differ in shape: {stretched:.0%} are stretched or squeezed by more than {STRETCH} to fit one size."
-    ]

@@ -40,6 +40,21 @@ class ImageHeader:
     channels: int
 
 
+@dataclass(frozen=True)
+class Picture:
+    """An image file and its pixels, see :func:`examine`.
+
+    Attributes:
+        header: Its size as it lies in the file.
+        format: What it is by its content, in Pillow's words, such as "JPEG".
+        pixels: uint8, shape (height, width, 1 or 3), perhaps smaller than the file's.
+    """
+
+    header: ImageHeader
+    format: str
+    pixels: npt.NDArray[np.uint8]
+
+
 def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """Return the size and the kind of an image file without decoding it.
 
@@ -81,6 +96,33 @@ def decode(
         if image.format != "JPEG" or not METADATA.isdisjoint(image.info):  # looking for an orientation takes its time
             ImageOps.exif_transpose(image, in_place=True)
         return _pixels(_eight_bits(image), size, channels)
+
+
+def examine(path: Path, *, longest: int, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read an image file to look at it: its header, its true format and its pixels, in proportion.
+
+    Args:
+        path: The file.
+        longest: Images whose longer side has more pixels than this are scaled down to it.
+        max_pixels: A larger image is refused before it is decoded.
+
+    Raises:
+        DataError: As :func:`decode`.
+    """
+    with _opened(path, max_pixels) as image:
+        width, height = image.size
+        kind = image.format or ""
+        channels = 1 if image.mode in GREY_MODES or image.mode.startswith("I;16") else 3
+        scale = min(1.0, longest / max(width, height))
+        wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
+        if scale < 1:
+            image.draft(None, wanted)
+        if kind != "JPEG" or not METADATA.isdisjoint(image.info):
+            if image.getexif().get(EXIF_ORIENTATION) in SWAPPING_ORIENTATIONS:
+                width, height, wanted = height, width, wanted[::-1]
+            ImageOps.exif_transpose(image, in_place=True)
+        pixels = _pixels(_eight_bits(image), wanted[::-1], channels)
+        return Picture(ImageHeader(width, height, channels), kind, pixels)
 
 
 def conform(images: npt.NDArray[np.uint8], *, height: int, width: int, channels: int) -> npt.NDArray[np.uint8]:

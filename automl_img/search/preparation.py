@@ -10,6 +10,7 @@ from typing import Any
 
 from automl_img.data.analysis import analyse
 from automl_img.data.arrays import validated
+from automl_img.data.inspection import Limits, inspect_dataset
 from automl_img.data.splits import SplitIndices, make_splits
 from automl_img.data.store import PreparedStore
 from automl_img.errors import AutoMLImageError, DataError, PluginError, RecipeError, RunFolderError, nearest
@@ -25,6 +26,9 @@ from automl_img.training.cost import Estimate
 DEFAULT_SECONDS_PER_IMAGE = (
     1e-3  # a step's time per image that is called affordable where no time budget says otherwise
 )
+
+INSPECTION_SHARE = 0.01  # of the time budget, for looking at the images before anything else
+INSPECTION_SECONDS = 60.0  # where there is no time budget
 
 CERTAINLY = 2.0  # a prediction this far over the share is sure enough to skip an architecture without a timed step
 
@@ -107,6 +111,12 @@ def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int,
         DataError: They cannot be used for a search.
     """
     dataset = validated(dataset, recipe.data.task)
+    found = inspect_dataset(
+        dataset,
+        limits=Limits(unreadable=recipe.data.max_unreadable),
+        seconds=INSPECTION_SECONDS if recipe.budget.time is None else INSPECTION_SHARE * recipe.budget.time,
+        seed=recipe.seed,
+    )
     analysis = analyse(dataset, seed=recipe.seed)
     height, width = recipe.data.size() or (analysis.height, analysis.width)
     channels = analysis.channels if recipe.data.channels == "auto" else recipe.data.channels
@@ -129,8 +139,11 @@ def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int,
         groups=store.groups,
     )
     mean, std = store.channel_statistics(splits.train, seed=recipe.seed)
-    notes = (*dataset.notes, *_set_aside(store), *analysis.warnings, *splits.notes)
-    return PreparedData(store, splits, mean, std, analysis.imbalance, notes, analysis.as_dict())
+    warnings = [one.sentence for one in found.findings if one.level != "note" and one.kind != "unreadable"]
+    notes = (*dataset.notes, *_set_aside(store), *warnings, *splits.notes)
+    return PreparedData(
+        store, splits, mean, std, analysis.imbalance, notes, {**analysis.as_dict(), "inspection": found.as_dict()}
+    )
 
 
 def _set_aside(store: PreparedStore) -> tuple[str, ...]:

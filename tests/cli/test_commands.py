@@ -27,7 +27,20 @@ def run(*arguments, **more):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "search", "plugins", "leaderboard", "predict", "evaluate", "init", "recipe", "recipe check"]
+    "command",
+    [
+        "",
+        "analyse",
+        "cache",
+        "search",
+        "plugins",
+        "leaderboard",
+        "predict",
+        "evaluate",
+        "init",
+        "recipe",
+        "recipe check",
+    ],
 )
 def test_each_command_explains_itself(command):
     ran = run(*command.split(), "--help")

@@ -27,7 +27,6 @@ def test_arrays_keep_their_small_size_and_counts_are_by_class_and_split():
     assert found.counts == {"train": (50, 50), "test": (2, 1)}
     assert found.smallest == found.median == found.largest == (28, 20)
     assert found.imbalance == 1.0
-    assert found.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -60,19 +59,6 @@ def test_colour_files_that_hold_grey_pixels_are_grey(tmp_path):
     assert analyse(dataset_from_arrays(np.concatenate([grey, grey]), [0, 1])).channels == 1
     grey[0, 0, 0, 0] = 200
     assert analyse(dataset_from_arrays(np.concatenate([grey, grey]), [0, 1])).channels == 3
-
-
-def test_few_images_and_imbalance_are_warned_of_with_the_class():
-    labels = ["common"] * 300 + ["rare"] * 20
-    found = analyse(dataset_from_arrays(np.zeros((320, 8, 8), np.uint8), labels))
-    assert found.imbalance == 15.0
-    assert "'rare' (20)" in found.warnings[0]
-    assert "'common' has 15 times the images of 'rare'" in found.warnings[1]
-
-
-def test_images_of_very_different_shape_are_warned_of(tmp_path):
-    found = analyse(files(tmp_path, [(10, 10)] * 3 + [(100, 10)] * 2))
-    assert any("40% are stretched" in warning for warning in found.warnings)
 
 
 def test_of_unreadable_files_the_rest_is_used(tmp_path):

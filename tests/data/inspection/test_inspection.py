@@ -1,0 +1,175 @@
+"""What is found by looking at all images: planted troubles are found, sound data gives no warning."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from automl_img.data.arrays import dataset_from_arrays, validated
+from automl_img.data.inspection import Limits, inspect_dataset
+from automl_img.plugin import ImageDataset, Split
+
+RNG = np.random.default_rng(0)
+
+
+def photo(side=80):
+    """A picture with structure at several scales, like no other."""
+    coarse = RNG.integers(0, 255, (5, 5, 3), np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC), np.int16)
+    return Image.fromarray((smooth + RNG.integers(-30, 30, smooth.shape)).clip(0, 255).astype(np.uint8))
+
+
+def white_but_for_a_corner():
+    picture = Image.new("RGB", (80, 80), "white")
+    picture.paste((0, 0, 0), (0, 0, 12, 12))
+    return picture
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Forty sound photographs as PNG files of two classes."""
+    for number in range(40):
+        photo().save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def dataset(folder, names=None, test=(), labels=None, test_labels=None):
+    paths = [folder / name for name in names] if names else sorted(folder.glob("*.png"))
+    labels = np.arange(len(paths)) % 2 if labels is None else labels
+    tests = Split([folder / name for name in test], test_labels or [0] * len(test)) if test else None
+    return validated(ImageDataset("photos", ("cat", "dog"), Split(paths, labels), test=tests))
+
+
+def inspected(data, **more):
+    return inspect_dataset(data, limits=Limits(few_images=5, short_edge=0), **more)
+
+
+def kinds(found):
+    return {finding.kind for finding in found.findings}
+
+
+def test_sound_images_give_no_warning(folder):
+    found = inspected(dataset(folder))
+    assert found.findings == () and found.verdict == "Ready to train."
+    assert found.counts == {"train": (20, 20)} and found.looked == 40 and not found.sampled
+    assert found.formats == {"PNG": 40} and found.channels == 3
+    assert found.bytes == sum(path.stat().st_size for path in folder.iterdir())
+    assert found.shapes.median == (80, 80)
+
+
+def test_digits_are_alike_and_yet_no_duplicates():
+    digits = load_digits()
+    found = inspected(dataset_from_arrays(np.rint(digits.images * 255 / 16).astype(np.uint8), digits.target))
+    assert found.totals["duplicate groups"] == 0 and found.findings == ()
+
+
+def test_channel_statistics_are_those_of_numpy():
+    pixels = RNG.integers(0, 255, (20, 8, 8, 3), np.uint8)
+    found = inspected(dataset_from_arrays(pixels, np.arange(20) % 2))
+    np.testing.assert_allclose(found.mean, pixels.mean((0, 1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(found.deviation, pixels.std((0, 1, 2)), rtol=1e-4)
+
+
+def test_a_test_image_that_is_also_in_train_is_a_problem_whatever_its_format(folder):
+    Image.open(folder / "3.png").save(folder / "copy.bmp")
+    Image.open(folder / "4.png").save(folder / "again.jpg", quality=85)
+    found = inspected(dataset(folder, test=["copy.bmp", "again.jpg"], test_labels=[1, 0]))
+    assert found.findings[0].level == "problem" and "2 of 2 test images" in found.findings[0].sentence
+    assert found.totals["duplicate groups, between splits"] == 2
+    exact = next(group for group in found.duplicates if group.exact)
+    assert {member.path.rsplit("/", 1)[1] for member in exact.members} == {"3.png", "copy.bmp"}
+    assert found.verdict.startswith("Mend")
+
+
+def test_brighter_and_smaller_copies_are_nearly_the_same_picture(folder):
+    original = Image.open(folder / "7.png")
+    original.point(lambda level: min(255, int(level * 1.15))).save(folder / "brighter.png")
+    original.resize((60, 60), Image.Resampling.BICUBIC).save(folder / "smaller.png")
+    found = inspected(dataset(folder))
+    group = next(group for group in found.duplicates if group.count == 3)
+    assert {member.path.rsplit("/", 1)[1] for member in group.members} == {"7.png", "brighter.png", "smaller.png"}
+
+
+def test_the_same_picture_with_two_labels_is_told(folder):
+    Image.open(folder / "1.png").save(folder / "other.png")
+    names = ["1.png", "other.png", *(f"{n}.png" for n in range(2, 40))]
+    found = inspected(dataset(folder, names, labels=np.arange(40) % 2))
+    assert "different labels" in kinds(found)
+    assert found.duplicates[0].different_labels and {m.label for m in found.duplicates[0].members} == {"cat", "dog"}
+
+
+def test_every_unreadable_file_is_listed_with_its_kind(folder):
+    (folder / "0.png").write_bytes(b"")
+    (folder / "1.png").write_bytes((folder / "2.png").read_bytes()[:200])
+    (folder / "3.png").write_text("no image")
+    paths = [f"{n}.png" for n in range(40)]
+    data = dataset(folder, paths)
+    (folder / "4.png").unlink()
+    found = inspected(data)
+    assert {entry.kind for entry in found.unreadable} == {"empty", "damaged or truncated", "not an image", "missing"}
+    assert found.totals["unreadable"] == 4 and found.unusable.startswith("4 of 40 image files cannot be read")
+
+
+def test_a_name_that_does_not_fit_the_content_is_told(folder):
+    Image.open(folder / "5.png").save(folder / "5.png", "jpeg")
+    found = inspected(dataset(folder))
+    assert [(entry.ending, entry.content) for entry in found.misnamed] == [(".png", "JPEG")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        ("blank", lambda: Image.new("RGB", (80, 80), (120, 120, 120))),
+        ("dark", lambda: photo().point(lambda level: level // 12)),
+        ("overexposed", white_but_for_a_corner),
+        (
+            "blurred",
+            lambda: Image.fromarray(RNG.integers(0, 255, (3, 3, 3), np.uint8)).resize(
+                (80, 80), Image.Resampling.BICUBIC
+            ),
+        ),
+    ],
+)
+def test_an_odd_image_is_found_and_named(folder, kind, make):
+    make().save(folder / "odd.png")
+    found = inspected(dataset(folder))
+    assert [(odd.kind, odd.image.path.rsplit("/", 1)[1]) for odd in found.odd] == [(kind, "odd.png")]
+    assert kind in kinds(found)
+
+
+def test_few_images_and_imbalance_are_warned_of_with_the_class():
+    labels = ["common"] * 300 + ["rare"] * 20
+    found = inspect_dataset(dataset_from_arrays(RNG.integers(0, 255, (320, 8, 8), np.uint8), labels))
+    sentences = " ".join(found.warnings)
+    assert "'rare' (20)" in sentences and "'common' has 15 times the images of 'rare'" in sentences
+
+
+def test_images_of_very_different_shape_are_warned_of(folder):
+    for number in range(16):
+        photo().resize((200, 40)).save(folder / f"wide{number}.png")
+    assert "shapes" in kinds(inspected(dataset(folder)))
+
+
+def test_several_labels_are_counted_by_class():
+    pixels = RNG.integers(0, 255, (10, 8, 8), np.uint8)
+    found = inspected(dataset_from_arrays(pixels, [["a"], ["a", "b"], []] + [["b"]] * 7))
+    assert found.counts == {"train": (2, 8)} and found.task == "multilabel"
+
+
+def test_within_a_time_a_sample_is_looked_at_and_that_is_said(folder):
+    ticks = iter(range(1000))
+    found = inspected(dataset(folder), seconds=1.0, clock=lambda: float(next(ticks)))
+    assert found.looked <= 40
+    sampled = inspected(dataset(folder), sample=10)
+    assert sampled.looked == 10 and "10 of 40 images" in sampled.findings[0].sentence
+    again = inspected(dataset(folder), sample=10)
+    assert sampled.mean == again.mean, "the same seed looks at the same images"
+
+
+def test_nothing_on_disk_changes_and_the_answer_is_json(folder):
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
+    text = json.dumps(inspected(dataset(folder)).as_dict())
+    assert json.loads(text)["verdict"] == "Ready to train."
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()} == before
