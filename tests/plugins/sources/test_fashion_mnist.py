@@ -127,6 +127,7 @@ def test_when_all_fails_one_line_says_how_to_mend_it(server):
         (gzip.compress(b"\0\0\x09\x03" + bytes(12)), "no IDX file of 3 dimensions"),
         (gzip.compress(b"\0\0"), "no IDX file"),
     ],
+    ids=["empty", "not gzip", "too long", "another kind of number", "cut in the header"],
 )
 def test_a_damaged_file_is_named(tmp_path, content, message):
     folder = write_small(tmp_path / "mine")
