@@ -303,7 +303,7 @@ def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
             allowed=f"a .toml file, a path, or {', '.join(sources)}",
             hint=nearest(name, sources),
         )
-    for source in registry.all("source"):
+    for source in sorted(registry.all("source"), key=lambda source: source.general):
         if source.accepts(path):
             return _made_recipe(
                 {"name": _slug(path.absolute().stem), "data": {"source": source.name, "path": str(path.absolute())}},

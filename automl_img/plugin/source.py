@@ -64,6 +64,9 @@ class DataSource(Plugin):
     #: The keys that the recipe's ``[data.options]`` may hold for this source, with one line on each.
     options: Mapping[str, str] = {}
 
+    #: Whether this source takes nearly anything of a kind, such as any folder: it is asked only after all others have declined.
+    general: bool = False
+
     def accepts(self, path: Path) -> bool:
         """Whether ``path``, given in place of a recipe, is something that this source can read."""
         return False

@@ -53,7 +53,7 @@ def first_cells(path: Path) -> list[str]:
 
 
 def _text(path: Path) -> Table:
-    text = _decoded(path)
+    text = decoded_text(path)
     head = text.lstrip("\r\n")[:HEADER_BYTES].splitlines()
     delimiter = _delimiter(head[0] if head else "", path)
     # newline="": a line break inside quotes stays as it is
@@ -61,7 +61,12 @@ def _text(path: Path) -> Table:
     return table_of_rows(rows, path, "line")
 
 
-def _decoded(path: Path) -> str:
+def decoded_text(path: Path) -> str:
+    """Return the text of a table in UTF-8 or UTF-16.
+
+    Raises:
+        DataError: The file cannot be read, is encoded otherwise, or is no text.
+    """
     try:
         content = path.read_bytes()
         text = content.decode(_encoding(content))

@@ -8,24 +8,8 @@ from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from automl_img.plugin import DataError
+from automl_img_sources._locations import refuse_missing
 from automl_img_sources._table_cells import Table
-from automl_img_sources.folder import EXTENSIONS
-
-LOOKED_AT = 200  # files whose presence is checked here; the core looks at all of them when it reads them
-
-
-def image_root(given: object, table_folder: Path) -> Path:
-    """Return the folder where relative file names start: the table's own, or the option root, itself relative to that.
-
-    Raises:
-        DataError: There is no such folder.
-    """
-    if not given:
-        return table_folder
-    root = table_folder / Path(str(given)).expanduser()
-    if not root.is_dir():
-        raise DataError("there is no such folder", where="data.options.root", found=str(root))
-    return root
 
 
 def image_paths(table: Table, column: str, root: Path) -> list[Path]:
@@ -38,7 +22,7 @@ def image_paths(table: Table, column: str, root: Path) -> list[Path]:
     names = _with_slashes(names, root)
     start = str(root)
     paths = [Path(os.path.join(start, name)) for name in names]  # noqa: PTH118 - a third of the time that Path / name takes
-    _refuse_missing(table, column, paths, names, root)
+    refuse_missing(paths, names, table.where, root, f"files of the column {column!r}")
     return paths
 
 
@@ -72,33 +56,3 @@ def _with_slashes(names: list[str], root: Path) -> list[str]:
     if not backslashed or any((root / name).is_file() for name in backslashed[:20]):
         return names
     return [PureWindowsPath(name).as_posix() if "\\" in name else name for name in names]
-
-
-def _refuse_missing(table: Table, column: str, paths: Sequence[Path], names: Sequence[str], root: Path) -> None:
-    sample = paths[:LOOKED_AT]
-    missing = [row for row, path in enumerate(sample) if not path.is_file()]
-    if len(missing) * 2 <= len(sample):
-        return
-    first = missing[0]
-    raise DataError(
-        f"{len(missing)} of the first {len(sample)} files of the column {column!r} are not there, the first is {paths[first]}",
-        where=table.where(first),
-        hint=_elsewhere(names[first], root),
-    )
-
-
-def _elsewhere(name: str, root: Path) -> str:
-    """Return the hint where a missing file may be: in a folder below, or under its name with an ending."""
-    relative = Path(name.lstrip("/"))
-    try:
-        below = sorted(entry for entry in root.iterdir() if entry.is_dir())[:LOOKED_AT]
-    except OSError:
-        below = []
-    for folder in (root, *below):
-        if (folder / relative).is_file():
-            return f"Relative names start at {root}, but {relative} is in {folder}: set data.options.root to that."
-        ending = next((end for end in sorted(EXTENSIONS) if (folder / f"{relative}{end}").is_file()), "")
-        if ending:
-            found = folder / f"{relative}{ending}"
-            return f"There is {found}: write the names with their ending, and set data.options.root to {folder}."
-    return f"Relative names start at {root}; set data.options.root to another folder."

@@ -88,6 +88,7 @@ class Folder(DataSource):
     """
 
     name = "folder"
+    general = True
     options = {
         "nested": 'What folders inside class folders are: "hierarchy": classes of their own; "class": part of it; "auto": see the names.'
     }

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.plugin import DataError, DataSource, ImageDataset, Record, dataset_from_records, hookimpl
+from automl_img_sources._locations import image_root
 from automl_img_sources._table_cells import Table, is_header, table_of_frame
 from automl_img_sources._table_columns import choose_columns
 from automl_img_sources._table_files import DELIMITERS, ENDINGS, first_cells, read_table
 from automl_img_sources._table_labels import read_labels
-from automl_img_sources._table_paths import image_paths, image_root
+from automl_img_sources._table_paths import image_paths
 
 
 class TableSource(DataSource):

@@ -146,6 +146,84 @@ def test_numpy_files(digits_data, tmp_path, search, quick, form):
     assert metrics["test"]["images"] in (60, 36)
 
 
+def names(labels):
+    return ["even" if label % 2 == 0 else "odd" for label in labels]
+
+
+def ground_truth(labels):
+    metadata = {"type": "groundtruth/image-classification", "job-name": "job/parity"}
+    for number, name in enumerate(names(labels)):
+        line = {"source-ref": f"s3://bucket/digits/{number}.png", "parity": int(name == "odd")}
+        yield {**line, "parity-metadata": {**metadata, "class-name": name}}
+
+
+def write_manifest(folder, labels):
+    (folder / "output.manifest").write_text("\n".join(map(json.dumps, ground_truth(labels))))
+    return folder / "output.manifest"
+
+
+def write_vertex(folder, labels):
+    uses = ["test" if number % 6 == 0 else "training" for number in range(FILES)]
+    rows = [
+        f"{use},gs://bucket/{n}.png,{name}\n" for n, (use, name) in enumerate(zip(uses, names(labels), strict=True))
+    ]
+    (folder / "import.csv").write_text("".join(rows))
+    return folder / "import.csv"
+
+
+def write_label_studio(folder, labels):
+    tasks = []
+    for number, name in enumerate(names(labels)):
+        result = {"from_name": "parity", "to_name": "image", "type": "choices", "value": {"choices": [name]}}
+        image = f"/data/upload/1/0a1b2c3d-{number}.png"
+        tasks.append({"id": number, "data": {"image": image}, "annotations": [{"id": number, "result": [result]}]})
+    (folder / "project.json").write_text(json.dumps(tasks))
+    return folder / "project.json"
+
+
+def write_cvat(folder, labels):
+    images = [f'<image id="{n}" name="{n}.png"><tag label="{name}"/></image>' for n, name in enumerate(names(labels))]
+    (folder / "annotations.xml").write_text(f"<annotations><version>1.1</version>{''.join(images)}</annotations>")
+    return folder / "annotations.xml"
+
+
+def write_coco(folder, labels):
+    content = {
+        "images": [{"id": n, "file_name": f"{n}.png"} for n in range(FILES)],
+        "annotations": [{"id": n, "image_id": n, "category_id": int(label) % 2} for n, label in enumerate(labels)],
+        "categories": [{"id": 0, "name": "even"}, {"id": 1, "name": "odd"}],
+    }
+    (folder / "labels.json").write_text(json.dumps(content))
+    return folder / "labels.json"
+
+
+@pytest.mark.parametrize("write", [write_manifest, write_vertex, write_label_studio, write_cvat, write_coco])
+def test_what_annotation_tools_export(digits, tmp_path, search, quick, write):
+    folder, labels = digits
+    path = write(tmp_path, labels)
+    _, data = finished(search(path, tmp_path / "run", *quick, "--set", f"data.options.root={folder}"), tmp_path / "run")
+    assert data["task"] == "binary" and data["class_names"] == ["even", "odd"] and data["set_aside"] == []
+
+
+def test_the_exports_of_two_tools_tell_several_labels_and_levels(digits, tmp_path, search, quick):
+    folder, labels = digits
+    tags = [(n, "".join(f'<tag label="{name}"/>' for name in traits(label))) for n, label in enumerate(labels)]
+    images = "".join(f'<image id="{n}" name="{n}.png">{inside}</image>' for n, inside in tags)
+    (tmp_path / "annotations.xml").write_text(f"<annotations>{images}</annotations>")
+    settings = ["--set", f"data.options.root={folder}"]
+    _, data = finished(search(tmp_path, tmp_path / "several", *quick, *settings), tmp_path / "several")
+    assert data["task"] == "multilabel" and data["class_names"] == ["even", "large", "round"]
+    content = json.loads(write_coco(tmp_path, labels).read_text())
+    content["categories"] = [
+        {"id": digit, "name": f"d{digit}", "supercategory": "odd" if digit % 2 else "even"} for digit in range(10)
+    ]
+    content["annotations"] = [{"id": n, "image_id": n, "category_id": int(label)} for n, label in enumerate(labels)]
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    settings += ["--set", "data.options.hierarchy=true"]
+    _, data = finished(search(tmp_path / "labels.json", tmp_path / "levels", *quick, *settings), tmp_path / "levels")
+    assert data["task"] == "hierarchical" and "odd/d1" in data["class_names"]
+
+
 FORMATS = {
     "png": {},
     "jpg": {"quality": 95},

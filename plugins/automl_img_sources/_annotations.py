@@ -1,0 +1,121 @@
+"""Annotations of images, as tools for labelling export them, made into a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl_img.plugin import DataError, ImageDataset, Record, dataset_from_records
+from automl_img_sources._locations import find_images
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What an annotation file says of one image.
+
+    Attributes:
+        image: The image as the file names it: a path or an address.
+        labels: Its labels: none, one or several.
+        where: Its place in the file, such as "line 17".
+        split: As in :class:`~automl_img.plugin.Record`.
+        spelling: Another name under which the image may lie on this machine; empty: there is none.
+    """
+
+    image: str
+    labels: tuple[str, ...]
+    where: str
+    split: str = ""
+    spelling: str = ""
+
+
+def dataset_of_annotations(
+    path: Path,
+    annotations: Sequence[Annotation],
+    options: Mapping[str, Any],
+    *,
+    notes: Iterable[str] = (),
+    task: str = "auto",
+) -> ImageDataset:
+    """Return the data set of an annotation file.
+
+    Images without a label are left out and counted in a note, unless images may have several labels: then they have none of them.
+
+    Args:
+        path: The annotation file.
+        annotations: What it says.
+        options: The source's options; ``root`` says where the images lie, ``task`` is the recipe's.
+        notes: What the source did that a person should know.
+        task: The task that the file implies.
+
+    Raises:
+        DataError: No image is annotated, an image has no name, or most images are not there.
+    """
+    asked = str(options.get("task", "auto"))
+    task = task if asked == "auto" else asked
+    annotations, told = _labelled(path, annotations, task)
+    for annotation in annotations:
+        if not annotation.image:
+            raise DataError("an entry names no image", where=_place(path, annotation))
+    paths, moved = find_images(
+        [annotation.image for annotation in annotations],
+        lambda row: _place(path, annotations[row]),
+        path,
+        options.get("root"),
+        other_spellings=_spellings(annotations),
+    )
+    records = [
+        Record(file, annotation.labels, annotation.split, "", annotation.where)
+        for file, annotation in zip(paths, annotations, strict=True)
+    ]
+    return dataset_from_records(path.name, records, task=task, notes=(*notes, *told, *moved))
+
+
+def with_given_splits(
+    path: Path, options: Mapping[str, Any], read: Callable[[Path, str], list[Annotation]]
+) -> list[Annotation]:
+    """Return the annotations of a file and of those that the options ``validation`` and ``test`` name, relative to its folder.
+
+    Args:
+        path: The annotation file of the training images.
+        options: The source's options.
+        read: Reads a file whose annotations belong to the split that is its second argument; "" where there is one file only.
+    """
+    others = {split: path.parent / Path(str(options[split])) for split in ("validation", "test") if options.get(split)}
+    for split, file in others.items():
+        if not file.is_file():
+            raise DataError("there is no such file", where=f"data.options.{split}", found=str(file))
+    annotations = read(path, "train" if others else "")
+    for split, file in others.items():
+        annotations += read(file, split)
+    return annotations
+
+
+def of_objects(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Return the note on annotations that mark objects inside images."""
+    found = ", ".join(sorted(set(kinds)))
+    return (f"The file marks objects ({found}): an image has the labels of the objects in it.",) if found else ()
+
+
+def _labelled(path: Path, annotations: Sequence[Annotation], task: str) -> tuple[list[Annotation], list[str]]:
+    empty = sum(not annotation.labels for annotation in annotations)
+    if empty == len(annotations):
+        raise DataError("no image has a label", where=str(path), found=f"{empty:,} images")
+    if not empty:
+        return list(annotations), []
+    if task == "multilabel" or (task == "auto" and any(len(annotation.labels) > 1 for annotation in annotations)):
+        return list(annotations), [f"Images without a label, which have none of the classes: {empty:,}."]
+    labelled = [annotation for annotation in annotations if annotation.labels]
+    note = f"Left out: {empty:,} of {len(annotations):,} images, which have no label."
+    return labelled, [note]
+
+
+def _spellings(annotations: Sequence[Annotation]) -> list[list[str]]:
+    if not any(annotation.spelling for annotation in annotations):
+        return []
+    return [[annotation.spelling or annotation.image for annotation in annotations]]
+
+
+def _place(path: Path, annotation: Annotation) -> str:
+    return f"{path}, {annotation.where}"

@@ -1,0 +1,92 @@
+"""What an export of CVAT becomes."""
+
+import pytest
+from automl_img_sources.cvat import Cvat
+from PIL import Image
+
+from automl_img.plugin import DataError
+
+TAG = '<tag label="{}" source="manual"></tag>'
+BOX = '<box label="{}" xtl="0" ytl="0" xbr="2" ybr="2"><attribute name="label">no</attribute></box>'
+META = "<version>1.1</version>\n<meta><task><labels><label><name>cat</name></label></labels></task></meta>"
+
+
+def image(number, inside, subset=""):
+    given = f' subset="{subset}"' if subset else ""
+    return f'<image id="{number}" name="{number}.png"{given} width="8" height="8">{inside}</image>'
+
+
+@pytest.fixture
+def export(tmp_path):
+    """A function that writes an export of 6 images and returns its folder."""
+    (tmp_path / "images").mkdir()
+    for number in range(6):
+        Image.new("L", (8, 8)).save(tmp_path / "images" / f"{number}.png")
+
+    def write(*parts, start='<?xml version="1.0" encoding="utf-8"?>\n', tag="annotations"):
+        text = "\n".join([f"{start}<{tag}>", META, *parts, f"</{tag}>"])
+        (tmp_path / "annotations.xml").write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def refused(path, **options):
+    with pytest.raises(DataError) as caught:
+        Cvat().load(path, options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_tags_are_the_labels(export):
+    folder = export(*(image(n, TAG.format("cat" if n % 2 else "d&amp;g")) for n in range(5)), image(5, ""))
+    assert Cvat().accepts(folder) and Cvat().accepts(folder / "annotations.xml")
+    dataset = Cvat().load(folder, {})
+    assert list(dataset.train.labels) == ["d&g", "cat", "d&g", "cat", "d&g"]
+    assert dataset.train.images[0] == folder / "images" / "0.png"
+    assert any("Left out: 1 of 6 images" in note for note in dataset.notes)
+
+
+def test_subsets_are_the_splits(export):
+    subsets = ["Train", "Train", "Validation", "Validation", "Test", "Test"]
+    dataset = Cvat().load(export(*(image(n, TAG.format("ab"[n % 2]), subsets[n]) for n in range(6))), {})
+    assert [len(split) for split in (dataset.train, dataset.validation, dataset.test)] == [2, 2, 2]
+    assert len(Cvat().load(export(*(image(n, TAG.format("ab"[n % 2]), "default") for n in range(6))), {}).train) == 6
+
+
+def test_several_tags_make_it_multilabel(export):
+    dataset = Cvat().load(export(image(0, TAG.format("a") + TAG.format("b")), image(1, TAG.format("a"))), {})
+    assert dataset.task == "multilabel" and list(dataset.train.labels) == [("a", "b"), ("a",)]
+
+
+def test_shapes_count_where_there_are_no_tags(export):
+    dataset = Cvat().load(export(image(0, BOX.format("a") * 2), image(1, BOX.format("b"))), {})
+    assert list(dataset.train.labels) == ["a", "b"] and any("marks objects (box)" in note for note in dataset.notes)
+
+
+def test_tags_win_over_shapes_unless_both_are_wanted(export):
+    folder = export(image(0, TAG.format("a") + BOX.format("x")), image(1, TAG.format("b")))
+    dataset = Cvat().load(folder, {})
+    assert list(dataset.train.labels) == ["a", "b"] and any(
+        'data.options.labels = "all"' in note for note in dataset.notes
+    )
+    assert list(Cvat().load(folder, {"labels": "all"}).train.labels) == [("a", "x"), ("b",)]
+    assert "tags, shapes, all" in refused(folder, labels="boxes")
+
+
+def test_a_document_type_is_refused_before_it_can_do_harm(export):
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>\n'
+    assert "line 1: the file declares a document type" in refused(export(image(0, TAG.format("a")), start=bomb))
+
+
+def test_other_formats_and_broken_files_say_where(export, tmp_path):
+    assert "<track>" in refused(export('<track id="0" label="a"></track>')) and "CVAT for images 1.1" in refused(
+        tmp_path
+    )
+    assert "found '<annotation>'" in refused(export(tag="annotation"))
+    folder = export(image(0, TAG.format("a")))
+    file = folder / "annotations.xml"
+    file.write_text(file.read_text()[:-20])
+    assert "this is no XML, or it is cut off" in refused(folder) and "annotations.xml, line " in refused(folder)
+    file.unlink()
+    assert "no annotations.xml" in refused(folder) and not Cvat().accepts(folder)
