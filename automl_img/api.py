@@ -39,6 +39,8 @@ def fit(
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     listener: events.Listener | None = None,
+    resume: bool = False,
+    accept_changes: bool = False,
 ) -> SearchResult:
     """Search the best classifier of ``dataset`` within ``budget``.
 
@@ -56,6 +58,9 @@ def fit(
         out: The run folder; ``runs/<name>-<time>`` unless given.
         settings: Other keys of the recipe by dotted name, such as ``{"search.strategy": "random"}``.
         listener: Receives each event of the search; :mod:`automl_img.events` lists them.
+        resume: Go on with the search whose run folder is ``out``, with its recipe; ``budget`` and ``trials`` give it more to spend.
+            ``dataset`` is what it was; only arrays and other objects are read from it, the rest is in the recipe.
+        accept_changes: Go on although images, plugins or the search space have changed since.
 
     Returns:
         The result, with the best model.
@@ -70,6 +75,7 @@ def fit(
     """
     from automl_img.search.engine import run_search
     from automl_img.search.interruption import Interruption
+    from automl_img.search.resuming import recipe_of_run
 
     begun = time.monotonic()
     overrides: dict[str, Any] = dict(settings or {})
@@ -79,16 +85,26 @@ def fit(
         overrides["budget.trials"] = trials
     if seed is not None:
         overrides["seed"] = seed
-    recipe, images = resolve(dataset, overrides)
+    folder: str | Path
+    if resume:
+        if out is None:
+            raise UsageError("resume needs the run folder", where="out", hint="It is SearchResult.run_dir.")
+        recipe, folder = recipe_of_run(out, overrides), out
+        images = None if isinstance(dataset, str | Path) else resolve(dataset, {})[1]
+    else:
+        recipe, images = resolve(dataset, overrides)
+        folder = run_path(recipe, out)
     interruption = Interruption()
     with interruption.on_ctrl_c():
         outcome = run_search(
             recipe,
-            run_path(recipe, out),
+            Path(folder),
             dataset=images,
             listener=listener or (lambda event: None),
             interruption=interruption,
             begun=begun,
+            resume=resume,
+            accept_changes=accept_changes,
         )
     return SearchResult(outcome.folder.path)
 

@@ -35,6 +35,19 @@ class SearchStarted(Event):
 
 
 @dataclass(frozen=True)
+class SearchResumed(Event):
+    """A search goes on where another process ended.
+
+    Attributes:
+        ended: Trials that had ended.
+        cut_off: Trials that were running; they are tried again, or count with the weights that they had saved.
+    """
+
+    ended: int
+    cut_off: int
+
+
+@dataclass(frozen=True)
 class PluginLeftOut(Event):
     """A plugin was found and is not used."""
 

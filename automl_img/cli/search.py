@@ -17,10 +17,20 @@ BEGUN = time.monotonic()
 
 
 def search(
-    target: Annotated[str, typer.Argument(help="A recipe, the name of a source, or a folder of images by class.")],
+    target: Annotated[
+        str | None,
+        typer.Argument(help="A recipe, the name of a source, a folder of images by class, a table, an export."),
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="Wall time of the whole command, such as 5m.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Number of trials at most.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with the search in this run folder; no target is given then."),
+    ] = None,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Resume although images, plugins or the search space have changed.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="The run folder; runs/<recipe>-<time> unless given.")] = None,
     set_: Annotated[
         list[str] | None,
@@ -31,14 +41,22 @@ def search(
 ) -> None:
     """Search the best classifier of labelled images within a budget.
 
-    Ctrl-C once ends the search in good order with the best model so far; twice ends it at once.
+    Ctrl-C once ends the search in good order with the best model so far; twice ends it at once. However it ended, --resume goes on.
     """
     from automl_img.api import resolve, run_path
     from automl_img.cli.views import make_view
-    from automl_img.errors import AutoMLImageError
+    from automl_img.errors import AutoMLImageError, UsageError
     from automl_img.search.engine import run_search
     from automl_img.search.interruption import Interruption
+    from automl_img.search.resuming import recipe_of_run
 
+    if (target is None) == (resume is None) or (resume is not None and out is not None):
+        given = [target, "--resume" if resume else None, "--out" if out else None]
+        raise UsageError(
+            "a search takes either a target or --resume RUN, which is its run folder too",
+            found=", ".join(filter(None, given)) or "neither",
+            hint="A target is a recipe, a source, a folder, a table, or an export.",
+        )
     overrides = parse_settings(set_ or [])
     for key, value in (("budget.time", budget), ("budget.trials", trials), ("seed", seed)):
         if value is not None:
@@ -46,15 +64,22 @@ def search(
     view: View = make_view(json=json, plain=plain)
     interruption = Interruption()
     try:
-        recipe, images = resolve(target, overrides)
+        images = None
+        if resume is not None:
+            recipe, folder = recipe_of_run(resume, overrides), resume
+        else:
+            recipe, images = resolve(target, overrides)
+            folder = run_path(recipe, out)
         with view, interruption.on_ctrl_c(view.stopping):
             run_search(
                 recipe,
-                run_path(recipe, out),
+                folder,
                 dataset=images,
                 listener=view.hear,
                 interruption=interruption,
                 begun=BEGUN,
+                resume=resume is not None,
+                accept_changes=accept_changes,
             )
     except AutoMLImageError as error:
         view.failed(str(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from automl_img import events
 from automl_img.executors import Done, Epoch, Executor, Failed, Message, Saved
 from automl_img.plugin import Signal
@@ -24,17 +26,19 @@ class Driver:
 
     def __init__(self, run: Run, scheduler: Scheduler, executor: Executor) -> None:
         self.run, self.scheduler, self.executor = run, scheduler, executor
-        self.best: float | None = None
+        self.best: float | None = max((row.result.f1 for row in run.journal.trials() if row.result), default=None)
         self.attempts: dict[int, TrialSpec] = {}
         self.saved: dict[int, TrialResult] = {}
 
     def drive(self, interruption: Interruption) -> None:
-        """Run trials until the scheduler has no more, or the search is interrupted."""
+        """Run trials until the scheduler has no more, or the search is interrupted, here or by the run folder's stop file."""
         scheduler, executor = self.scheduler, self.executor
         running: set[int] = set()
         stage = ""
         stopped = False
         while True:
+            if not interruption.asked and self.run.folder.stop_file.exists():
+                interruption.ask()
             if interruption.asked and not stopped:
                 stopped = True
                 scheduler.interrupt()
@@ -52,9 +56,26 @@ class Driver:
                 self._begin(answer)
                 running.add(answer.trial)
             if signal is Signal.DONE and not running:
+                self._leave_nothing_running()
                 return
             for message in executor.poll(POLL_SECONDS):
                 self._hear(message, running)
+
+    def settle(self, results: Mapping[int, TrialResult]) -> None:
+        """Let trials of an earlier process count with the weights that they saved last."""
+        for row in self.run.journal.trials():
+            if row.trial in results:
+                self.run.decided(f"trial {row.trial} was cut off with the search; the weights it had saved count")
+                self._done(row.spec, results[row.trial])
+
+    def _leave_nothing_running(self) -> None:
+        """Close trials of an earlier process that there was no time to try again."""
+        for row in self.run.journal.trials():
+            if row.status == "running" and row.saved is not None:
+                self.settle({row.trial: row.saved})
+            elif row.status == "running":
+                text = "the process that drove the search ended, and no time was left to try again"
+                self.run.journal.failed(row.trial, "failed", str(FailureKind.NODE_LOST), text, self.scheduler.state())
 
     def _begin(self, spec: TrialSpec) -> None:
         self.attempts[spec.trial] = spec
@@ -80,6 +101,7 @@ class Driver:
             )
         elif isinstance(message, Saved):
             self.saved[spec.trial] = message.result
+            self.run.journal.saved(spec.trial, spec.attempt, message.result)
         elif isinstance(message, Done):
             running.discard(spec.trial)
             self._done(spec, message.result)

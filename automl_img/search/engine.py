@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from automl_img import events
+from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.model_file import library_versions
 from automl_img.executors import LocalExecutor
 from automl_img.executors.process import warm_up
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
 from automl_img.recipe import Recipe
-from automl_img.search import preparation, run_folder
+from automl_img.search import preparation, resuming, run_folder
 from automl_img.search.driving import Driver
 from automl_img.search.finishing import finish
 from automl_img.search.interruption import Interruption
@@ -51,16 +52,20 @@ def run_search(
     listener: events.Listener = lambda event: None,
     interruption: Interruption | None = None,
     begun: float | None = None,
+    resume: bool = False,
+    accept_changes: bool = False,
 ) -> SearchOutcome:
     """Search under ``recipe`` and leave everything in ``folder``.
 
     Args:
         recipe: What to search, on which data, under which budget.
-        folder: A new run folder.
+        folder: A new run folder, or with ``resume`` that of an earlier search.
         dataset: The images; those of the recipe's source unless given.
         listener: Receives each event, in this thread.
         interruption: Asked between events.
         begun: ``time.monotonic()`` from which the budget counts; now unless given.
+        resume: Go on with the search in ``folder``, whose recipe this is but for the budget.
+        accept_changes: Go on although data, plugins or space have changed.
 
     Raises:
         AutoMLImageError: The recipe, the data or a plugin cannot be used; or, as SearchError, the search ended without a model.
@@ -69,14 +74,14 @@ def run_search(
     plugins = recipe.plugins
     registry = discover(modules=plugins.modules, only=plugins.only, block=plugins.block)
     preparation.check_plugins(recipe, registry, with_source=dataset is None)
-    run = Run(recipe, registry, folder, listener, time.monotonic() if begun is None else begun)
+    run = Run(recipe, registry, folder, listener, time.monotonic() if begun is None else begun, resume=resume)
     try:
-        return _search(run, dataset, interruption)
+        return _search(run, dataset, interruption, accept=accept_changes)
     finally:
-        run.journal.close()
+        run.close()
 
 
-def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption) -> SearchOutcome:
+def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption, *, accept: bool) -> SearchOutcome:
     recipe, budget = run.recipe, run.recipe.budget
     warm_up()
     run.say(
@@ -90,26 +95,43 @@ def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption) 
     )
     for record in run.registry.left_out:
         run.say(events.PluginLeftOut, record.name, record.kind, record.distribution, record.left_out)
-    run.folder.write(run_folder.RECIPE_FILE, recipe.plain())
+    if run.resumed:
+        _tell_resumed(run)
+        resuming.refuse_other_plugins(run, accept=accept)
     _write_versions(run)
-    data = _prepare_data(run, dataset)
+    data = _prepare_data(run, dataset, accept=accept)
     space = build_space(recipe, run.registry, data.store.traits, data.imbalance)
     for plugin, reason in space.left_out.items():
         run.say(events.PluginLeftOut, plugin.split()[1], plugin.split()[0], "", reason)
     place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, recipe.plugins)
     scheduler = make_scheduler(run, data, space, place)
+    settled = resuming.restore(run, scheduler, accept=accept) if run.resumed else {}
     executor = LocalExecutor(place, run.folder.trials, run.slots)
     try:
-        Driver(run, scheduler, executor).drive(interruption)
+        driver = Driver(run, scheduler, executor)
+        driver.settle(settled)
+        driver.drive(interruption)
     finally:
         executor.close()
     metrics = finish(run, data, place, interrupted=interruption.asked)
     return SearchOutcome(run.folder, interruption.asked, metrics)
 
 
-def _prepare_data(run: Run, given: ImageDataset | None) -> PreparedData:
+def _tell_resumed(run: Run) -> None:
+    rows = run.journal.trials()
+    cut_off = sum(row.status == "running" for row in rows)
+    run.say(events.SearchResumed, len(rows) - cut_off, cut_off)
+
+
+def _prepare_data(run: Run, given: ImageDataset | None, *, accept: bool) -> PreparedData:
     dataset = given or preparation.load_dataset(run.recipe, run.registry)
-    data = preparation.prepare_data(run.recipe, dataset, _Progress(run))
+    known = run.folder.read(run_folder.DATA_FILE) if run.folder.has(run_folder.DATA_FILE) else None
+    data = preparation.prepare_data(run.recipe, dataset, _Progress(run), earlier=known)
+    if known is not None:
+        if resuming.refuse_other_data(run, data.store.fingerprint, accept=accept):
+            data = replace(data, splits=SplitIndices.load(run.folder.splits))
+        else:
+            data = preparation.prepare_data(run.recipe, dataset, _Progress(run))
     store, splits, traits = data.store, data.splits, data.store.traits
     splits.save(run.folder.splits)
     run.folder.write(

@@ -41,7 +41,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         raise SearchError(_why_nothing(run, rows), where=str(run.folder.path))
     figures = _finalise(run, best, data, place)
     if run.recipe.output.keep == "best":
-        run.folder.delete_weights()
+        run.folder.delete_weights(keep=attempt_folder(run.folder.trials, best.spec))
     metrics = {
         "validation": figures["validation"],
         "test": figures.get("test"),
@@ -55,6 +55,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         "wall_s": round(run.elapsed, 1),
     }
     run.folder.write(run_folder.METRICS_FILE, metrics)
+    run.journal.set_meta("state", "interrupted" if interrupted else "ended")
     test = figures.get("test") or {}
     run.say(
         events.SearchEnded,

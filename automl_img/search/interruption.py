@@ -21,23 +21,25 @@ class Interruption:
 
     @contextlib.contextmanager
     def on_ctrl_c(self, told: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """While inside, the first Ctrl-C asks, and calls ``told``; the second raises KeyboardInterrupt.
+        """While inside, the first Ctrl-C asks, and calls ``told``; the second raises KeyboardInterrupt. SIGTERM asks too.
 
         Outside of the main thread, where Python allows no handler, nothing changes.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.getsignal(signal.SIGINT)
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def handle(number: int, frame: FrameType | None) -> None:
-            if self.asked:
+            if self.asked and number == signal.SIGINT:
                 raise KeyboardInterrupt
             self.ask()
             told()
 
-        signal.signal(signal.SIGINT, handle)
+        for number in before:
+            signal.signal(number, handle)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)

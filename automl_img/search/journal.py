@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,11 @@ from automl_img.errors import RunFolderError
 from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
 
 JOURNAL_FILE = "journal.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (
     trial INTEGER PRIMARY KEY,
     stage TEXT NOT NULL,
     architecture TEXT NOT NULL,
@@ -31,14 +31,15 @@ CREATE TABLE trials (
     parameters INTEGER,
     result TEXT
 );
-CREATE TABLE attempts (
+CREATE TABLE IF NOT EXISTS attempts (
     trial INTEGER NOT NULL REFERENCES trials (trial),
     attempt INTEGER NOT NULL,
     spec TEXT NOT NULL,
     begun REAL NOT NULL,
+    saved TEXT,
     PRIMARY KEY (trial, attempt)
 );
-CREATE TABLE epochs (
+CREATE TABLE IF NOT EXISTS epochs (
     trial INTEGER NOT NULL REFERENCES trials (trial),
     attempt INTEGER NOT NULL,
     steps INTEGER NOT NULL,
@@ -48,13 +49,19 @@ CREATE TABLE epochs (
     f1 REAL NOT NULL,
     images_per_second REAL NOT NULL
 );
-CREATE TABLE remarks (at REAL NOT NULL, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS remarks (at REAL NOT NULL, text TEXT NOT NULL);
 """
 
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial as the journal has it."""
+    """One trial as the journal has it.
+
+    Attributes:
+        spec: Of its last attempt.
+        result: What came of it, if it ended well.
+        saved: What its last attempt would have come to with the weights that it wrote last, if it wrote any.
+    """
 
     trial: int
     stage: str
@@ -64,6 +71,7 @@ class TrialRow:
     message: str
     spec: TrialSpec
     result: TrialResult | None
+    saved: TrialResult | None = None
 
 
 class Journal:
@@ -71,14 +79,16 @@ class Journal:
 
     Args:
         folder: The run folder.
-        create: Whether to begin a new journal; else there must be one.
+        create: Whether to begin a journal where there is none; else there must be one.
+        clock: Tells the seconds of the budget that have gone; they are kept with everything else.
 
     Raises:
         RunFolderError: There is none, or one of another version of automl-img.
     """
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
+    def __init__(self, folder: Path, *, create: bool = False, clock: Callable[[], float] | None = None) -> None:
         path = folder / JOURNAL_FILE
+        self.clock = clock
         if not create and not path.is_file():
             raise RunFolderError(
                 "this is no run folder: it holds no journal",
@@ -90,8 +100,8 @@ class Journal:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             if create:
-                self._database.executescript(_SCHEMA)
-                self.set_meta("schema", SCHEMA_VERSION)
+                begun = f"INSERT OR IGNORE INTO meta VALUES ('schema', '{SCHEMA_VERSION}')"
+                self._database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; {begun}; COMMIT;")
             version = self.meta("schema")
         except sqlite3.DatabaseError as error:
             raise RunFolderError(f"the journal cannot be read: {error}", where=str(path)) from error
@@ -108,6 +118,8 @@ class Journal:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield self._database
+            if self.clock is not None:
+                self._database.execute("INSERT OR REPLACE INTO meta VALUES ('elapsed', ?)", (str(self.clock()),))
         except BaseException:
             self._database.execute("ROLLBACK")
             raise
@@ -123,7 +135,7 @@ class Journal:
         row = self._database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def begin(self, spec: TrialSpec, strategy_state: Any = None) -> None:
+    def begin(self, spec: TrialSpec, state: Any = None) -> None:
         """A trial, or another attempt at it, begins."""
         with self._transaction() as database:
             database.execute(
@@ -132,11 +144,18 @@ class Journal:
                 (spec.trial, spec.stage, spec.architecture),
             )
             database.execute(
-                "INSERT INTO attempts VALUES (?, ?, ?, ?)",
+                "INSERT INTO attempts VALUES (?, ?, ?, ?, NULL)",
                 (spec.trial, spec.attempt, json.dumps(spec.as_dict()), time.time()),
             )
-            if strategy_state is not None:
-                database.execute("INSERT OR REPLACE INTO meta VALUES ('strategy', ?)", (json.dumps(strategy_state),))
+            _keep_state(database, state)
+
+    def saved(self, trial: int, attempt: int, result: TrialResult) -> None:
+        """An attempt goes on, and has written weights with which it would have come to ``result``."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE attempts SET saved = ? WHERE trial = ? AND attempt = ?",
+                (json.dumps(result.as_dict()), trial, attempt),
+            )
 
     def epoch(self, trial: int, attempt: int, report: EpochReport) -> None:
         """A trial has measured itself."""
@@ -155,29 +174,30 @@ class Journal:
                 ),
             )
 
-    def done(self, trial: int, result: TrialResult, strategy_state: Any = None) -> None:
+    def done(self, trial: int, result: TrialResult, state: Any = None) -> None:
         """A trial has ended well."""
         with self._transaction() as database:
             database.execute(
                 "UPDATE trials SET status = 'done', f1 = ?, val_loss = ?, parameters = ?, result = ? WHERE trial = ?",
                 (result.f1, result.val_loss, result.parameters, json.dumps(result.as_dict()), trial),
             )
-            if strategy_state is not None:
-                database.execute("INSERT OR REPLACE INTO meta VALUES ('strategy', ?)", (json.dumps(strategy_state),))
+            _keep_state(database, state)
 
-    def failed(self, trial: int, status: str, kind: str, message: str, strategy_state: Any = None) -> None:
+    def failed(self, trial: int, status: str, kind: str, message: str, state: Any = None) -> None:
         """A trial has ended without a result; ``status`` is "failed", "skipped" or "stopped"."""
         with self._transaction() as database:
             database.execute(
                 "UPDATE trials SET status = ?, kind = ?, message = ? WHERE trial = ?", (status, kind, message, trial)
             )
-            if strategy_state is not None:
-                database.execute("INSERT OR REPLACE INTO meta VALUES ('strategy', ?)", (json.dumps(strategy_state),))
+            _keep_state(database, state)
 
     def remark(self, text: str) -> None:
-        """Keep a decision or a warning for the report."""
+        """Keep a decision or a warning for the report, once."""
         with self._transaction() as database:
-            database.execute("INSERT INTO remarks VALUES (?, ?)", (time.time(), text))
+            database.execute(
+                "INSERT INTO remarks SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM remarks WHERE text = ?)",
+                (time.time(), text, text),
+            )
 
     def remarks(self) -> list[str]:
         """The decisions and warnings, in their order."""
@@ -186,7 +206,7 @@ class Journal:
     def trials(self) -> list[TrialRow]:
         """All trials, each with its last attempt's spec, in the order in which they began."""
         rows = self._database.execute(
-            "SELECT t.trial, t.stage, t.architecture, t.status, t.kind, t.message, a.spec, t.result FROM trials t "
+            "SELECT t.trial, t.stage, t.architecture, t.status, t.kind, t.message, a.spec, t.result, a.saved FROM trials t "
             "JOIN attempts a ON a.trial = t.trial AND a.attempt = "
             "(SELECT MAX(attempt) FROM attempts WHERE trial = t.trial) ORDER BY t.trial"
         )
@@ -208,6 +228,15 @@ class Journal:
 
 
 def _row(row: tuple[Any, ...]) -> TrialRow:
-    trial, stage, architecture, status, kind, message, spec, result = row
-    outcome = TrialResult(**json.loads(result)) if result else None
-    return TrialRow(trial, stage, architecture, status, kind, message, TrialSpec.from_dict(json.loads(spec)), outcome)
+    trial, stage, architecture, status, kind, message, spec, result, saved = row
+    parsed = TrialSpec.from_dict(json.loads(spec))
+    return TrialRow(trial, stage, architecture, status, kind, message, parsed, _result(result), _result(saved))
+
+
+def _result(text: str | None) -> TrialResult | None:
+    return TrialResult(**json.loads(text)) if text else None
+
+
+def _keep_state(database: sqlite3.Connection, state: Any) -> None:
+    if state is not None:
+        database.execute("INSERT OR REPLACE INTO meta VALUES ('scheduler', ?)", (json.dumps(state),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 from automl_img import events
 from automl_img.executors.tasks import Place
@@ -15,7 +16,7 @@ from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import finish_seconds, wanted_epochs, wanted_seconds_per_image
-from automl_img.search.trials import Rules
+from automl_img.search.trials import Rules, Start
 from automl_img.training.cost import Estimate
 
 
@@ -37,24 +38,23 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         part = recipe.search.final_share or 1.0
         part = part if budget.trials is None else min(part, slots / budget.trials)
         affordable = wanted_seconds_per_image(part * left, examples)
-    estimates = preparation.estimate_starts(
-        space,
-        run.registry,
-        place,
-        seed_image=traits,
-        precision=precision,
-        seconds_per_image=affordable,
-        weights=recipe.train.weights,
-        slots=slots,
-    )
-    for found in estimates:
-        if found.problem:
-            run.skip(found.architecture, found.problem)
-    share = affordable * wanted_epochs(examples) * examples if budget.time is not None else math.inf
-    starts, hopeless = preparation.starts_of(estimates, examples, share)
-    for architecture, reason in hopeless:
-        run.skip(architecture, reason)
-    starts = starts if recipe.search.starts else []
+    earlier = run.journal.meta("starts")
+    hopeless: dict[str, str] = {}
+    if earlier is None:
+        estimates = preparation.estimate_starts(
+            space,
+            run.registry,
+            place,
+            seed_image=traits,
+            precision=precision,
+            seconds_per_image=affordable,
+            weights=recipe.train.weights,
+            slots=slots,
+        )
+        share = affordable * wanted_epochs(examples) * examples if budget.time is not None else math.inf
+        starts, hopeless = _starts(run, estimates, examples, share)
+    else:
+        estimates, starts = [], [Start(**start) for start in earlier]
     dearest = max((start.seconds_per_image for start in starts), default=affordable)
     end = math.inf
     if budget.time is not None:
@@ -84,10 +84,24 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided)
-    _tell(run, estimates, dict(hopeless), scheduler, rules)
+    if earlier is not None:
+        return scheduler
+    _tell(run, estimates, hopeless, scheduler, rules)
     for architecture, reason in scheduler.skipped:
         run.skip(architecture, reason)
+    run.journal.set_meta("starts", [asdict(start) for start in starts])
     return scheduler
+
+
+def _starts(run: Run, estimates: list[Estimate], examples: int, share: float) -> tuple[list[Start], dict[str, str]]:
+    """Return the starting points, and the architectures that do not fit with the reason; both kinds of misfits are skipped."""
+    for found in estimates:
+        if found.problem:
+            run.skip(found.architecture, found.problem)
+    starts, hopeless = preparation.starts_of(estimates, examples, share)
+    for architecture, reason in hopeless:
+        run.skip(architecture, reason)
+    return (starts if run.recipe.search.starts else []), dict(hopeless)
 
 
 def _tell(run: Run, estimates: list[Estimate], hopeless: dict[str, str], scheduler: Scheduler, rules: Rules) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from automl_img.data.analysis import analyse
 from automl_img.data.arrays import validated
-from automl_img.data.inspection import Limits, inspect_dataset
+from automl_img.data.inspection import Inspection, Limits, inspect_dataset
 from automl_img.data.splits import SplitIndices, make_splits
 from automl_img.data.store import PreparedStore
 from automl_img.errors import AutoMLImageError, DataError, PluginError, RecipeError, RunFolderError, nearest
@@ -104,19 +104,26 @@ def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
     return source.load(path, {**recipe.data.options, "task": recipe.data.task})
 
 
-def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int, int], None]) -> PreparedData:
+def prepare_data(
+    recipe: Recipe,
+    dataset: ImageDataset,
+    progress: Callable[[int, int], None],
+    *,
+    earlier: Mapping[str, Any] | None = None,
+) -> PreparedData:
     """Check, describe, store and split the images.
+
+    Args:
+        recipe: What to search.
+        dataset: The images.
+        progress: Called with the images prepared and the images in all.
+        earlier: What ``data.json`` says of these images, if they were prepared before: they are not inspected again.
 
     Raises:
         DataError: They cannot be used for a search.
     """
     dataset = validated(dataset, recipe.data.task)
-    found = inspect_dataset(
-        dataset,
-        limits=Limits(unreadable=recipe.data.max_unreadable),
-        seconds=INSPECTION_SECONDS if recipe.budget.time is None else INSPECTION_SHARE * recipe.budget.time,
-        seed=recipe.seed,
-    )
+    found = None if earlier is not None else _inspected(recipe, dataset)
     analysis = analyse(dataset, seed=recipe.seed)
     height, width = recipe.data.size() or (analysis.height, analysis.width)
     channels = analysis.channels if recipe.data.channels == "auto" else recipe.data.channels
@@ -139,10 +146,22 @@ def prepare_data(recipe: Recipe, dataset: ImageDataset, progress: Callable[[int,
         groups=store.groups,
     )
     mean, std = store.channel_statistics(splits.train, seed=recipe.seed)
-    warnings = [one.sentence for one in found.findings if one.level != "note" and one.kind != "unreadable"]
-    notes = (*dataset.notes, *_set_aside(store), *warnings, *splits.notes)
-    return PreparedData(
-        store, splits, mean, std, analysis.imbalance, notes, {**analysis.as_dict(), "inspection": found.as_dict()}
+    if found is None:
+        assert earlier is not None
+        notes, description = tuple(earlier["notes"]), dict(earlier["analysis"])
+    else:
+        warnings = [one.sentence for one in found.findings if one.level != "note" and one.kind != "unreadable"]
+        notes = (*dataset.notes, *_set_aside(store), *warnings, *splits.notes)
+        description = {**analysis.as_dict(), "inspection": found.as_dict()}
+    return PreparedData(store, splits, mean, std, analysis.imbalance, notes, description)
+
+
+def _inspected(recipe: Recipe, dataset: ImageDataset) -> Inspection:
+    return inspect_dataset(
+        dataset,
+        limits=Limits(unreadable=recipe.data.max_unreadable),
+        seconds=INSPECTION_SECONDS if recipe.budget.time is None else INSPECTION_SHARE * recipe.budget.time,
+        seed=recipe.seed,
     )
 
 
@@ -261,4 +280,4 @@ def _prepared_again(recipe: Recipe, described: Mapping[str, Any], folder: Path) 
         dataset = load_dataset(recipe, registry)
     except AutoMLImageError as error:
         raise RunFolderError(f"the images of this run are no longer there: {error}", where=str(folder)) from error
-    return prepare_data(recipe, dataset, lambda done, total: None).store
+    return prepare_data(recipe, dataset, lambda done, total: None, earlier=described).store

@@ -11,33 +11,52 @@ from automl_img import events
 from automl_img.plugin import PluginRegistry
 from automl_img.recipe import Recipe
 from automl_img.search.journal import Journal
+from automl_img.search.lock import RunLock
 from automl_img.search.run_folder import RunFolder
 from automl_img.training.hardware import Hardware
 
 
 class Run:
-    """One search's belongings.
+    """One search's belongings. There is one driver at a time: a second one is refused until :meth:`close`.
 
     Args:
         recipe: What to search.
         registry: The plugins.
-        folder: A new run folder.
+        folder: A new run folder, or with ``resume`` that of an earlier search.
         listener: Receives each event.
-        begun: ``time.monotonic()`` from which the budget counts.
+        begun: ``time.monotonic()`` from which the budget counts; time that an earlier process spent counts too.
+        resume: Whether to go on with the search in ``folder``.
 
     Attributes:
         skipped: Architectures that got no trial, with the reason.
+        resumed: Whether an earlier process has begun this search.
+
+    Raises:
+        RunFolderError: The folder cannot be used, or another process drives this run.
     """
 
     def __init__(
-        self, recipe: Recipe, registry: PluginRegistry, folder: Path, listener: events.Listener, begun: float
+        self,
+        recipe: Recipe,
+        registry: PluginRegistry,
+        folder: Path,
+        listener: events.Listener,
+        begun: float,
+        *,
+        resume: bool = False,
     ) -> None:
         self.recipe, self.registry = recipe, registry
-        self.folder = RunFolder.create(folder)
-        self.journal = Journal(self.folder.path, create=True)
-        self.hardware = Hardware.detect()
-        self.skipped: list[tuple[str, str]] = []
+        self.folder = RunFolder.open(folder) if resume else RunFolder.create(folder)
+        self._lock = RunLock(self.folder.path)
+        self.folder.begin(recipe)
         self._listener, self._begun = listener, begun
+        self.resumed = resume
+        self.journal = Journal(self.folder.path, create=True)
+        self._begun -= float(self.journal.meta("elapsed") or 0.0)
+        self.journal.clock = lambda: self.elapsed
+        self.journal.set_meta("state", "running")
+        self.hardware = Hardware.detect()
+        self.skipped = [(name, reason) for name, reason in self.journal.meta("skipped") or []]
 
     @property
     def elapsed(self) -> float:
@@ -48,6 +67,11 @@ class Run:
     def slots(self) -> int:
         """Trials that run at once."""
         return self.hardware.slots(self.recipe.compute.slots)
+
+    def close(self) -> None:
+        """Let go of the journal and of the run."""
+        self.journal.close()
+        self._lock.release()
 
     def say(self, event: Callable[..., events.Event], *fields: Any, **named: Any) -> None:
         """Tell the listener of an event that happens now."""
@@ -60,6 +84,8 @@ class Run:
 
     def skip(self, architecture: str, reason: str) -> None:
         """Tell, and keep, that an architecture gets no trial."""
+        if (architecture, reason) in self.skipped:
+            return
         self.skipped.append((architecture, reason))
         self.journal.set_meta("skipped", self.skipped)
         self.journal.remark(f"{architecture} was skipped: {reason}")

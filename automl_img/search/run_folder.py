@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.errors import RunFolderError
+from automl_img.recipe import Recipe
 from automl_img.search.leaderboard import Entry, to_csv
 from automl_img.training.artifacts import replacing, write_json
 
 RECIPE_FILE = "recipe.json"
 VERSIONS_FILE = "versions.json"
 DATA_FILE = "data.json"
+STOP_FILE = "stop"
 SPLITS_FILE = "splits.npz"
 LEADERBOARD_FILE = "leaderboard.csv"
 METRICS_FILE = "metrics.json"
@@ -45,7 +47,6 @@ class RunFolder:
                     "the run folder exists and is not empty", where=str(path), hint="Give another with --out."
                 )
             path.mkdir(parents=True, exist_ok=True)
-            (path / TRIALS_FOLDER).mkdir()
         except OSError as error:
             raise RunFolderError(f"the run folder cannot be made: {error}", where=str(path)) from error
         return cls(path)
@@ -62,6 +63,24 @@ class RunFolder:
             problem = "this is no run folder" if folder.path.exists() else "there is no such run folder"
             raise RunFolderError(problem, where=str(path), hint="Runs lie in runs/ unless told otherwise.")
         return folder
+
+    def begin(self, recipe: Recipe) -> None:
+        """Write what a search needs before anything else, also one that goes on; an earlier request to stop is void."""
+        try:
+            self.trials.mkdir(exist_ok=True)
+            self.write(RECIPE_FILE, recipe.plain())
+            self.stop_file.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"the run folder cannot be written: {error}", where=str(self.path)) from error
+
+    def has(self, name: str) -> bool:
+        """Whether one of the JSON files is there."""
+        return (self.path / name).is_file()
+
+    @property
+    def stop_file(self) -> Path:
+        """The file whose presence asks the search to end in good order."""
+        return self.path / STOP_FILE
 
     @property
     def trials(self) -> Path:
@@ -99,10 +118,11 @@ class RunFolder:
         with replacing(self.path / LEADERBOARD_FILE) as temporary:
             temporary.write_text(to_csv(entries), encoding="utf-8")
 
-    def delete_weights(self) -> None:
-        """Delete the weights of all trials; the best model has its own copy, logs stay."""
+    def delete_weights(self, keep: Path) -> None:
+        """Delete the weights of all trials but those in the attempt's folder ``keep``, with which a search can go on; logs stay."""
         for weights in self.trials.rglob("*.weights.h5"):
-            weights.unlink(missing_ok=True)
+            if weights.parent != keep:
+                weights.unlink(missing_ok=True)
 
     def size(self) -> int:
         """Bytes of all files."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from automl_img.plugin import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
+from automl_img.plugin import DONE, WAIT, SearchStrategy, Signal, Suggestion
 from automl_img.search.budget import Budget
+from automl_img.search.journal import TrialRow
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import LEAST_EPOCHS, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, plan_stages
+from automl_img.search.stages import LEAST_EPOCHS, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, extended, plan_stages
+from automl_img.search.suggesting import AFFINITY, FEW, PROMISING, Suggester
 from automl_img.search.trials import Record, Rules, Start, again, make_spec, worth
 from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
-AFFINITY = 0.75  # an augmentation below it makes other images of the classes than the network knows
-PROMISING = 3  # architectures that the search stage goes on with
-FEW = 20  # suggestions below which the search stays near the best starting point
 RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1}
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
 
@@ -52,7 +51,8 @@ class Scheduler:
         self.budget = budget
         self.skipped: list[tuple[str, str]] = []
         self.stage = ""
-        self._space, self._strategy, self._rules, self._decided = space, strategy, rules, decided
+        self._rules, self._decided = rules, decided
+        self._suggester = Suggester(space, strategy, rules, decided)
         self._queue = list(starts)
         self._starts = list(starts)
         self._records: dict[int, Record] = {}
@@ -60,8 +60,6 @@ class Scheduler:
         self._retries: list[TrialSpec] = []
         self._number = 0
         self._affinity: dict[str, float] = {}
-        self._strategy_started = False
-        self._strategy_done = False
         self._finals: list[tuple[str, dict[str, Any]]] | None = None
         self._stopping = False
         self.plan = self._plan(elapsed)
@@ -87,25 +85,79 @@ class Scheduler:
         if result.affinity and not self._affinity:
             self._affinity = dict(result.affinity)
             self._tell_affinity()
-        self._tell(record, result.f1)
+        self._suggester.tell(record, result.f1)
 
     def fail(self, trial: int, kind: FailureKind, message: str) -> bool:
         """A trial has ended without a result; returns whether it will be tried again."""
         record = self._records[trial]
         self._running.discard(trial)
-        if record.spec.attempt <= RETRIES.get(kind, 0) and not self._stopping:
+        if record.spec.attempt - record.lost <= RETRIES.get(kind, 0) and not self._stopping:
             self._retries.append(again(record.spec, kind))
             return True
-        self._tell(record, None)
+        self._suggester.tell(record, None)
         return False
 
     def interrupt(self) -> None:
         """Begin nothing more."""
         self._stopping = True
 
-    def state(self) -> dict[str, Any] | None:
-        """The strategy's state, for the journal."""
-        return self._strategy.state() if self._strategy_started else None
+    def state(self) -> dict[str, Any]:
+        """Return all that :meth:`restore` needs beside the journal's trials, as JSON can hold it."""
+        return {
+            "number": self._number,
+            "stage": self.stage,
+            "queue": [self._starts.index(start) for start in self._queue],
+            "records": {
+                str(number): [record.key, record.fraction, record.lost] for number, record in self._records.items()
+            },
+            "retries": [spec.as_dict() for spec in self._retries],
+            "affinity": self._affinity,
+            "finals": self._finals,
+            "plan": None if self.plan is None else asdict(self.plan),
+            "spent": [self.budget.trials_spent, self.budget.epochs_spent],
+            "suggester": self._suggester.state(),
+        }
+
+    def restore(
+        self, state: Mapping[str, Any], trials: Iterable[TrialRow], elapsed: float, *, anew: bool = False
+    ) -> dict[int, TrialResult]:
+        """Go on where another process ended. Called before anything else.
+
+        Args:
+            state: What :meth:`state` returned last.
+            trials: All trials of the journal.
+            elapsed: Seconds of the budget that have gone.
+            anew: Let the strategy start anew if the space has changed.
+
+        Returns:
+            Trials that were running and cannot be brought as far again in the time that is left, each with what its saved weights
+            are worth. They are to be recorded. All others that were running are tried again.
+
+        Raises:
+            PluginError: The space is another one.
+        """
+        self._number, self.stage = state["number"], state["stage"]
+        self._queue = [self._starts[place] for place in state["queue"]]
+        self._affinity, self._finals = dict(state["affinity"]), _pairs(state["finals"])
+        self.budget = replace(self.budget, trials_spent=state["spent"][0], epochs_spent=state["spent"][1])
+        self._retries = [TrialSpec.from_dict(spec) for spec in state["retries"]]
+        if state["plan"] is not None and not math.isinf(self._rules.end):
+            self.plan = extended(StagePlan(**state["plan"]), self._rules.end, self._rules.final_share)
+        waiting = {spec.trial for spec in self._retries}
+        settled: dict[int, TrialResult] = {}
+        for row in trials:
+            key, fraction, lost = state["records"][str(row.trial)]
+            record = Record(row.spec, key, fraction, row.result, lost)
+            self._records[row.trial] = record
+            if row.status != "running" or row.trial in waiting:
+                continue
+            if row.saved is not None and row.saved.seconds > self._rules.end - elapsed:
+                settled[row.trial] = row.saved
+            else:
+                record.lost += 1
+                self._retries.append(replace(row.spec, attempt=row.spec.attempt + 1))
+        self._suggester.restore(state["suggester"], self._done_records(), anew=anew)
+        return settled
 
     # -- planning ----------------------------------------------------------------------------------------------------------------
 
@@ -197,7 +249,7 @@ class Scheduler:
     def _next_of_search(self, elapsed: float, plan: StagePlan, threads: int) -> TrialSpec | Signal:
         if elapsed + plan.search_slot > plan.search_end:
             return DONE
-        if not self._strategy_started and self._running:
+        if not self._suggester.started and self._running:
             return WAIT  # which architectures are promising is known when the last look has ended
         if not self._done_records():
             return DONE
@@ -233,20 +285,17 @@ class Scheduler:
     # -- trials ------------------------------------------------------------------------------------------------------------------
 
     def _suggested(self, stage: str, deadline: float | None, seconds: float | None, threads: int) -> TrialSpec | Signal:
-        if self._strategy_done:
-            return DONE
-        if not self._strategy_started:
+        if not self._suggester.started:
             self._start_strategy()
-        suggestion = self._strategy.ask()
+        suggestion = self._suggester.ask()
         if not isinstance(suggestion, Suggestion):
-            self._strategy_done = suggestion is DONE
             return suggestion
-        why = f"suggested by {self._strategy.name}"
+        why = f"suggested by {self._suggester.name}"
         epochs = max(1, round(suggestion.fraction * self._rules.epochs))
         return self._launch(
             stage,
             why,
-            self._space.complete(suggestion.values),
+            self._suggester.space.complete(suggestion.values),
             deadline,
             seconds=seconds,
             threads=threads,
@@ -256,38 +305,10 @@ class Scheduler:
         )
 
     def _start_strategy(self) -> None:
-        done = sorted(self._done_records(), key=worth)
         trials = self.budget.trials_left
         if math.isinf(trials):
             trials = FEW if self.plan is None else max(1, self._expected_suggestions(self.plan))
-        if self.plan is not None and done:
-            self._narrow(done, few=trials < FEW)
-        self._strategy.start(
-            Problem(self._space.free(), self._rules.seed, int(trials), self._rules.epochs, dict(self._rules.options))
-        )
-        self._strategy_started = True
-        for record in sorted(done, key=lambda record: record.spec.trial):
-            assert record.result is not None
-            self._strategy.tell(Outcome(record.key, record.spec.values, record.result.f1, record.fraction))
-
-    def _narrow(self, done: Sequence[Record], *, few: bool) -> None:
-        """Leave out what the looks spoke against; with few suggestions stay near the best look, where they can still tell."""
-        unfit = [f"augmentation.{name}" for name, value in self._affinity.items() if value < AFFINITY]
-        promising = list(dict.fromkeys(record.spec.architecture for record in done))[:PROMISING]
-        if few:
-            best = done[0].spec
-            own = {name: value for name, value in best.values.items() if name.startswith(f"{best.architecture}.")}
-            kept = {name: best.values[name] for name in ("optimizer", "schedule", "loss") if name in best.values}
-            rare = [
-                name for name in self._space.switches() if name.removeprefix("augmentation.") not in self._rules.probe
-            ]
-            self._space = self._space.narrowed([best.architecture], [*unfit, *rare], {**own, **kept})
-            self._decided(
-                f"time for few suggestions: the search stays with {best.architecture} at its size, the best look"
-            )
-        else:
-            self._space = self._space.narrowed(promising, unfit)
-            self._decided(f"the search goes on with {', '.join(promising)}: the best after the looks")
+        self._suggester.start(self._done_records(), int(trials), self._affinity, narrow=self.plan is not None)
 
     def _expected_suggestions(self, plan: StagePlan) -> int:
         time = max(0.0, plan.search_end - plan.looks / self._rules.slots * plan.look_slot)
@@ -330,7 +351,7 @@ class Scheduler:
     def _launchagain(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
         left = self._rules.end - elapsed
         if left < SHORTEST_LOOK + LOOK_OVERHEAD:
-            self._tell(self._records[spec.trial], None)
+            self._suggester.tell(self._records[spec.trial], None)
             return self.next(elapsed)
         if spec.deadline is not None and not math.isinf(left):
             spec = replace(spec, deadline=min(spec.deadline, left))
@@ -346,17 +367,13 @@ class Scheduler:
 
     # -- what was learned --------------------------------------------------------------------------------------------------------
 
-    def _tell(self, record: Record, score: float | None) -> None:
-        if self._strategy_started:
-            self._strategy.tell(Outcome(record.key, record.spec.values, score, record.fraction))
-
     def _done_records(self) -> list[Record]:
         return [record for record in self._records.values() if record.result is not None]
 
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Switch on the augmentations that are recommended and leave images recognisable."""
         chosen = [name for name in self._recognisable() if name in self._rules.probe]
-        return self._space.complete({**values, **{f"augmentation.{name}": True for name in chosen}})
+        return self._suggester.space.complete({**values, **{f"augmentation.{name}": True for name in chosen}})
 
     def _recognisable(self) -> list[str]:
         return sorted(name for name, value in self._affinity.items() if value >= AFFINITY)
@@ -366,3 +383,7 @@ class Scheduler:
         unfit = [f"{name} ({value:.2f})" for name, value in sorted(self._affinity.items()) if value < AFFINITY]
         text = f"augmentations that leave validation images recognisable: {', '.join(suited) or 'none'}"
         self._decided(f"{text}; left out: {', '.join(unfit)}" if unfit else text)
+
+
+def _pairs(finals: Any) -> list[tuple[str, dict[str, Any]]] | None:
+    return None if finals is None else [(why, dict(values)) for why, values in finals]

@@ -7,7 +7,7 @@ long one does (Spearman 0.95 over 8 networks from about 150 steps on), and most 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LOOK_OVERHEAD = 6.0  # seconds to start a process, compile, and measure
 SHORTEST_LOOK = 6.0  # seconds of training that still say something
@@ -88,6 +88,13 @@ def plan_stages(
     if search_time * slots < LEAST_FOR_SEARCH * (search + LOOK_OVERHEAD):
         final, search_time = final + max(0.0, search_time), 0.0
     return StagePlan(looks, look, search, end - final, final, end)
+
+
+def extended(plan: StagePlan, end: float, final_share: float) -> StagePlan:
+    """Return ``plan`` for another end: what there is more, or less, goes to search and final training by their shares."""
+    more = end - plan.end
+    search_end = min(end, max(0.0, plan.search_end + more * (1 - final_share)))
+    return replace(plan, search_end=search_end, final_seconds=max(0.0, end - search_end), end=end)
 
 
 def wanted_seconds_per_image(final_seconds: float, examples: int) -> float:

@@ -67,12 +67,21 @@ class Rules:
 
 @dataclass
 class Record:
-    """A trial that was handed out, the key by which its strategy knows it, and what came of it."""
+    """A trial that was handed out.
+
+    Attributes:
+        spec: Of its last attempt.
+        key: By which its strategy knows it.
+        fraction: Of a full training.
+        result: What came of it, if it ended well.
+        lost: Attempts that ended with the process that drove the search; they do not count as failures.
+    """
 
     spec: TrialSpec
     key: str
     fraction: float
     result: TrialResult | None = None
+    lost: int = 0
 
 
 def worth(record: Record) -> tuple[float, float, int]:

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from automl_img import events
 from automl_img.cli.views.base import JsonView
-from automl_img.cli.views.live import LiveView, curve
+from automl_img.cli.views.curves import curve
+from automl_img.cli.views.live import LiveView
 from automl_img.cli.views.plain import PlainView
 from automl_img.search.leaderboard import Entry
 

@@ -17,12 +17,11 @@ from rich.text import Text
 
 from automl_img import events
 from automl_img.cli.views.base import View
+from automl_img.cli.views.curves import curve
 from automl_img.cli.views.plain import sentence
 from automl_img.cli.views.summary import print_summary
 from automl_img.recipe import duration_text
 
-BLOCKS = "▁▂▃▄▅▆▇█"
-CURVE = 24  # characters of a curve
 REMARKS = 4  # lines of what was decided last
 
 
@@ -77,6 +76,9 @@ class LiveView(View):
         match event:
             case events.SearchStarted():
                 self._started = event
+            case events.SearchResumed():
+                self._counts["done"] = event.ended
+                self._remarks.append(sentence(event))
             case events.DataReady():
                 size = f"{event.height}×{event.width}×{event.channels}"
                 counts = f"{event.train:,} train · {event.validation:,} validation · {event.test:,} test"
@@ -185,13 +187,3 @@ class LiveView(View):
             text.append(f"F1 {best.f1:.4f}", style="bold green")
             text.append(f"  {best.architecture}, trial {best.trial}")
         return text
-
-
-def curve(values: list[float], width: int = CURVE) -> str:
-    """The last ``width`` values as a line of blocks, from the lowest to the highest of them."""
-    shown = values[-width:]
-    if not shown:
-        return ""
-    low, high = min(shown), max(shown)
-    span = (high - low) or 1.0
-    return "".join(BLOCKS[round((value - low) / span * (len(BLOCKS) - 1))] for value in shown)

@@ -1,0 +1,72 @@
+"""How far a search is, for ``automl-img status``."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from automl_img.cli.views.curves import curve
+from automl_img.recipe import duration_text
+from automl_img.search.progress import Progress, TrialProgress
+
+COLOURS = {"running": "cyan", "ended": "green", "interrupted": "yellow", "cut off": "red"}
+ORDER = ("done", "running", "failed", "skipped", "stopped")
+
+
+def progress_panel(progress: Progress) -> RenderableType:
+    """A panel with the budget, the trials that run, and the best."""
+    cut_off = progress.state == "cut off"
+    lines: list[RenderableType] = [_budget(progress)]
+    counts = " · ".join(f"{progress.counts[name]} {name}" for name in ORDER if progress.counts.get(name))
+    if cut_off:
+        counts = counts.replace("running", "cut off")
+    lines.append(Text(counts or "no trial yet", style="dim"))
+    if progress.best is not None:
+        best = progress.best
+        found = Text("best ")
+        found.append(f"F1 {best.f1:.4f}", style="bold green")
+        found.append(f"  {best.architecture}, trial {best.trial}")
+        lines.append(found)
+    if progress.running:
+        lines += [Text(), _trials(progress.running)]
+    if progress.remarks:
+        lines.append(Text())
+        lines += [Text(f"· {text}", style="dim", overflow="ellipsis", no_wrap=True) for text in progress.remarks]
+    if cut_off:
+        lines += [Text(), Text(f"`automl-img search --resume {progress.run_dir}` goes on")]
+    state = f"{progress.state} by {progress.driver}" if progress.driver else progress.state
+    title = f"[bold]automl-img[/] · {progress.name} · {state}"
+    return Panel(Group(*lines), title=title, border_style=COLOURS[progress.state], padding=(0, 1))
+
+
+def _budget(progress: Progress) -> RenderableType:
+    used = f"{duration_text(progress.elapsed)} used"
+    if not progress.time:
+        return Text(f"{used}, of {progress.trials} trials" if progress.trials else used)
+    grid = Table.grid(expand=True, padding=(0, 2))
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True, justify="right")
+    bar = ProgressBar(total=progress.time, completed=min(progress.elapsed, progress.time), complete_style="cyan")
+    grid.add_row(bar, f"{used} · {duration_text(max(0.0, progress.time - progress.elapsed))} left")
+    return grid
+
+
+def _trials(running: tuple[TrialProgress, ...]) -> RenderableType:
+    table = Table.grid(padding=(0, 2), expand=True)
+    for justify in ("right", "left", "left", "right", "right"):
+        table.add_column(justify=justify, no_wrap=True)
+    table.add_column(ratio=1, no_wrap=True)
+    table.add_row(*(Text(word, style="dim") for word in ("trial", "stage", "architecture", "epoch", "F1", "")))
+    for trial in running:
+        table.add_row(
+            str(trial.trial),
+            trial.stage,
+            Text(trial.architecture, style="bold"),
+            f"{trial.epoch:.1f}",
+            f"{trial.f1:.4f}" if trial.f1 is not None else "…",
+            Text(curve(list(trial.curve)), style="green"),
+        )
+    return table

@@ -1,0 +1,63 @@
+"""Keeps a second driver from a run folder, and tells who the first one is."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import IO
+
+from automl_img.errors import RunFolderError
+
+LOCK_FILE = "driver.lock"
+
+
+class RunLock:
+    """Held by the one driver of a run; the operating system frees it when the process ends, however it ends.
+
+    Args:
+        folder: The run folder.
+
+    Raises:
+        RunFolderError: Another process drives this run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / LOCK_FILE).open("a+", encoding="utf-8")
+        if not _take(self._file):
+            self._file.close()
+            raise RunFolderError(
+                "this search is running",
+                where=str(folder),
+                found=driver_of(folder),
+                hint="`automl-img status RUN` shows it, `automl-img stop RUN` ends it in good order.",
+            )
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let another driver take the run."""
+        self._file.truncate(0)
+        self._file.close()
+
+
+def driver_of(folder: Path) -> str:
+    """Return who drives a run now, such as "process 17 on host"; empty if nobody does."""
+    try:
+        with (folder / LOCK_FILE).open("r+", encoding="utf-8") as file:
+            return "" if _take(file) else file.read() or "another process"
+    except OSError:
+        return ""
+
+
+def _take(file: IO[str]) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: then nothing can be known of another driver
+        return True
+    return True

@@ -1,0 +1,47 @@
+"""The scripts under tests/faults, in short: what happens to a search is done to it, and it loses nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.train]
+
+FAULTS = Path(__file__).parents[1] / "faults"
+
+
+@pytest.mark.parametrize("script", [["kill_driver.py", "--kills", "3", "--trials", "3"]])
+def test_a_search_survives(script):
+    ran = subprocess.run([sys.executable, FAULTS / script[0], *script[1:]], capture_output=True, text=True, timeout=400)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_search_is_seen_and_ended_from_another_terminal(tmp_path, command):
+    import os
+
+    settings = ['plugins.modules=["automl_img_plainnet"]', 'search.architectures=["plainnet"]', "train.epochs=50"]
+    arguments = ["search", "digits", "--trials", "50", "--out", tmp_path / "run"]
+    arguments += [part for setting in settings for part in ("--set", setting)]
+    program = str(Path(sys.executable).parent / "automl-img")
+    plugins = str(Path(__file__).parents[1] / "third_party" / "automl-img-plainnet")
+    search = subprocess.Popen(
+        [program, *map(str, arguments), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": plugins},
+    )
+    for line in search.stdout:
+        if '"TrialEnded"' in line:
+            break
+    shown = command("status", tmp_path / "run")
+    assert "running by process" in shown.stdout and "plainnet" in shown.stdout
+    second = command("search", "--resume", tmp_path / "run")
+    assert second.returncode == 2 and "this search is running" in second.stderr
+    assert "asked process" in command("stop", tmp_path / "run").stdout
+    search.stdout.read()
+    assert search.wait(timeout=120) == 130
+    assert "interrupted" in command("status", tmp_path / "run").stdout
+    assert command("stop", tmp_path / "run").returncode == 2
+    assert (tmp_path / "run" / "metrics.json").is_file()

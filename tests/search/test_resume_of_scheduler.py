@@ -1,0 +1,213 @@
+"""A scheduler that goes on where another process ended, without training anything."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from automl_img.errors import PluginError
+from automl_img.plugin import DONE, WAIT, Parameter, SearchStrategy, Suggestion
+from automl_img.search.budget import Budget
+from automl_img.search.journal import TrialRow
+from automl_img.search.scheduler import Scheduler
+from automl_img.search.space import SearchSpace
+from automl_img.search.stages import StagePlan, extended
+from automl_img.search.trials import Rules, Start
+from automl_img.training.spec import FailureKind, TrialResult
+
+NAMES = ("small", "middle", "large")
+
+
+class Counting(SearchStrategy):
+    """Suggests learning rates by number, and remembers what it was told."""
+
+    name = "counting"
+
+    def start(self, problem):
+        self.parameters = [parameter.name for parameter in problem.parameters]
+        self.asked, self.told = 0, []
+        self.architecture = next(p.values[0] for p in problem.parameters if p.name == "architecture")
+
+    def ask(self):
+        self.asked += 1
+        return Suggestion(
+            f"s{self.asked}", {"architecture": self.architecture, "optimizer.adamw.lr": 0.001 * self.asked}
+        )
+
+    def tell(self, outcome):
+        self.told.append(outcome.key)
+
+    def state(self):
+        return {"asked": self.asked, "told": self.told, "parameters": self.parameters}
+
+    def restore(self, state):
+        if state["parameters"] != self.parameters:
+            raise PluginError("another space")
+        self.asked, self.told = state["asked"], state["told"]
+
+
+def space(*more):
+    return SearchSpace(
+        (
+            Parameter("architecture", "choice", NAMES[0], NAMES),
+            Parameter("augmentation.flip", "boolean", False),
+            Parameter("optimizer", "choice", "adamw", ("adamw",)),
+            Parameter("optimizer.adamw.lr", "float", 0.004, low=1e-4, high=0.1),
+            Parameter("batch_size", "choice", 128, (64, 128)),
+            *more,
+        )
+    )
+
+
+def result(trial, seconds=10.0):
+    f1 = 0.5 + 0.01 * (trial % 7)
+    affinity = {"flip": 0.9} if trial == 1 else {}
+    return TrialResult(f1, 0.5, 2.0, 2.0, 10, 1000, 1.0, seconds, 8.0, 100.0, "time", "", affinity)
+
+
+class Play:
+    """A search with a clock of its own, whose process can end between any two things that happen."""
+
+    def __init__(self, end, trials, slots=1):
+        self.end, self.trials, self.slots = end, trials, slots
+        self.now, self.rows, self.running, self.state = 5.0, {}, [], None
+        self.launched = []
+        self.new_process()
+
+    def new_process(self, more=(), anew=False):
+        starts = [Start(name, space().start(name, {}), 1e-4 * (i + 1)) for i, name in enumerate(NAMES)]
+        rules = Rules(7, 50, 5, 50_000, self.slots, self.end, 0.6, "float32", probe=("flip",))
+        budget = Budget(time=None if math.isinf(self.end) else self.end + 20, trials=self.trials)
+        self.strategy = Counting()
+        self.scheduler = Scheduler(space(*more), starts, self.strategy, budget, rules, self.now)
+        settled = {}
+        if self.state is not None:
+            settled = self.scheduler.restore(json.loads(self.state), self.rows.values(), self.now, anew=anew)
+        self.running = []
+        for trial, found in settled.items():
+            self.done(trial, found)
+        return settled
+
+    def keep(self, trial, **changes):
+        self.rows[trial] = replace(self.rows[trial], **changes)
+        self.state = json.dumps(self.scheduler.state())
+
+    def done(self, trial, found):
+        self.scheduler.record(trial, found)
+        self.keep(trial, status="done", result=found)
+
+    def step(self):
+        """Let one thing happen; returns False at the end."""
+        answer = self.scheduler.next(self.now) if len(self.running) < self.slots else WAIT
+        if answer is DONE:
+            return False
+        if answer is WAIT:
+            self.running.sort()
+            end, trial = self.running.pop(0)
+            self.now = max(self.now, end)
+            self.done(trial, result(trial))
+            return True
+        self.launched.append(answer)
+        self.rows.setdefault(
+            answer.trial, TrialRow(answer.trial, answer.stage, answer.architecture, "", "", "", answer, None)
+        )
+        self.keep(answer.trial, status="running", spec=answer)
+        length = answer.fidelity.seconds or min(30.0, answer.deadline or 30.0)
+        self.running.append((self.now + length, answer.trial))
+        return True
+
+    def to_the_end(self, limit=400):
+        for _ in range(limit):
+            if not self.step():
+                return self
+        raise AssertionError("it does not end")
+
+
+def shown(play):
+    return {spec.trial: (spec.stage, spec.why, spec.values, spec.fidelity) for spec in play.launched}
+
+
+@pytest.mark.parametrize("cut", range(1, 24, 2))
+def test_the_same_trials_follow_wherever_the_process_ends(cut):
+    quiet = Play(math.inf, 10).to_the_end()
+    play = Play(math.inf, 10)
+    for _ in range(cut):
+        play.step()
+    finished = {trial for trial, row in play.rows.items() if row.status == "done"}
+    play.new_process()
+    play.to_the_end()
+    assert shown(play) == shown(quiet)
+    assert all(row.status == "done" for row in play.rows.values()) and len(play.rows) == 10
+    assert all(sum(spec.trial == trial for spec in play.launched) == 1 for trial in finished)
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("cut", [1, 2, 5, 8, 13, 21])
+def test_a_time_budget_counts_over_all_processes_and_stages_go_on(cut, slots):
+    play = Play(580.0, None, slots)
+    for _ in range(cut):
+        play.step()
+    play.new_process()
+    play.to_the_end()
+    assert play.now <= 581 and play.launched[-1].stage in ("final", "search")
+    stages = [spec.stage for spec in play.launched]
+    assert stages.index("final") > max(i for i, stage in enumerate(stages) if stage == "look")
+    assert {spec.architecture for spec in play.launched if spec.stage == "look"} == set(NAMES)
+
+
+def test_a_trial_that_was_cut_off_is_a_new_attempt_and_no_new_trial():
+    play = Play(math.inf, 3)
+    play.step()
+    play.new_process()
+    again = play.scheduler.next(play.now)
+    assert (again.trial, again.attempt) == (1, 2)
+    assert play.scheduler.budget.trials_spent == 1
+
+
+def test_being_cut_off_does_not_use_up_the_attempts_that_a_crash_has():
+    play = Play(math.inf, 3)
+    for _ in range(3):  # cut off three times
+        play.step()
+        play.new_process()
+    assert play.step() and play.launched[-1].attempt == 4
+    assert play.scheduler.fail(1, FailureKind.CRASHED, "") is True
+    play.keep(1, status="failed")
+    play.new_process()
+    assert play.scheduler.next(play.now).attempt == 5
+    assert play.scheduler.fail(1, FailureKind.CRASHED, "") is False
+
+
+def test_saved_weights_count_where_no_time_is_left_to_do_as_well():
+    play = Play(580.0, None)
+    while not play.launched or play.launched[-1].stage != "final":
+        play.step()
+    trial = play.launched[-1].trial
+    play.rows[trial] = replace(play.rows[trial], saved=result(trial, seconds=200.0))
+    play.now = 500.0
+    assert play.new_process() == {trial: result(trial, seconds=200.0)}
+    assert play.rows[trial].status == "done"
+    play.rows[trial] = replace(play.rows[trial], status="running", result=None, saved=result(trial, seconds=20.0))
+    assert play.new_process() == {}, "there is time to do better"
+
+
+def test_another_space_is_refused_unless_accepted():
+    play = Play(math.inf, 10)
+    for _ in range(9):
+        play.step()
+    more = (Parameter("augmentation.new", "boolean", False),)
+    with pytest.raises(PluginError, match="another space"):
+        play.new_process(more)
+    play.new_process(more, anew=True)
+    assert len(play.strategy.told) == sum(row.status == "done" for row in play.rows.values())
+    play.to_the_end()
+    assert len(play.rows) == 10
+
+
+def test_more_time_goes_to_search_and_final_training_by_their_shares():
+    plan = StagePlan(3, 20.0, 40.0, 200.0, 300.0, 500.0)
+    longer = extended(plan, 1000.0, 0.6)
+    assert (longer.search_end, longer.final_seconds, longer.end) == (400.0, 600.0, 1000.0)
+    assert extended(plan, 500.0, 0.6) == plan
+    shorter = extended(plan, 100.0, 0.6)
+    assert 0 <= shorter.search_end <= 100 and shorter.final_seconds >= 0

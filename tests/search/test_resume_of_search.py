@@ -1,0 +1,173 @@
+"""A search that goes on in a new process: with real trials, its journal and its run folder."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import automl_img
+from automl_img import events
+from automl_img.errors import RunFolderError, UsageError
+from automl_img.plugin import discover
+from automl_img.search.interruption import Interruption
+from automl_img.search.journal import Journal
+from automl_img.search.lock import RunLock, driver_of
+from automl_img.search.progress import progress_of
+from automl_img.search.resuming import recipe_of_run
+from automl_img.search.run import Run
+
+
+@pytest.fixture
+def begun(tmp_path, quick_settings):
+    """The run folder of a search of two trials that has ended."""
+    automl_img.fit("digits", trials=2, settings=quick_settings, out=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def attempts(run):
+    journal = Journal(run)
+    try:
+        return {row.trial: (row.status, row.spec.attempt) for row in journal.trials()}
+    finally:
+        journal.close()
+
+
+@pytest.mark.train
+def test_a_search_that_has_ended_goes_on_with_more_to_spend(begun):
+    with pytest.raises(RunFolderError, match=r"ended with its budget spent.*--trials 40"):
+        automl_img.fit("digits", out=begun, resume=True)
+    heard = []
+    result = automl_img.fit("digits", trials=4, out=begun, resume=True, listener=heard.append)
+    assert attempts(begun) == dict.fromkeys((1, 2, 3, 4), ("done", 1))
+    (resumed,) = [event for event in heard if isinstance(event, events.SearchResumed)]
+    assert (resumed.ended, resumed.cut_off) == (2, 0) and resumed.elapsed > 1
+    assert [event.trial for event in heard if isinstance(event, events.TrialStarted)] == [3, 4]
+    assert result.recipe["budget"]["trials"] == 4 and len(result.leaderboard()) == 4
+    assert result.predict(np.zeros((2, 8, 8), np.uint8)).shape == (2,)
+
+
+@pytest.mark.train
+def test_a_trial_that_was_running_is_tried_again_in_a_run_folder_that_was_moved(begun, tmp_path):
+    journal = Journal(begun)
+    spec = journal.trials()[1].spec
+    with journal._transaction() as database:  # as if the process had ended in the middle of trial 2
+        database.execute("UPDATE trials SET status = 'running', f1 = NULL, result = NULL WHERE trial = 2")
+        database.execute("UPDATE meta SET value = '\"running\"' WHERE key = 'state'")
+    journal.close()
+    moved = tmp_path / "elsewhere" / "run"
+    shutil.move(begun, moved)
+    assert progress_of(moved).state == "cut off"
+    automl_img.fit("digits", out=moved, resume=True)
+    assert attempts(moved) == {1: ("done", 1), 2: ("done", 2)}
+    journal = Journal(moved)
+    assert journal.trials()[1].spec.values == spec.values
+    journal.close()
+    assert progress_of(moved).state == "ended"
+
+
+@pytest.mark.train
+def test_arrays_are_given_again_and_must_be_the_same(tmp_path, quick_settings, digits_data):
+    x, y = digits_data[0][:300], digits_data[1][:300]
+    automl_img.fit((x, y), trials=1, settings=quick_settings, out=tmp_path / "run")
+    with pytest.raises(RunFolderError, match=r"images or labels have changed.*--accept-changes"):
+        automl_img.fit((255 - x, y), trials=2, out=tmp_path / "run", resume=True)
+    heard = []
+    automl_img.fit(
+        (255 - x, y), trials=2, out=tmp_path / "run", resume=True, accept_changes=True, listener=heard.append
+    )
+    assert any("have changed" in event.what for event in heard if isinstance(event, events.Decided))
+    assert attempts(tmp_path / "run") == {1: ("done", 1), 2: ("done", 1)}
+
+
+@pytest.mark.train
+def test_a_plugin_of_another_version_is_named(begun):
+    versions = begun / "versions.json"
+    versions.write_text(versions.read_text().replace('"version": "1"', '"version": "0"', 1))
+    with pytest.raises(RunFolderError, match=r"plugins have changed since the search began; found '.* was 0 and is 1'"):
+        automl_img.fit("digits", trials=3, out=begun, resume=True)
+
+
+@pytest.mark.train
+def test_an_interrupted_search_goes_on_with_what_is_left(tmp_path, quick_settings):
+    from automl_img.api import resolve
+    from automl_img.search.engine import run_search
+
+    interruption = Interruption()
+
+    def listen(event):
+        if isinstance(event, events.TrialEnded):
+            interruption.ask()
+
+    recipe, _ = resolve("digits", {**quick_settings, "budget.trials": 4, "compute.slots": 1})
+    run_search(recipe, tmp_path / "run", listener=listen, interruption=interruption)
+    assert progress_of(tmp_path / "run").state == "interrupted" and len(attempts(tmp_path / "run")) == 1
+    automl_img.fit("digits", out=tmp_path / "run", resume=True)
+    assert attempts(tmp_path / "run") == dict.fromkeys((1, 2, 3, 4), ("done", 1))
+
+
+@pytest.mark.train
+def test_a_stop_file_ends_the_search_in_good_order(tmp_path, quick_settings):
+    run = tmp_path / "run"
+
+    def listen(event):
+        if isinstance(event, events.TrialEnded):
+            (run / "stop").touch()
+
+    settings = {**quick_settings, "compute.slots": 1}
+    result = automl_img.fit("digits", trials=9, settings=settings, out=run, listener=listen)
+    assert len(result.leaderboard()) == 1 and result.metrics["interrupted"]
+
+
+def test_only_the_budget_of_a_resumed_search_may_change(tmp_path):
+    run = begin(tmp_path / "run")
+    run.close()
+    with pytest.raises(UsageError, match=r"seed: a search that goes on keeps its recipe; allowed: budget\.time"):
+        recipe_of_run(tmp_path / "run", {"seed": 3})
+    assert recipe_of_run(tmp_path / "run", {"budget.time": "90s"}).budget.time == 90
+    with pytest.raises(RunFolderError, match="no such run folder"):
+        recipe_of_run(tmp_path / "nowhere", {})
+    with pytest.raises(UsageError, match="resume needs the run folder"):
+        automl_img.fit("digits", resume=True)
+
+
+def begin(folder, **more):
+    from automl_img.recipe import recipe_from_mapping
+
+    return Run(recipe_from_mapping({"budget": {"trials": 2}}), discover(), folder, lambda event: None, 0.0, **more)
+
+
+def test_a_second_driver_is_refused_while_the_first_one_lives(tmp_path):
+    assert driver_of(tmp_path) == ""
+    run = begin(tmp_path / "run")
+    assert driver_of(tmp_path / "run").startswith("process ")
+    with pytest.raises(RunFolderError, match=r"this search is running; found 'process \d+ on .*automl-img stop"):
+        begin(tmp_path / "run", resume=True)
+    with pytest.raises(RunFolderError, match="is running"):
+        RunLock(tmp_path / "run")
+    run.close()
+    assert driver_of(tmp_path / "run") == ""
+    begin(tmp_path / "run", resume=True).close()
+
+
+def test_time_of_earlier_processes_counts(tmp_path):
+    import time
+
+    run = begin(tmp_path / "run")
+    run._begun = time.monotonic() - 100
+    run.decided("something")
+    run.close()
+    again = begin(tmp_path / "run", resume=True)
+    again._begun += time.monotonic()  # this process began now, not at zero
+    assert 100 <= again.elapsed < 130
+    again.close()
+
+
+def test_a_journal_that_was_torn_while_it_was_made_is_made_again(tmp_path):
+    (tmp_path / "journal.sqlite").touch()
+    Journal(tmp_path, create=True).close()
+    journal = Journal(tmp_path)
+    assert journal.trials() == []
+    journal.remark("once")
+    journal.remark("once")
+    assert journal.remarks() == ["once"]
+    journal.close()
