@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -127,8 +128,8 @@ def analyse(
         progress: Called with the images done and the images in all.
 
     Returns:
-        Counts, sizes, unreadable and odd images, duplicates within and between splits, and what it means in sentences;
-        ``as_dict()`` gives it as JSON can hold it.
+        Counts, sizes, unreadable and odd images, duplicates within and between splits, what it means in sentences, and in ``advice``
+        what to do; ``as_dict()`` gives it as JSON can hold it.
 
     Raises:
         AutoMLImageError: The labels or a setting cannot be used. Unreadable images are part of the answer, not an error.
@@ -137,6 +138,27 @@ def analyse(
         >>> automl_img.analyse("photos/").verdict
         'Ready to train, with 2 warnings.'
     """
+    return look_at(dataset, settings=settings, limits=limits, sample=sample, progress=progress).inspection
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A data set that was looked at: the recipe that names it, its images, and what was found."""
+
+    recipe: Recipe
+    dataset: ImageDataset
+    inspection: Inspection
+
+
+def look_at(
+    dataset: Any,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    sample: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Looked:
+    """Do what :func:`analyse` does, and return what is needed to go on from there; arguments and errors are the same."""
     from automl_img.data.arrays import validated
     from automl_img.data.inspection import inspect_dataset
     from automl_img.search.preparation import check_plugins, load_dataset
@@ -150,7 +172,8 @@ def analyse(
     checked = validated(images, recipe.data.task)
     if limits is None:
         limits = Limits(unreadable=recipe.data.max_unreadable)
-    return inspect_dataset(checked, limits=limits, sample=sample, seed=recipe.seed, progress=progress)
+    found = inspect_dataset(checked, limits=limits, sample=sample, seed=recipe.seed, progress=progress, advice=True)
+    return Looked(recipe, checked, found)
 
 
 def load(path: str | Path) -> Predictor:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from automl_img.api import Looked
 
-    from automl_img.data.inspection import Inspection
-
-SHOWN_CLASSES, SHOWN_TROUBLES, BAR = 12, 8, 24
-STYLES = {"problem": ("✗", "bold red"), "warning": ("!", "yellow"), "note": ("·", "dim")}
 UNUSABLE = 2
+STANDARD_OUTPUT = Path("-")
 
 
 def analyse(
     target: Annotated[str, typer.Argument(help="A recipe, the name of a source, or a path that a source reads.")],
+    html: Annotated[Path | None, typer.Option(help="File to write a page with pictures into.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="File to write a recipe for these images into, with the reasons.")
+    ] = None,
     json: Annotated[
         Path | None, typer.Option(help="File to write everything into as JSON; - for standard output.")
     ] = None,
@@ -31,7 +32,7 @@ def analyse(
     megabytes: Annotated[float, typer.Option(min=0, help="Size of a file above which it is told.")] = 6.0,
     short_edge: Annotated[int, typer.Option(min=0, help="Shorter side in pixels below which it is told.")] = 256,
 ) -> None:
-    """Look at all images before training: counts, sizes, broken and odd files, duplicates, above all between splits.
+    """Look at all images before training: what is there, what is wrong (above all duplicates between splits), what to do.
 
     Nothing is changed. The exit code is 0 with warnings, and 2 where a search could not use the images.
     """
@@ -39,22 +40,24 @@ def analyse(
 
     from rich.console import Console
 
-    from automl_img.api import analyse as look
+    from automl_img.api import look_at
     from automl_img.cli.search import parse_settings
+    from automl_img.cli.views.inspection import inspection_view
     from automl_img.data.inspection import Limits
 
+    _refuse_places(html, recipe, json)
     settings = parse_settings(set_ or [])
     limits = Limits(few_images=few, megabytes=megabytes, short_edge=short_edge)
     if (share := settings.get("data.max_unreadable")) is not None:
         limits = Limits(few_images=few, megabytes=megabytes, short_edge=short_edge, unreadable=float(share))
     with _Bar() as bar:
-        found = look(target, settings=settings, limits=limits, sample=sample, progress=bar.advance)
-    if json is not None:
-        _write_json(found, json)
-    if json is None or str(json) != "-":
+        looked = look_at(target, settings=settings, limits=limits, sample=sample, progress=bar.advance)
+    found = looked.inspection
+    next_target = target if recipe is None or found.unusable else str(recipe)
+    written = _write_all(looked, html, recipe, json, settings if not target.endswith(".toml") else None)
+    if json != STANDARD_OUTPUT:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-        for part in _page(found, target):
-            console.print(part)
+        console.print(inspection_view(found, next_target, written, width=console.width))
     if found.unusable:
         raise typer.Exit(UNUSABLE)
 
@@ -81,100 +84,69 @@ class _Bar:
         self._progress.stop()
 
 
-def _write_json(found: Inspection, path: Path) -> None:
-    import json as writer
-
+def _refuse_places(html: Path | None, recipe: Path | None, json: Path | None) -> None:
+    """Refuse files that cannot be written before the images are looked at, which may take its time."""
     from automl_img.errors import UsageError
 
-    text = writer.dumps(found.as_dict(), indent=2, ensure_ascii=False) + "\n"
-    if str(path) == "-":
-        print(text, end="")
-        return
+    if recipe is not None and recipe.suffix != ".toml":
+        raise UsageError("a recipe's name ends in .toml", where="--recipe", found=str(recipe))
+    if recipe is not None and recipe.exists():
+        raise UsageError("this file exists and is left as it is", where=str(recipe), hint="Give another name.")
+    for option, path in (("--html", html), ("--recipe", recipe), ("--json", json)):
+        if path is None or (option == "--json" and path == STANDARD_OUTPUT):
+            continue
+        if path.is_dir():
+            raise UsageError("this is a folder, not a file", where=option, found=str(path))
+        if not path.absolute().parent.is_dir():
+            raise UsageError("the folder of this file is not there", where=option, found=str(path))
+
+
+def _write_all(
+    looked: Looked, html: Path | None, recipe: Path | None, json: Path | None, settings: dict[str, Any] | None
+) -> list[str]:
+    """Write the files that were asked for, and return a line on each.
+
+    Args:
+        looked: What was found.
+        html, recipe, json: The files.
+        settings: Keys that a person has set; None: those are all keys of the recipe that was looked at.
+    """
+    found, written = looked.inspection, []
+    if json is not None:
+        _write_json(found.as_dict(), json)
+    if html is not None:
+        from automl_img.report import analysis_page
+
+        _write(html, analysis_page(found, looked.dataset))
+        written.append(f"{html} is written: open it in a browser")
+    if recipe is not None and found.unusable:
+        written.append(f"{recipe} is not written: a search could not use these images")
+    elif recipe is not None and found.advice is not None:
+        from automl_img.cli.advised_recipe import advised_recipe, keys_set
+
+        kept = settings if settings is not None else keys_set(looked.recipe.model_dump(exclude_unset=True))
+        _write(recipe, advised_recipe(looked.recipe, found, found.advice, file=recipe, kept=kept))
+        written.append(f"{recipe} is written: change it as you like")
+    return written
+
+
+def _write_json(facts: dict[str, Any], path: Path) -> None:
+    import json as writer
+
+    text = writer.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    if path == STANDARD_OUTPUT:
+        print(text.encode(errors="backslashreplace").decode(), end="")
+    else:
+        _write(path, text, errors="backslashreplace")  # what UTF-8 cannot hold becomes JSON's own \\udc80
+
+
+def _write(path: Path, text: str, *, errors: str = "strict") -> None:
+    from automl_img.errors import UsageError
+
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors=errors)
     except OSError as error:
         raise UsageError(f"the file cannot be written: {error.strerror}", where=str(path)) from error
-
-
-def _page(found: Inspection, target: str) -> list[RenderableType]:
-    from rich.text import Text
-
-    images = ", ".join(f"{count:,} {split}" for split, count in found.images.items())
-    title = Text.assemble((found.name, "bold"), f"  {found.task}, {len(found.class_names):,} classes, {images}")
-    parts: list[Any] = [Text(), title, Text(), _facts(found), _classes(found)]
-    parts += [_finding(finding.level, finding.sentence) for finding in found.findings]
-    parts += [Text(f"  · {note}", style="dim") for note in found.notes]
-    troubles = [(entry.image.path, entry.reason) for entry in found.unreadable]
-    parts += [Text(f"      {path}: {reason}", style="dim") for path, reason in troubles[:SHOWN_TROUBLES]]
-    if len(troubles) > SHOWN_TROUBLES:
-        parts.append(
-            Text(f"      and {found.totals['unreadable'] - SHOWN_TROUBLES:,} more; --json lists them", style="dim")
-        )
-    style = "bold red" if found.unusable else "bold green"
-    parts += [Text(), Text(found.verdict, style=style)]
-    if not found.unusable:
-        parts.append(Text(f"next  automl-img search {target}", style="dim"))
-    return [*parts, Text()]
-
-
-def _facts(found: Inspection) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    from automl_img.data.analysis import propose_size
-
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column()
-    if found.shapes is not None:
-        small, middle, large = (
-            f"{h}×{w}" for h, w in (found.shapes.smallest, found.shapes.median, found.shapes.largest)
-        )
-        proposed = "×".join(map(str, propose_size(*found.shapes.median)))
-        same = small == large
-        grid.add_row("size", middle if same else f"{middle} (median), {small} to {large}")
-        grid.add_row("trains at", f"{proposed}×{found.channels}")
-    levels = ", ".join(f"{m:.0f} ± {d:.0f}" for m, d in zip(found.mean, found.deviation, strict=True))
-    grid.add_row("channels", f"{'grey' if found.channels == 1 else 'colour'}, level {levels}")
-    if found.formats:
-        formats = ", ".join(f"{name} {count:,}" for name, count in found.formats.items())
-        grid.add_row("files", Text(f"{formats}; {found.bytes / 1e6:,.1f} MB"))
-    groups, between = found.totals["duplicate groups"], found.totals["duplicate groups, between splits"]
-    told = f"{groups:,} groups, {between:,} between splits" if groups else "none"
-    grid.add_row("duplicates", told)
-    return grid
-
-
-def _classes(found: Inspection) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("class", max_width=40)
-    for split in found.counts:
-        table.add_column(split, justify="right")
-    table.add_column("")
-    train = found.counts["train"]
-    order = sorted(range(len(train)), key=lambda place: -train[place])
-    half = SHOWN_CLASSES // 2
-    shown = order if len(order) <= SHOWN_CLASSES else [*order[:half], None, *order[-half:]]
-    for place in shown:
-        if place is None:
-            table.add_row(
-                Text(f"… {len(order) - SHOWN_CLASSES:,} more", style="dim"), *([""] * (len(found.counts) + 1))
-            )
-            continue
-        bar = "█" * max(1, round(BAR * train[place] / max(1, max(train))))
-        counts = [f"{each[place]:,}" for each in found.counts.values()]
-        table.add_row(
-            Text(found.class_names[place], overflow="ellipsis", no_wrap=True), *counts, Text(bar, style="cyan")
-        )
-    return table
-
-
-def _finding(level: str, sentence: str) -> Any:
-    from rich.text import Text
-
-    mark, style = STYLES[level]
-    return Text.assemble((f"  {mark} ", style), sentence)
+    except UnicodeEncodeError as error:
+        problem = "the file cannot be written: a name in it is not UTF-8"
+        raise UsageError(problem, where=str(path), found=error.object[error.start : error.end]) from error

@@ -20,7 +20,7 @@ def cache(
     from rich.table import Table
     from rich.text import Text
 
-    from automl_img.data.cache import cache_folder, discard
+    from automl_img.cache import cache_folder, discard
     from automl_img.data.cached import cached
 
     found = [entry for entry in cached() if entry.unused_days >= days]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import typing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+TITLE = "A recipe of automl-img. What is commented out is the default."
 
 
 def init(
@@ -34,16 +38,26 @@ def init(
     print(f"{file} is written. Check it with: automl-img recipe check {file}")
 
 
-def commented_recipe(chosen: dict[str, Any]) -> str:
-    """The text of a recipe that sets ``chosen`` and explains all other keys in comments."""
+def commented_recipe(
+    chosen: dict[str, Any], *, reasons: Mapping[str, Sequence[str]] | None = None, title: Sequence[str] = (TITLE,)
+) -> str:
+    """The text of a recipe that sets ``chosen`` and explains all other keys in comments.
+
+    Args:
+        chosen: The recipe as nested data.
+        reasons: Dotted key → more lines to write above it.
+        title: The lines that it begins with.
+    """
     from automl_img.recipe import Recipe
 
-    lines = ["# A recipe of automl-img. What is commented out is the default."]
-    _write_table(Recipe, "", chosen, lines)
+    lines = [_comment(line) for line in title]
+    _write_table(Recipe, "", chosen, reasons or {}, lines)
     return "\n".join(lines) + "\n"
 
 
-def _write_table(model: Any, prefix: str, chosen: dict[str, Any], lines: list[str]) -> None:
+def _write_table(
+    model: Any, prefix: str, chosen: dict[str, Any], reasons: Mapping[str, Sequence[str]], lines: list[str]
+) -> None:
     from pydantic import BaseModel
 
     below = []
@@ -53,7 +67,8 @@ def _write_table(model: Any, prefix: str, chosen: dict[str, Any], lines: list[st
         if inner is not None:
             below.append((name, inner))
             continue
-        lines.append(f"# {field.description}" if field.description else "#")
+        lines.append(_comment(field.description or ""))
+        lines += map(_comment, reasons.get(f"{prefix}{name}", ()))
         if name in chosen:
             lines.append(f"{name} = {_toml(chosen[name])}")
         else:
@@ -63,14 +78,19 @@ def _write_table(model: Any, prefix: str, chosen: dict[str, Any], lines: list[st
     for name, inner in below:
         about = (inner.__doc__ or "").strip().split(": ", 1)[-1]
         lines += ["", f"# {about[:1].upper()}{about[1:]}", f"[{prefix}{name}]"]
-        _write_table(inner, f"{prefix}{name}.", chosen.get(name, {}), lines)
+        _write_table(inner, f"{prefix}{name}.", chosen.get(name, {}), reasons, lines)
+
+
+def _comment(text: str) -> str:
+    """Return ``text`` as a comment of one line, whatever is in it: TOML allows no control characters there."""
+    return f"# {''.join(c if c.isprintable() else '�' for c in text)}".rstrip()
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, dict):

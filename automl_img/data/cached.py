@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_img.data.cache import cache_folder
+from automl_img.cache import cache_folder
 from automl_img.data.preparing import FACTS_FILE
+from automl_img.plugin.spilling import SPILLED
 
 DAY = 24 * 3600.0
 
@@ -20,7 +21,7 @@ class CacheEntry:
 
     Attributes:
         path: Where it lies.
-        kind: "prepared images" or "source files".
+        kind: "prepared images", "images of a library" or "source files".
         name: Name of the data set.
         bytes: Its size on disk.
         unused_days: Days since it was made or last used.
@@ -34,16 +35,18 @@ class CacheEntry:
 
 
 def cached(folder: Path | None = None) -> list[CacheEntry]:
-    """Return what the cache holds, the largest first; ``folder`` as in :func:`automl_img.data.cache.cache_folder`."""
+    """Return what the cache holds, the largest first; ``folder`` as in :func:`automl_img.cache.cache_folder`."""
     return sorted(_entries(cache_folder(folder)), key=lambda entry: -entry.bytes)
 
 
 def _entries(root: Path) -> Iterator[CacheEntry]:
-    stores = root / "stores"
+    stores, spilled = root / "stores", root / SPILLED
     for path in _inside(stores):
         yield _entry(path, "prepared images", _store_name(path))
+    for path in _inside(spilled):
+        yield _entry(path, "images of a library", path.name)
     for path in _inside(root):
-        if path != stores:
+        if path not in (stores, spilled):
             yield _entry(path, "source files", path.name)
 
 

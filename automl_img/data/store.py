@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.data.cache import cache_folder, completed, discard
+from automl_img.cache import cache_folder, completed, discard
 from automl_img.data.fingerprint import fingerprint
 from automl_img.data.preparing import (
     FACTS_FILE,

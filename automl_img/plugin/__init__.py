@@ -19,7 +19,9 @@ from automl_img.plugin.oracle import OracleStrategy
 from automl_img.plugin.records import SPLIT_NAMES, Record, dataset_from_records
 from automl_img.plugin.source import DataSource, ImageDataset, Split
 from automl_img.plugin.space import Parameter, Space
+from automl_img.plugin.spilling import Spill
 from automl_img.plugin.strategy import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
+from automl_img.quiet import load_tensorflow
 
 __all__ = [
     "DONE",
@@ -45,10 +47,12 @@ __all__ = [
     "SearchStrategy",
     "Signal",
     "Space",
+    "Spill",
     "Split",
     "Suggestion",
     "dataset_from_records",
     "discover",
     "hookimpl",
+    "load_tensorflow",
     "nearest",
 ]

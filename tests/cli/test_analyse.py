@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from automl_img.recipe import read_recipe
+
 
 def analyse(*arguments):
     command = [str(Path(sys.executable).parent / "automl-img"), "analyse", *map(str, arguments)]
@@ -56,3 +58,80 @@ def test_the_limits_can_be_set(photos):
 def test_what_is_not_there_is_one_line(tmp_path):
     ran = analyse(tmp_path / "none")
     assert ran.returncode == 2 and len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_advice_is_shown_and_is_in_the_json(photos, tmp_path):
+    ran = analyse(photos, "--json", tmp_path / "facts.json")
+    assert "Advice" in ran.stdout and "keep 10%" in ran.stdout
+    assert json.loads((tmp_path / "facts.json").read_text())["advice"]["task"] == "binary"
+
+
+def test_html_writes_a_page_and_a_second_look_replaces_it(photos, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    ran = analyse(photos, "--html", page)
+    assert ran.returncode == 0 and "is written: open it in a browser" in " ".join(ran.stdout.split())
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>") and "cat &lt;b&gt;&amp;&#39;&#34;" in text and "<b>&" not in text
+
+
+def test_recipe_writes_one_that_says_why(photos, tmp_path):
+    ran = analyse(photos, "--recipe", tmp_path / "mine.toml")
+    assert ran.returncode == 0 and f"next automl-img search {tmp_path / 'mine.toml'}" in " ".join(ran.stdout.split())
+    text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    recipe = read_recipe(tmp_path / "mine.toml")
+    assert 'path = "photos"' in text and recipe.data.path == str(photos), "a path below the recipe is relative to it"
+    assert (recipe.data.source, recipe.data.task, recipe.data.size()) == ("folder", "binary", (30, 40))
+    assert (recipe.data.channels, recipe.data.test, recipe.budget.time) == (3, 0.1, 120)
+    assert "# 30×40, colour: the median of the images." in text
+    assert "# Wall time of the whole command" in text and text.count("\n# ") > 60, "all keys are explained"
+
+
+def test_what_a_person_has_set_stays_in_the_recipe(photos, tmp_path):
+    given = tmp_path / "given.toml"
+    given.write_text('[data]\npath = "photos"\nimage_size = 16\n[budget]\ntime = "5m"\n[train]\nepochs = 7\n')
+    assert analyse(given, "--recipe", tmp_path / "new.toml", "--set", "data.channels=1").returncode == 0
+    recipe = read_recipe(tmp_path / "new.toml")
+    assert (recipe.data.image_size, recipe.data.channels, recipe.budget.time, recipe.train.epochs) == (16, 1, 300, 7)
+    assert recipe.data.task == "binary", "what was left open is advised"
+
+
+@pytest.mark.parametrize("name", ['quo"te \\ back', "tab\tnew\nline \x7f", "кот 猫"])
+def test_a_recipe_can_name_any_folder(photos, tmp_path, name):
+    photos.rename(tmp_path / name)
+    ran = analyse(tmp_path / name, "--recipe", tmp_path / "r.toml")
+    assert ran.returncode == 0, ran.stderr
+    assert read_recipe(tmp_path / "r.toml").data.path == str(tmp_path / name)
+
+
+def test_an_existing_recipe_is_left_as_it_is(photos, tmp_path):
+    (tmp_path / "mine.toml").write_text("# mine\n")
+    ran = analyse(photos, "--recipe", tmp_path / "mine.toml")
+    assert ran.returncode == 2 and "this file exists and is left as it is" in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1 and (tmp_path / "mine.toml").read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize("option", ["--html", "--recipe", "--json"])
+def test_a_file_in_a_folder_that_is_not_there_is_one_line_before_any_look(photos, tmp_path, option):
+    ran = analyse(photos, option, tmp_path / "none" / "file.toml")
+    assert ran.returncode == 2 and ran.stdout == ""
+    assert len(ran.stderr.strip().splitlines()) == 1 and "the folder of this file is not there" in ran.stderr
+    assert option in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "problem"),
+    [("--html", "folder", "this is a folder"), ("--recipe", "mine.txt", "ends in .toml")],
+)
+def test_a_target_that_cannot_be_is_one_line(photos, tmp_path, option, name, problem):
+    (tmp_path / "folder").mkdir()
+    ran = analyse(photos, option, tmp_path / name)
+    assert ran.returncode == 2 and problem in ran.stderr and len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_data_that_cannot_be_used_gives_a_page_but_no_recipe(photos, tmp_path):
+    for path in list((photos / "dog [red]x[bold]").iterdir()):
+        path.write_bytes(b"")
+    ran = analyse(photos, "--html", tmp_path / "page.html", "--recipe", tmp_path / "r.toml")
+    assert ran.returncode == 2 and "is not written: a search could not use these images" in " ".join(ran.stdout.split())
+    assert not (tmp_path / "r.toml").exists() and "Not usable" in (tmp_path / "page.html").read_text(encoding="utf-8")

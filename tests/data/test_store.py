@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from automl_img.cache import ABANDONED_SECONDS, cache_folder
 from automl_img.data.arrays import dataset_from_arrays, validated
-from automl_img.data.cache import ABANDONED_SECONDS, cache_folder
 from automl_img.data.store import PreparedStore
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split

@@ -47,6 +47,14 @@ class Groups:
     exact: npt.NDArray[np.bool_]
     distance: float
 
+    def without_repeats(self, places: Places) -> Places:
+        """Return ``places`` with the first image only of each group."""
+        number = self.number[places]
+        first = np.zeros(len(places), bool)
+        first[np.unique(number, return_index=True)[1]] = True
+        kept: Places = places[(number < 0) | first]
+        return kept
+
 
 def find_duplicates(records: Records, thumbs: Pixels, *, near: float, blank: float, seed: int = 0) -> Groups:
     """Group images that are the same or nearly the same.

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from automl_img.data.inspection.advice import Advice
+
 Level = Literal["problem", "warning", "note"]
 Oddity = Literal["blank", "dark", "overexposed", "blurred", "small", "large file"]
 
@@ -173,6 +175,7 @@ class Inspection:
         notes: What the source said.
         unusable: Why a search cannot use it; empty if it can.
         seconds: How long it took.
+        advice: What to do with the data; None where that was not asked for.
     """
 
     name: str
@@ -201,6 +204,7 @@ class Inspection:
     notes: tuple[str, ...]
     unusable: str
     seconds: float
+    advice: Advice | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from automl_img.data.inspection.advice import Advice, advise
+from automl_img.data.inspection.changes import judge_changes
 from automl_img.data.inspection.collecting import Evidence
 from automl_img.data.inspection.duplicates import find_duplicates
 from automl_img.data.inspection.findings import Inspection, Limits
@@ -25,6 +28,7 @@ def inspect_dataset(
     seconds: float | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    advice: bool = False,
     clock: Clock = time.monotonic,
 ) -> Inspection:
     """Look at all images of a checked data set, see :func:`automl_img.data.arrays.validated`.
@@ -37,6 +41,7 @@ def inspect_dataset(
             the sample.
         seed: Decides what is sampled.
         progress: Called with the images done and the images in all.
+        advice: Whether to say what to do, too; a search measures the same with its networks, and leaves it out.
         clock: Gives seconds.
 
     Returns:
@@ -55,10 +60,12 @@ def inspect_dataset(
     look.read(places, progress, until, clock)
     groups = find_duplicates(look.records, look.thumbs, near=limits.near, blank=limits.blank, seed=seed)
     evidence = Evidence(dataset, look, groups, limits)
-    return _inspection(evidence, sampled=look.looked < len(look), began=began, clock=clock)
+    found = _inspection(evidence, sampled=look.looked < len(look))
+    said = _advice(evidence, found, seed) if advice else None
+    return dataclasses.replace(found, seconds=clock() - began, advice=said)
 
 
-def _inspection(evidence: Evidence, *, sampled: bool, began: float, clock: Clock) -> Inspection:
+def _inspection(evidence: Evidence, *, sampled: bool) -> Inspection:
     dataset, look = evidence.dataset, evidence.look
     counts = {name: evidence.counts(np.arange(first, first + len(split))) for name, split, first in look.starts()}
     shapes = evidence.shapes()
@@ -106,5 +113,21 @@ def _inspection(evidence: Evidence, *, sampled: bool, began: float, clock: Clock
         limits=evidence.limits,
         notes=dataset.notes,
         unusable=unusable(evidence),
-        seconds=clock() - began,
+        seconds=0.0,
+    )
+
+
+def _advice(evidence: Evidence, found: Inspection, seed: int) -> Advice:
+    shapes, training = found.shapes, evidence.seen[evidence.split_of[evidence.seen] == 0]
+    training = evidence.groups.without_repeats(training)
+    changes = judge_changes(evidence.look.thumbs[training], evidence.labels[training], found.class_names, seed=seed)
+    return advise(
+        task=found.task,
+        classes=len(found.class_names),
+        images=found.images["train"],
+        with_test="test" in found.images,
+        median=shapes.median if shapes else evidence.look.thumbs.shape[1:3],
+        channels=found.channels,
+        imbalance=found.imbalance,
+        changes=changes,
     )

@@ -37,9 +37,7 @@ def completed(folder: Path) -> Iterator[Path]:
         DataError: The disk is full or the place cannot be written.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder.parent)
-        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+        unfinished = new_folder(folder.parent)
         try:
             yield unfinished
             for path in (*unfinished.iterdir(), unfinished):
@@ -54,6 +52,13 @@ def completed(folder: Path) -> Iterator[Path]:
             where=str(folder.parent),
             hint=f"Free some space, or name another folder in the environment variable {CACHE_VARIABLE}.",
         ) from error
+
+
+def new_folder(parent: Path) -> Path:
+    """Make a folder to write into below ``parent``; one that a killed process left there is removed after a day."""
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(parent)
+    return Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
 
 
 def discard(folder: Path) -> None:

@@ -1,0 +1,88 @@
+"""Writes what an inspection advises as a recipe, each choice with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from automl_img.data.inspection import Inspection
+from automl_img.data.inspection.advice import Advice
+from automl_img.recipe import Recipe
+
+#: Key of a recipe → topic of the advice on it.
+TOPICS = {
+    "data.task": "task",
+    "data.image_size": "image size",
+    "data.test": "test",
+    "budget.time": "budget",
+    "train.imbalance": "class weights",
+}
+
+
+def advised_recipe(recipe: Recipe, found: Inspection, advice: Advice, *, file: Path, kept: Collection[str]) -> str:
+    """Return the text of a complete recipe, with the reasons in comments.
+
+    Args:
+        recipe: Where the images come from, and what else was set.
+        found: What was found in them.
+        advice: What to do with them.
+        file: Where it will be written: a path below its folder is written relative to it.
+        kept: Keys, dotted, that a person has set: they stay as they are, whatever is advised.
+    """
+    from automl_img.cli.init import commented_recipe
+
+    chosen = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    data = chosen.setdefault("data", {})
+    data["source"] = recipe.data.source
+    if recipe.data.path is not None:
+        data["path"] = _path_from(file, Path(recipe.data.path))
+    if "data.test" not in kept:
+        data.pop("test", None)
+    advised = [(table, key, value) for table, settings in advice.settings().items() for key, value in settings.items()]
+    for table, key, value in advised:
+        if f"{table}.{key}" not in kept:
+            chosen.setdefault(table, {})[key] = value
+    return commented_recipe(chosen, reasons=_reasons(advice, kept), title=_title(found))
+
+
+def keys_set(content: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """Return the dotted keys of nested ``content``."""
+    keys = set()
+    for key, value in content.items():
+        keys |= {f"{prefix}{key}"} | (keys_set(value, f"{prefix}{key}.") if isinstance(value, Mapping) else set())
+    return keys
+
+
+def _reasons(advice: Advice, kept: Collection[str]) -> dict[str, list[str]]:
+    points = {point.topic: point for point in advice.points}
+    reasons = {
+        key: [_sentence(f"{points[topic].answer}: {points[topic].reason}")]
+        for key, topic in TOPICS.items()
+        if key not in kept and topic in points
+    }
+    changes = [point for point in advice.points if point.topic not in TOPICS.values()]
+    reasons["search.augmentations"] = [
+        _sentence(f"{point.topic}: {point.answer}; {point.reason}") for point in changes
+    ] + ["The search leaves out what its own networks find unsafe."]
+    return reasons
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _title(found: Inspection) -> list[str]:
+    images = ", ".join(f"{count:,} {split}" for split, count in found.images.items())
+    lines = [
+        f"{found.name}: {len(found.class_names):,} classes, {images}; looked at by automl-img analyse.",
+        found.verdict,
+        *(f"- {sentence}" for sentence in found.warnings),
+    ]
+    return [*lines, "", "What is commented out is the default."]
+
+
+def _path_from(file: Path, path: Path) -> str:
+    folder, absolute = file.resolve().parent, path.resolve()
+    return os.path.relpath(absolute, folder) if absolute.is_relative_to(folder) else str(absolute)
