@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import multiprocessing
 import multiprocessing.connection
@@ -205,12 +206,15 @@ def _answer(link: Link, task: Task, argument: Any) -> TaskDone | TaskFailed:
     except BaseException as error:
         traceback.print_exc()
         text = " ".join(str(error).split())[:300]
-        kind = FailureKind.OUT_OF_MEMORY if _is_memory_error(error) else FailureKind.RAISED
-        return TaskFailed(kind, f"{type(error).__name__}: {text}", traceback.format_exc())
+        return TaskFailed(_kind(error), f"{type(error).__name__}: {text}", traceback.format_exc())
 
 
-def _is_memory_error(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+def _kind(error: BaseException) -> FailureKind:
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return FailureKind.OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FailureKind.NO_SPACE
+    return FailureKind.RAISED
 
 
 def wait_for_news(children: list[ChildProcess], timeout: float) -> None:

@@ -66,6 +66,7 @@ def train(link: Link, argument: TrainArgument) -> TrialResult:
     from automl_img.training.trial import train_trial
 
     link.send("started")
+    limit_memory(argument.spec.memory_limit)
     return train_trial(
         argument.spec,
         argument.place.data(),
@@ -76,6 +77,17 @@ def train(link: Link, argument: TrainArgument) -> TrialResult:
         saved=link.send,
         stop_asked=link.stop_asked,
     )
+
+
+def limit_memory(limit: int | None) -> None:
+    """Let this process allocate no more than ``limit`` bytes: what it asks beyond fails, before the system kills somebody."""
+    if limit is None:
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 @dataclass(frozen=True)

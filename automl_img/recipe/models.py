@@ -6,13 +6,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from automl_img.recipe.units import duration_seconds
+from automl_img.recipe.units import duration_seconds, size_bytes
 
 Duration = Annotated[
     float,
     BeforeValidator(lambda value: duration_seconds(value)),
     PlainSerializer(lambda seconds: f"{seconds:g}s", return_type=str),
     Field(json_schema_extra={"type": "string", "examples": ["90s", "10m", "1h30m"]}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(lambda value: size_bytes(value)),
+    PlainSerializer(lambda size: f"{size / 1e6:g}MB", return_type=str),
+    Field(json_schema_extra={"type": "string", "examples": ["500MB", "4GB", "2GiB"]}),
 ]
 Names = Literal["all"] | list[str]
 OptionValue = bool | int | float | str
@@ -71,6 +77,13 @@ class LimitSettings(Settings):
 
     parameters: int | None = Field(None, gt=0, description="Weights of the network.")
     seconds: Duration | None = Field(None, description="Wall time of one trial.")
+    memory: Size | None = Field(
+        None, description="Main memory of one trial's process; its share of the machine's memory unless given."
+    )
+    latency: Duration | None = Field(
+        None,
+        description='Time to predict one image on this machine, such as "20ms"; slower networks are skipped untrained.',
+    )
 
 
 class SearchSettings(Settings):

@@ -1,10 +1,11 @@
-"""Durations as people write them: "10m", "1h30m", "90s"."""
+"""Durations and sizes as people write them: "10m", "1h30m", "90s", "4GB", "50ms"."""
 
 from __future__ import annotations
 
 import re
 
-SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+BYTES = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30, "tib": 2.0**40}
 
 
 def duration_seconds(value: object) -> float:
@@ -19,11 +20,26 @@ def duration_seconds(value: object) -> float:
         raise ValueError('a duration is a number with its unit, such as "90s", "10m", "1h30m" or "2d"')
     unknown = [unit for _, unit in parts if unit not in SECONDS]
     if unknown:
-        raise ValueError(f"unknown unit {unknown[0]!r} in a duration; the units are s, m, h and d")
+        raise ValueError(f"unknown unit {unknown[0]!r} in a duration; the units are ms, s, m, h and d")
     seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
     if seconds <= 0:
         raise ValueError("a duration must be longer than nothing")
     return seconds
+
+
+def size_bytes(value: object) -> int:
+    """Return the bytes of a size such as ``"4GB"`` or ``"512 MiB"``.
+
+    Raises:
+        ValueError: There is no unit, an unknown one, or the size is not positive.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([a-z]+)", str(value).strip().lower().replace(" ", ""))
+    if isinstance(value, bool) or found is None or found[2] not in BYTES:
+        raise ValueError('a size is a number with its unit, such as "500MB", "4GB" or "2GiB"')
+    size = int(float(found[1]) * BYTES[found[2]])
+    if size <= 0:
+        raise ValueError("a size must be more than nothing")
+    return size
 
 
 def duration_text(seconds: float) -> str:

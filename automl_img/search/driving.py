@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from automl_img import events
@@ -13,6 +14,7 @@ from automl_img.search.scheduler import Scheduler
 from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
 POLL_SECONDS = 0.5
+FULL_SECONDS = 1.0  # between two looks at a full disk, which nothing announces to have room again
 
 
 class Driver:
@@ -44,6 +46,7 @@ class Driver:
                 scheduler.interrupt()
                 for trial in running:
                     executor.stop(trial)
+            self._wait_for_room(interruption)
             signal: Signal | None = None
             while len(running) < executor.slots():
                 answer = scheduler.next(self.run.elapsed)
@@ -60,6 +63,17 @@ class Driver:
                 return
             for message in executor.poll(POLL_SECONDS):
                 self._hear(message, running)
+
+    def _wait_for_room(self, interruption: Interruption) -> None:
+        """Write nothing while the disk is full: what trials say waits in their pipes, and nothing begins."""
+        if self.run.folder.has_room():
+            return
+        said = f"the disk of {self.run.folder.path} is full; the search waits until there is room, and loses nothing"
+        self.run.say(events.Decided, said)
+        while not self.run.folder.has_room() and not interruption.asked:
+            time.sleep(FULL_SECONDS)
+        if self.run.folder.has_room():
+            self.run.decided("the disk had been full; the search goes on")
 
     def settle(self, results: Mapping[int, TrialResult]) -> None:
         """Let trials of an earlier process count with the weights that they saved last."""

@@ -88,7 +88,7 @@ class Journal:
 
     def __init__(self, folder: Path, *, create: bool = False, clock: Callable[[], float] | None = None) -> None:
         path = folder / JOURNAL_FILE
-        self.clock = clock
+        self.clock, self._path = clock, str(path)
         if not create and not path.is_file():
             raise RunFolderError(
                 "this is no run folder: it holds no journal",
@@ -115,15 +115,23 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._database.execute("BEGIN IMMEDIATE")
         try:
+            self._database.execute("BEGIN IMMEDIATE")
             yield self._database
             if self.clock is not None:
                 self._database.execute("INSERT OR REPLACE INTO meta VALUES ('elapsed', ?)", (str(self.clock()),))
+            self._database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._roll_back()
+            hint = "What was written before is safe: free some space, then `automl-img search --resume RUN` goes on."
+            raise RunFolderError(f"the journal cannot be written: {error}", where=self._path, hint=hint) from error
         except BaseException:
-            self._database.execute("ROLLBACK")
+            self._roll_back()
             raise
-        self._database.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
 
     def set_meta(self, key: str, value: Any) -> None:
         """Keep one JSON value by key."""

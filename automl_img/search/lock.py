@@ -23,8 +23,12 @@ class RunLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / LOCK_FILE).open("a+", encoding="utf-8")
-        if not _take(self._file):
+        self._path = folder / LOCK_FILE
+        self._file = self._path.open("a+", encoding="utf-8")
+        while (taken := _take(self._file)) and not self._is_there():  # its last holder has just removed it
+            self._file.close()
+            self._file = self._path.open("a+", encoding="utf-8")
+        if not taken:
             self._file.close()
             raise RunFolderError(
                 "this search is running",
@@ -38,8 +42,14 @@ class RunLock:
 
     def release(self) -> None:
         """Let another driver take the run."""
-        self._file.truncate(0)
+        self._path.unlink(missing_ok=True)
         self._file.close()
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
 
 
 def driver_of(folder: Path) -> str:

@@ -59,6 +59,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     end = math.inf
     if budget.time is not None:
         end = budget.time - finish_seconds(budget.time, len(data.splits.test) + len(data.splits.validation), dearest)
+    limits = recipe.search.limits
     augmentations = list(run.registry.all("augmentation"))
     known = {parameter.name for parameter in space.parameters}
     rules = Rules(
@@ -78,8 +79,11 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
             if plugin.recommended and f"augmentation.{plugin.name}" in known and not plugin.mixes_labels
         ),
         versions={f"{r.kind}/{r.name}": r.version for r in run.registry.records if not r.left_out},
-        parameter_limit=recipe.search.limits.parameters,
-        seconds_limit=recipe.search.limits.seconds,
+        parameter_limit=limits.parameters,
+        seconds_limit=limits.seconds,
+        latency_limit=limits.latency,
+        memory_limit=limits.memory or run.hardware.memory_for_trials,
+        memory_each=limits.memory is not None,
         options=recipe.search.options,
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ LEADERBOARD_FILE = "leaderboard.csv"
 METRICS_FILE = "metrics.json"
 MODEL_FOLDER = "model"
 TRIALS_FOLDER = "trials"
+ROOM = 8e6  # bytes free, below which a search waits; its journal's log grows by less before it is looked at again
 
 
 class RunFolder:
@@ -98,8 +101,13 @@ class RunFolder:
         return self.path / SPLITS_FILE
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write one of the JSON files."""
-        write_json(self.path / name, content)
+        """Write one of the JSON files.
+
+        Raises:
+            RunFolderError: The disk is full, or the folder cannot be written.
+        """
+        with self._writing(name):
+            write_json(self.path / name, content)
 
     def read(self, name: str) -> dict[str, Any]:
         """Read one of the JSON files.
@@ -114,9 +122,26 @@ class RunFolder:
         return content
 
     def write_leaderboard(self, entries: list[Entry]) -> None:
-        """Write ``leaderboard.csv``."""
-        with replacing(self.path / LEADERBOARD_FILE) as temporary:
+        """Write ``leaderboard.csv``.
+
+        Raises:
+            RunFolderError: The disk is full, or the folder cannot be written.
+        """
+        with self._writing(LEADERBOARD_FILE), replacing(self.path / LEADERBOARD_FILE) as temporary:
             temporary.write_text(to_csv(entries), encoding="utf-8")
+
+    @contextlib.contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = "`automl-img search --resume RUN` goes on when there is room."
+            reason = error.strerror or error
+            raise RunFolderError(f"{name} cannot be written: {reason}", where=str(self.path), hint=hint) from error
+
+    def has_room(self) -> bool:
+        """Whether the disk has room for what a search writes between two looks at it."""
+        return shutil.disk_usage(self.path).free > ROOM
 
     def delete_weights(self, keep: Path) -> None:
         """Delete the weights of all trials but those in the attempt's folder ``keep``, with which a search can go on; logs stay."""

@@ -17,7 +17,7 @@ from automl_img.search.suggesting import AFFINITY, FEW, PROMISING, Suggester
 from automl_img.search.trials import Record, Rules, Start, again, make_spec, worth
 from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
-RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1}
+RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1, FailureKind.NO_SPACE: 3}
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
 
 LOOK, SEARCH, FINAL = "look", "search", "final"

@@ -44,7 +44,9 @@ class Rules:
         weights: "none" or pretrained weights.
         probe: Augmentations that a long training should start with if they leave images recognisable.
         versions: Versions of the plugins by "kind/name".
-        parameter_limit, seconds_limit: Of one trial.
+        parameter_limit, seconds_limit, latency_limit: Of one trial.
+        memory_limit: Bytes that all trials together may take, or with ``memory_each`` that one may take; None: no limit.
+        memory_each: Whether the limit is each trial's.
         options: Settings of the strategy.
     """
 
@@ -62,6 +64,9 @@ class Rules:
     versions: Mapping[str, str] = field(default_factory=dict)
     parameter_limit: int | None = None
     seconds_limit: float | None = None
+    latency_limit: float | None = None
+    memory_limit: int | None = None
+    memory_each: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -140,7 +145,16 @@ def make_spec(
         required_epochs=required[0],
         required_seconds=required[1],
         parameter_limit=rules.parameter_limit,
+        memory_limit=_memory(rules, alone=threads == 0),
+        latency_limit=rules.latency_limit,
     )
+
+
+def _memory(rules: Rules, *, alone: bool) -> int | None:
+    """What one trial may allocate; one that has the machine to itself may have it all."""
+    if rules.memory_limit is None or rules.memory_each or alone:
+        return rules.memory_limit
+    return rules.memory_limit // rules.slots
 
 
 def again(spec: TrialSpec, kind: FailureKind) -> TrialSpec:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GIB = 2**30
+TRIALS_SHARE = 0.85  # of the memory; the driver, the page cache of the prepared images and the system have the rest
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Hardware:
 
     Attributes:
         cores: Processor cores that this process may use.
-        memory: Main memory in bytes.
+        memory: Main memory in bytes, or what a container may use of it.
         gpus: Number of NVIDIA GPUs that may be used.
         bfloat16: Whether the processor multiplies bfloat16 natively (AVX-512 BF16 or AMX).
     """
@@ -45,6 +47,11 @@ class Hardware:
         return max(1, self.gpus or min(self.cores, 4, self.memory // (3 * GIB)))
 
     @property
+    def memory_for_trials(self) -> int | None:
+        """Bytes of main memory that trials may allocate together; None beside GPUs, whose driver maps far more than it uses."""
+        return None if self.gpus else int(TRIALS_SHARE * self.memory)
+
+    @property
     def flops(self) -> float:
         """Floating-point operations per second that training a small network reaches, by class of hardware.
 
@@ -63,9 +70,20 @@ class Hardware:
 
 def _memory() -> int:
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
-        return 8 * GIB
+        present = 8 * GIB
+    return min([present, *_container_limits()])
+
+
+def _container_limits() -> list[int]:
+    limits = []
+    for path in CGROUP_LIMITS:
+        try:
+            limits.append(int(Path(path).read_text()))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return limits
 
 
 def _gpus() -> int:

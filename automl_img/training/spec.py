@@ -17,6 +17,7 @@ class FailureKind(enum.StrEnum):
     TIMEOUT = "timeout"
     NODE_LOST = "node lost"
     NONFINITE = "not finite"
+    NO_SPACE = "disk full"
     SKIPPED = "skipped"
 
 
@@ -55,6 +56,8 @@ class TrialSpec:
         probe: Augmentations whose effect on validation images is measured at the end.
         required_epochs: If this many epochs do not fit into ``required_seconds``, the trial is skipped after one timed step.
         parameter_limit: The most weights that the network may have.
+        memory_limit: Bytes of main memory that its process may allocate; None: no limit.
+        latency_limit: Seconds that the prediction of one image may take.
     """
 
     trial: int
@@ -75,6 +78,8 @@ class TrialSpec:
     required_epochs: float = 0.0
     required_seconds: float = 0.0
     parameter_limit: int | None = None
+    memory_limit: int | None = None
+    latency_limit: float | None = None
 
     @property
     def architecture(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ EXECUTION_SECONDS = 0.3  # of one call of the training function: short against a
 EVALUATION_SHARE = 0.05  # of the training time that measuring the validation split may take
 SAVE_EVERY = 10.0  # seconds between two writes of better weights while training goes on
 AFFINITY_SAMPLE = 2000  # validation images
+LATENCY_PREDICTIONS = 20  # of one image each, by which the latency is measured
 CLOSING_SECONDS = 1.0  # for writing the weights and the result
 
 
@@ -91,9 +93,29 @@ def train_trial(
         raise TrialFailure(
             FailureKind.SKIPPED, f"{cost.parameters:,} weights are above the limit of {spec.parameter_limit:,}"
         )
+    _refuse_if_slow(spec, network.model)
     training = _Training(spec, data, registry, network, cost, folder, begun, saved)
     training.run(report, stop_asked)
     return training.result()
+
+
+def _refuse_if_slow(spec: TrialSpec, model: Any) -> None:
+    """Skip a network that takes too long for one image: the median of some predictions, compiled, after the first ones."""
+    if spec.latency_limit is None:
+        return
+    predict = tf.function(lambda image: model(image, training=False))
+    image = tf.zeros((1, *model.input_shape[1:]), tf.float32)
+    seconds = []
+    for _ in range(LATENCY_PREDICTIONS):
+        begin = time.perf_counter()
+        predict(image).numpy()
+        seconds.append(time.perf_counter() - begin)
+    median = float(np.median(seconds[LATENCY_PREDICTIONS // 4 :]))
+    if median > spec.latency_limit:
+        took, allowed = median * 1e3, spec.latency_limit * 1e3
+        raise TrialFailure(
+            FailureKind.SKIPPED, f"the prediction of one image takes {took:.1f} ms, above the limit of {allowed:g} ms"
+        )
 
 
 def configure(threads: int, precision: str, seed: int, *, deterministic: bool = False) -> None:
@@ -307,6 +329,7 @@ class _Training:
 
     def _save_now_and_then(self) -> None:
         if time.monotonic() - self.saved_at > SAVE_EVERY:
-            sha256 = save_weights(self.network.model, self.weights_file)
             self.saved_at = time.monotonic()
-            self.saved(self._summary(sha256, {}))
+            with contextlib.suppress(OSError):  # the disk is full, perhaps: training goes on, and writes at its end
+                sha256 = save_weights(self.network.model, self.weights_file)
+                self.saved(self._summary(sha256, {}))
