@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from automl_img import events
@@ -15,7 +16,7 @@ from automl_img.search.journal import TrialRow
 from automl_img.search.leaderboard import best_trial, leaderboard
 from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
-from automl_img.training.artifacts import WEIGHTS_FILE
+from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
 
 POLL_SECONDS = 1.0
@@ -41,7 +42,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         raise SearchError(_why_nothing(run, rows), where=str(run.folder.path))
     figures = _finalise(run, best, data, place)
     if run.recipe.output.keep == "best":
-        run.folder.delete_weights(keep=attempt_folder(run.folder.trials, best.spec))
+        run.folder.delete_weights()
     metrics = {
         "validation": figures["validation"],
         "test": figures.get("test"),
@@ -80,7 +81,7 @@ def _finalise(run: Run, best: TrialRow, data: PreparedData, place: Place) -> dic
     plan = NetworkPlan(best.spec.values, data.store.traits, data.mean, data.std, best.spec.weights != "none")
     winner = Winner(
         plan=plan,
-        weights=str(attempt_folder(run.folder.trials, best.spec) / WEIGHTS_FILE),
+        weights=str(_weights(run, best, best.result.weights_sha256)),
         plugins=best.spec.plugins,
         plugin_modules=tuple(run.recipe.plugins.modules),
         trained={"run": run.recipe.name, "trial": best.trial, "seed": run.recipe.seed, **best.result.as_dict()},
@@ -95,6 +96,15 @@ def _finalise(run: Run, best: TrialRow, data: PreparedData, place: Place) -> dic
                 return dict(news.value)
             if isinstance(news, TaskFailed):
                 raise SearchError(f"the best model could not be evaluated: {news.message}", where=str(run.folder.path))
+
+
+def _weights(run: Run, best: TrialRow, sha256: str) -> Path:
+    """Return the weights of a trial: its own, or the best model's where an earlier process has ended this search with it."""
+    own = attempt_folder(run.folder.trials, best.spec) / WEIGHTS_FILE
+    kept = run.folder.model / WEIGHTS_FILE
+    if not own.is_file() and kept.is_file() and sha256_of(kept) == sha256:
+        return kept
+    return own
 
 
 def _why_nothing(run: Run, rows: list[TrialRow]) -> str:

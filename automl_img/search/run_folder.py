@@ -143,11 +143,10 @@ class RunFolder:
         """Whether the disk has room for what a search writes between two looks at it."""
         return shutil.disk_usage(self.path).free > ROOM
 
-    def delete_weights(self, keep: Path) -> None:
-        """Delete the weights of all trials but those in the attempt's folder ``keep``, with which a search can go on; logs stay."""
+    def delete_weights(self) -> None:
+        """Delete the weights of all trials; the best model has its own copy, with which a search can go on too; logs stay."""
         for weights in self.trials.rglob("*.weights.h5"):
-            if weights.parent != keep:
-                weights.unlink(missing_ok=True)
+            weights.unlink(missing_ok=True)
 
     def size(self) -> int:
         """Bytes of all files."""

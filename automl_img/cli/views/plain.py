@@ -42,7 +42,9 @@ def sentence(event: events.Event) -> str:
             return f"search {event.name}: budget {', '.join(limits)}; seed {event.seed}; run folder {event.run_dir}"
         case events.SearchResumed():
             used = duration_text(event.elapsed)
-            return f"resumed with {used} of its budget used; trials ended before: {event.ended}, cut off: {event.cut_off}"
+            return (
+                f"resumed with {used} of its budget used; trials ended before: {event.ended}, cut off: {event.cut_off}"
+            )
         case events.PluginLeftOut():
             word = "warning: plugin" if event.distribution or not event.kind else event.kind
             return f"{word} {event.name} is left out: {event.reason}"
