@@ -35,5 +35,7 @@ def load_tensorflow(*, with_devices: bool) -> None:
 
         _ = keras.layers  # resolves Keras's lazy parts
         if with_devices:
-            tf.config.list_physical_devices()
+            for gpu in tf.config.list_physical_devices("GPU"):
+                with contextlib.suppress(RuntimeError):  # TensorFlow was in use before
+                    tf.config.experimental.set_memory_growth(gpu, True)  # trials in other processes need the rest
             tf.constant(0)

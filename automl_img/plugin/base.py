@@ -160,6 +160,8 @@ class Regularizer(Plugin):
     def callbacks(self, hp: Mapping[str, Any], model: Any) -> Sequence[Any]:
         """Return Keras callbacks for the training of ``model``, the whole network.
 
-        A callback may read ``self.params["progress"]``, a function that returns how much of the training is done, from 0 to 1.
+        A callback may read ``self.params["progress"]``, a function that returns how much of the training is done, from 0 to 1. One that
+        remembers something from step to step has ``get_state()``, which returns a dict of arrays and lists of arrays, and
+        ``set_state(state)``: a training that is cut off then goes on from its checkpoint as if nothing had been.
         """
         return ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.cache import cache_folder, new_folder
+from automl_img.cache import CACHE_VARIABLE, cache_folder, discard, new_folder
 from automl_img.errors import DataError
 
 SPILLED = "images"  # the folder in the cache
@@ -52,19 +53,17 @@ class Spill:
 
     def __enter__(self) -> Self:
         self._root = cache_folder() / SPILLED
-        self._folder = new_folder(self._root)
-        self._pixels = (self._folder / PIXELS_FILE).open("wb", buffering=CHUNK)
+        with self._writing():
+            self._folder = new_folder(self._root)
+            self._pixels = (self._folder / PIXELS_FILE).open("wb", buffering=CHUNK)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._pixels.close()
+        with contextlib.suppress(OSError):  # closing writes what is left, which a full disk refuses again
+            self._pixels.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            hint = "Free some space, or name another folder in the environment variable AUTOML_IMG_CACHE."
-            problem = f"the images cannot be written to the cache: {error.strerror or error}"
-            raise DataError(problem, where=str(self._root), hint=hint) from error
 
     def __len__(self) -> int:
         return len(self._shapes) + len(self._files)
@@ -77,34 +76,58 @@ class Spill:
                 images are of the same one of these two kinds.
 
         Raises:
-            DataError: The pixels have another shape or dtype, or the kinds are mixed.
+            DataError: The pixels have another shape or dtype, the kinds are mixed, or the disk is full.
         """
-        if isinstance(image, bytes):
-            self._add_file(image)
-        else:
-            self._add_pixels(image)
+        with self._writing():
+            if isinstance(image, bytes):
+                self._add_file(image)
+            else:
+                self._add_pixels(image)
 
     def finish(self) -> Images:
-        """Return all images, in the order in which they came."""
-        self._pixels.flush()
-        if not self._shapes:
-            (self._folder / PIXELS_FILE).unlink()
-        elif len(set(self._shapes)) > 1 or self._shapes[0][2] == 4:
-            self._write_pngs()
+        """Return all images, in the order in which they came.
+
+        Raises:
+            DataError: The disk is full.
+        """
         folder = self._root / f"{self._name}-{self._digest.hexdigest()[:24]}"
-        if not folder.is_dir():
-            os.sync()
-            try:
-                self._folder.rename(folder)
-            except OSError:  # another process was faster
-                if not folder.is_dir():
-                    raise
+        with self._writing():
+            self._pixels.flush()
+            if not self._shapes:
+                (self._folder / PIXELS_FILE).unlink()
+            elif len(set(self._shapes)) > 1 or self._shapes[0][2] == 4:
+                self._write_pngs()
+            self._keep_as(folder)
         if self._files:
             return [folder / file for file in self._files]
         if not self._shapes:
             return np.zeros((0, 1, 1, 1), np.uint8)
         mapped: npt.NDArray[np.uint8] = np.memmap(folder / PIXELS_FILE, np.uint8, "r", shape=self._whole_shape())
         return mapped
+
+    def _keep_as(self, folder: Path) -> None:
+        """Give the finished folder its name, unless the same images lie there already, whole."""
+        if folder.is_dir() and _sizes(folder) != _sizes(self._folder):
+            discard(folder)  # something was deleted or cut off since
+        if folder.is_dir():
+            with contextlib.suppress(OSError):
+                os.utime(folder)  # says that it is still of use
+            return
+        os.sync()
+        try:
+            self._folder.rename(folder)
+        except OSError:  # another process was faster
+            if not folder.is_dir():
+                raise
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = f"Free some space, or name another folder in the environment variable {CACHE_VARIABLE}."
+            problem = f"the images cannot be written to the cache: {error.strerror or error}"
+            raise DataError(problem, where=str(self._root), hint=hint) from error
 
     def _whole_shape(self) -> tuple[int, ...]:
         shape = self._shapes[0]
@@ -152,6 +175,10 @@ class Spill:
                 Image.fromarray(pixels[:, :, 0] if shape[2] == 1 else pixels).save(buffer, "PNG", compress_level=1)
                 self._write(buffer.getvalue(), ".png")
         (self._folder / PIXELS_FILE).unlink()
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
 
 
 def _suffix(content: bytes) -> str:

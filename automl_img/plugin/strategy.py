@@ -83,6 +83,9 @@ class SearchStrategy(Plugin):
     #: The keys that the recipe's ``[search.options]`` may hold for this strategy, with one line on each.
     options: Mapping[str, str] = {}
 
+    #: Whether suggestions name others that they continue: checkpoints are then kept for them.
+    promotes: bool = False
+
     def start(self, problem: Problem) -> None:
         """Begin a search of ``problem``. Called once, before anything else. Raises PluginError for options that are not allowed."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ from typing import Any
 from automl_img.errors import RunFolderError
 from automl_img.recipe import Recipe
 from automl_img.search.leaderboard import Entry, to_csv
-from automl_img.training.artifacts import replacing, write_json
+from automl_img.training.artifacts import CHECKPOINT_FILE, replacing, write_json
 
 RECIPE_FILE = "recipe.json"
 VERSIONS_FILE = "versions.json"
@@ -144,9 +144,10 @@ class RunFolder:
         return shutil.disk_usage(self.path).free > ROOM
 
     def delete_weights(self) -> None:
-        """Delete the weights of all trials; the best model has its own copy, with which a search can go on too; logs stay."""
-        for weights in self.trials.rglob("*.weights.h5"):
-            weights.unlink(missing_ok=True)
+        """Delete weights and checkpoints of all trials; the best model's own copy is enough for a search to go on. Logs stay."""
+        for pattern in ("*.weights.h5", CHECKPOINT_FILE):
+            for file in self.trials.rglob(pattern):
+                file.unlink(missing_ok=True)
 
     def size(self) -> int:
         """Bytes of all files."""

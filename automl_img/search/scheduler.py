@@ -14,7 +14,7 @@ from automl_img.search.journal import TrialRow
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import LEAST_EPOCHS, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, extended, plan_stages
 from automl_img.search.suggesting import AFFINITY, FEW, PROMISING, Suggester
-from automl_img.search.trials import Record, Rules, Start, again, make_spec, worth
+from automl_img.search.trials import Record, Rules, Start, again, attempt_name, make_spec, resumed, worth
 from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
 RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1, FailureKind.NO_SPACE: 3}
@@ -81,7 +81,7 @@ class Scheduler:
         record = self._records[trial]
         record.result = result
         self._running.discard(trial)
-        self.budget = self.budget.with_epochs(result.epochs)
+        self.budget = self.budget.with_epochs(result.epochs - result.epochs_before)
         if result.affinity and not self._affinity:
             self._affinity = dict(result.affinity)
             self._tell_affinity()
@@ -155,7 +155,7 @@ class Scheduler:
                 settled[row.trial] = row.saved
             else:
                 record.lost += 1
-                self._retries.append(replace(row.spec, attempt=row.spec.attempt + 1))
+                self._retries.append(resumed(row.spec))
         self._suggester.restore(state["suggester"], self._done_records(), anew=anew)
         return settled
 
@@ -302,6 +302,7 @@ class Scheduler:
             key=suggestion.key,
             epochs=epochs,
             fraction=suggestion.fraction,
+            continues=self._attempt_of(suggestion.continues),
         )
 
     def _start_strategy(self) -> None:
@@ -328,6 +329,7 @@ class Scheduler:
         key: str = "",
         epochs: int | None = None,
         fraction: float = 1.0,
+        continues: str = "",
     ) -> TrialSpec:
         self._number += 1
         self.budget = self.budget.with_trial()
@@ -344,9 +346,15 @@ class Scheduler:
             probe=probe,
             required=required,
         )
+        spec = replace(spec, continues=continues, promotable=self._suggester.promotes and fraction < 1)
         self._records[spec.trial] = Record(spec, key or f"start-{spec.trial}", fraction)
         self._running.add(spec.trial)
         return spec
+
+    def _attempt_of(self, key: str | None) -> str:
+        """Return the attempt whose checkpoint a promoted suggestion goes on from."""
+        record = next((record for record in self._records.values() if key and record.key == key), None)
+        return attempt_name(record.spec) if record else ""
 
     def _launchagain(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
         left = self._rules.end - elapsed

@@ -55,6 +55,11 @@ class Suggester:
         self._trials = 0
 
     @property
+    def promotes(self) -> bool:
+        """Whether the strategy goes on with trials that it had trained for a part."""
+        return self._strategy.promotes
+
+    @property
     def name(self) -> str:
         """The strategy's name."""
         return self._strategy.name

@@ -158,10 +158,24 @@ def _memory(rules: Rules, *, alone: bool) -> int | None:
 
 
 def again(spec: TrialSpec, kind: FailureKind) -> TrialSpec:
-    """The next attempt; after running out of memory with half the batch and the learning rate scaled by √½ (Krizhevsky, 2014)."""
+    """The next attempt; after running out of memory with half the batch and the learning rate scaled by √½ (Krizhevsky, 2014).
+
+    With the same batch it goes on from the checkpoint of the last one, if that left any.
+    """
+    if kind is not FailureKind.OUT_OF_MEMORY:
+        return resumed(spec)
     values = dict(spec.values)
-    if kind is FailureKind.OUT_OF_MEMORY:
-        values["batch_size"] = max(1, int(values["batch_size"]) // 2)
-        rate = f"optimizer.{values['optimizer']}.lr"
-        values[rate] = float(values[rate]) / math.sqrt(2)
-    return replace(spec, attempt=spec.attempt + 1, values=values)
+    values["batch_size"] = max(1, int(values["batch_size"]) // 2)
+    rate = f"optimizer.{values['optimizer']}.lr"
+    values[rate] = float(values[rate]) / math.sqrt(2)
+    return replace(spec, attempt=spec.attempt + 1, values=values, continues="")
+
+
+def resumed(spec: TrialSpec) -> TrialSpec:
+    """The next attempt, which goes on from the last one's checkpoint."""
+    return replace(spec, attempt=spec.attempt + 1, continues=attempt_name(spec))
+
+
+def attempt_name(spec: TrialSpec) -> str:
+    """Names an attempt, as its folder below ``trials`` does."""
+    return f"{spec.trial}/{spec.attempt}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 WEIGHTS_FILE = "model.weights.h5"
+CHECKPOINT_FILE = "checkpoint.npz"
 
 
 @contextlib.contextmanager

@@ -18,10 +18,12 @@ def training_batches(
     seed: int,
     balance: npt.NDArray[np.float32] | None = None,
     resample: bool = False,
+    skip: int = 0,
 ) -> Any:
     """Return an endless tf.data.Dataset of batches.
 
-    Every image comes once in each pass, unless they are resampled; a batch may span two passes, so that all have the same size.
+    Every image comes once in each pass, unless they are resampled; a batch may span two passes, so that all have the same size. The
+    order of a pass follows from the seed and its number alone.
 
     Args:
         images: All images of the store, uint8, shape (n, height, width, channels); read a batch at a time by ``images[positions]``.
@@ -31,6 +33,7 @@ def training_batches(
         seed: Seed of the order.
         balance: A weight for each image of ``indices``, or None.
         resample: Whether ``balance`` says how often an image is drawn; otherwise it is its weight in the loss.
+        skip: Batches that another process has trained on.
 
     Returns:
         Batches (images uint8, labels) or (images, labels, weights float32).
@@ -48,11 +51,9 @@ def training_batches(
 
     all_labels = tf.constant(labels)
     if balance is not None and resample:
-        order = _resampled(indices, balance, batch_size, seed)
+        order = _resampled(indices, balance, batch_size, seed, skip)
     else:
-        order = tf.data.Dataset.from_tensor_slices(np.asarray(indices, np.int64))
-        order = order.shuffle(len(indices), seed=seed, reshuffle_each_iteration=True).repeat()
-        order = order.batch(batch_size, drop_remainder=True)
+        order = _shuffled(indices, batch_size, seed, skip)
     return order.map(batch, num_parallel_calls=2).prefetch(4)
 
 
@@ -62,7 +63,21 @@ def _by_position(balance: npt.NDArray[np.float32], indices: npt.NDArray[np.int64
     return tf.constant(weights)
 
 
-def _resampled(indices: npt.NDArray[np.int64], balance: npt.NDArray[np.float32], batch_size: int, seed: int) -> Any:
+def _shuffled(indices: npt.NDArray[np.int64], batch_size: int, seed: int, skip: int) -> Any:
+    """Return batches of positions, pass after pass in an order of its own."""
+    places = tf.constant(np.asarray(indices, np.int64))
+    first, offset = divmod(skip * batch_size, len(indices))
+
+    def one_pass(number: Any) -> Any:
+        shuffled = tf.random.experimental.stateless_shuffle(places, seed=tf.stack([tf.cast(seed, tf.int64), number]))
+        return tf.data.Dataset.from_tensor_slices(shuffled)
+
+    return tf.data.Dataset.counter(first).flat_map(one_pass).skip(offset).batch(batch_size, drop_remainder=True)
+
+
+def _resampled(
+    indices: npt.NDArray[np.int64], balance: npt.NDArray[np.float32], batch_size: int, seed: int, skip: int
+) -> Any:
     """Return batches of positions drawn with replacement, each with a chance in proportion to its weight."""
     chances = np.cumsum(balance, dtype=np.float64)
     chances, places = tf.constant(chances / chances[-1]), tf.constant(np.asarray(indices, np.int64))
@@ -73,4 +88,4 @@ def _resampled(indices: npt.NDArray[np.int64], balance: npt.NDArray[np.float32],
         )
         return tf.gather(places, tf.searchsorted(chances, points, side="right"))
 
-    return tf.data.Dataset.counter().map(draw)
+    return tf.data.Dataset.counter(skip).map(draw)

@@ -23,10 +23,11 @@ class TrainingClock:
         self._begin = now()
         self._end: float | None = None
 
-    def start(self, seconds: float | None) -> None:
-        """Begin now; the time ends after ``seconds``, or never."""
-        self._begin = self._now()
-        self._end = None if seconds is None else self._begin + max(seconds, 1e-3)
+    def start(self, seconds: float | None, before: float = 0.0) -> None:
+        """Begin now; the time ends after ``seconds``, or never. ``before`` seconds were trained in another process."""
+        now = self._now()
+        self._begin = now - before
+        self._end = None if seconds is None else now + max(seconds, 1e-3)
 
     @property
     def elapsed(self) -> float:

@@ -58,6 +58,8 @@ class TrialSpec:
         parameter_limit: The most weights that the network may have.
         memory_limit: Bytes of main memory that its process may allocate; None: no limit.
         latency_limit: Seconds that the prediction of one image may take.
+        continues: The attempt whose checkpoint this one goes on from, such as "3/1", if it left one; empty: it begins anew.
+        promotable: Whether its checkpoint is kept at the end, so that another trial may go on from it.
     """
 
     trial: int
@@ -80,6 +82,8 @@ class TrialSpec:
     parameter_limit: int | None = None
     memory_limit: int | None = None
     latency_limit: float | None = None
+    continues: str = ""
+    promotable: bool = False
 
     @property
     def architecture(self) -> str:
@@ -140,6 +144,7 @@ class TrialResult:
         why_ended: "epochs", "time", "patience" or "stopped".
         weights_sha256: Of the weights file.
         affinity: Macro-F1 on validation images changed by an augmentation over macro-F1 on them as they are, by augmentation.
+        epochs_before: Of ``epochs``, those that the trial which this one continues had trained.
     """
 
     f1: float
@@ -155,6 +160,7 @@ class TrialResult:
     why_ended: str
     weights_sha256: str
     affinity: Mapping[str, float] = field(default_factory=dict)
+    epochs_before: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON can hold it."""

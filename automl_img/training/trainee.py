@@ -30,13 +30,13 @@ class Trainee(keras.Model):
         self,
         network: Any,
         task: Task,
-        augment: Callable[[Any, Any], tuple[Any, Any]],
+        augment: Augment,
         targets: Sequence[Change],
     ) -> None:
         super().__init__(name="trainee")
         self.network = network
         self._task = task
-        self._augment = augment
+        self.augment = augment
         self._changes = list(targets)
         self.built = True
 
@@ -49,7 +49,7 @@ class Trainee(keras.Model):
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         images = ops.cast(images, "float32")
         targets = self._task.targets(labels)
-        images, targets = self._augment(images, targets)
+        images, targets = self.augment(images, targets)
         for change in self._changes:
             targets = change(targets)
         return super().train_step((images, ops.cast(targets, "float32"), weights))
@@ -66,6 +66,10 @@ class Augment:
             for layer in plugin.layers(hp, image, seed + 1000 * index):
                 self._layers.append((layer, plugin.mixes_labels))
         self._shape = (image.height, image.width, image.channels)
+
+    def variables(self) -> list[Any]:
+        """What changes while it works: the states of its random numbers, for the most part."""
+        return [variable for layer, _ in self._layers for variable in layer.variables]
 
     def __call__(self, images: Any, targets: Any) -> tuple[Any, Any]:
         """Return changed images (batch, height, width, channels), 0 to 255, and targets (batch, classes)."""

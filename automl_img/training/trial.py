@@ -18,9 +18,10 @@ from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
 from automl_img.plugin import PluginRegistry
 from automl_img.training.affinity import measure_affinity
-from automl_img.training.artifacts import WEIGHTS_FILE, save_weights
+from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE, save_weights
 from automl_img.training.batches import training_batches
 from automl_img.training.callbacks import ClockCallback, Evaluation
+from automl_img.training.checkpoint import Checkpoint, Checkpoints, Running
 from automl_img.training.clock import TrainingClock
 from automl_img.training.cost import Cost, count_cost
 from automl_img.training.hardware import Hardware
@@ -146,13 +147,13 @@ class _Training:
     ) -> None:
         self.begun, self.saved = begun, saved
         self.spec, self.data, self.registry, self.network, self.cost = spec, data, registry, network, cost
-        self.weights_file = folder / WEIGHTS_FILE
+        self.weights_file, self.checkpoint_file = folder / WEIGHTS_FILE, folder / CHECKPOINT_FILE
         self.batch_size = min(int(spec.values["batch_size"]), len(data.splits.train))
         self.task = data.store.task
         self.steps_per_pass = max(1, round(len(data.splits.train) / self.batch_size))
         self.scorer = Scorer(network.model)
         self.evaluation: Evaluation | None = None
-        self.steps = 0
+        self.steps = self.steps_before = 0
         self.training_seconds = 0.0
         self.why_ended = ""
         self.saved_at = time.monotonic()
@@ -162,27 +163,37 @@ class _Training:
         store, validation = self.data.store, self.data.splits.validation
         evaluation_seconds = self.scorer.time_pass(store.images, validation)
         reserve = 1.5 * evaluation_seconds + CLOSING_SECONDS + (evaluation_seconds + 3.0 if self.spec.probe else 0.0)
+        earlier = self._earlier()
         left = 1.0
-        for phase in training_phases(self.spec.values, self.network):
+        for number, phase in enumerate(training_phases(self.spec.values, self.network)):
             phase.prepare(self.network)
+            if earlier is not None and number < earlier.phase:
+                left -= phase.share
+                continue
             trainee, peak = self._compiled(phase)
-            batches = self._batches()
+            batches = self._batches(skip=earlier.steps if earlier else 0)
             step_seconds = self._time_steps(trainee, batches)
-            if left == 1.0:
+            if left == 1.0 and earlier is None:
                 self._refuse_if_hopeless(step_seconds)
             clock = TrainingClock(max(1, round(self.steps_per_pass * self.spec.fidelity.epochs * phase.share)))
-            seconds = self._seconds(reserve)
-            clock.start(None if seconds is None else seconds * phase.share / left)
             callback = ClockCallback(clock, str(self.spec.values["schedule"]), peak, stop_asked)
             self.evaluation = self._evaluation(callback, report)
-            interval = self._interval(step_seconds, evaluation_seconds, clock.total_steps)
+            regularizers = self._regularizer_callbacks()
+            running = Running(number, trainee, clock, callback, self.evaluation, regularizers)
+            before = 0.0
+            if earlier is not None:
+                self.steps, self.training_seconds = earlier.earlier_steps, earlier.earlier_seconds
+                before = running.restore(earlier)
+            seconds = self._seconds(reserve, before)
+            clock.start(None if seconds is None else seconds * phase.share / left - before, before)
             trainee.fit(
                 batches,
                 epochs=10**9,
-                steps_per_epoch=interval,
-                callbacks=[callback, *self._regularizer_callbacks(), self.evaluation],
+                steps_per_epoch=self._interval(step_seconds, evaluation_seconds, clock.total_steps),
+                callbacks=[callback, *regularizers, self.evaluation, self._checkpoints(running)],
                 verbose=0,
             )
+            earlier = None
             self.steps += clock.steps
             self.training_seconds += clock.elapsed
             self.why_ended = callback.why_ended
@@ -192,10 +203,34 @@ class _Training:
         assert self.evaluation is not None
         self.network.model.set_weights(self.evaluation.best_weights)
 
+    def _earlier(self) -> Checkpoint | None:
+        """Return the checkpoint that this attempt goes on from, and take it over: this attempt may be cut off too."""
+        if not self.spec.continues:
+            return None
+        trial, attempt = map(int, self.spec.continues.split("/"))
+        trials = self.checkpoint_file.parents[2]
+        # An attempt that ended before it took over the checkpoint of the one before has none of its own.
+        found = (Checkpoint.load(trials / f"{trial}" / f"{n}" / CHECKPOINT_FILE) for n in range(attempt, 0, -1))
+        earlier = next((one for one in found if one is not None and one.values == self.spec.values), None)
+        if earlier is not None:
+            earlier.save(self.checkpoint_file)
+            self.steps_before = earlier.earlier_steps + earlier.steps if trial != self.spec.trial else 0
+        return earlier
+
+    def _checkpoints(self, running: Running) -> Checkpoints:
+        return Checkpoints(
+            self.checkpoint_file,
+            lambda: running.checkpoint(self.spec.values, self.steps, self.training_seconds),
+            at_the_end=self.spec.promotable,
+        )
+
     def result(self) -> TrialResult:
-        """Write the best weights and sum the trial up."""
+        """Write the best weights and sum the trial up; a checkpoint stays only if another trial may go on from it."""
         affinity = self._affinity() if self.spec.probe else {}
-        return self._summary(save_weights(self.network.model, self.weights_file), affinity)
+        sha256 = save_weights(self.network.model, self.weights_file)
+        if not self.spec.promotable:
+            self.checkpoint_file.unlink(missing_ok=True)
+        return self._summary(sha256, affinity)
 
     def _affinity(self) -> dict[str, float]:
         store, validation = self.data.store, self.data.splits.validation
@@ -230,6 +265,7 @@ class _Training:
             why_ended=self.why_ended or "cut off",
             weights_sha256=sha256,
             affinity=affinity,
+            epochs_before=self.steps_before * self.batch_size / len(self.data.splits.train),
         )
 
     def _compiled(self, phase: Phase) -> tuple[Trainee, float]:
@@ -256,7 +292,7 @@ class _Training:
         )
         return trainee, peak if phase.lr is None else phase.lr
 
-    def _batches(self) -> Any:
+    def _batches(self, skip: int) -> Any:
         store, train = self.data.store, self.data.splits.train
         means = self.spec.values.get("imbalance", "none")
         return training_batches(
@@ -267,6 +303,7 @@ class _Training:
             seed=self.spec.seed,
             balance=self.task.balance(store.labels[train]) if means != "none" else None,
             resample=means == "balanced_sampling",
+            skip=skip,
         )
 
     def _time_steps(self, trainee: Trainee, batches: Any) -> float:
@@ -289,12 +326,13 @@ class _Training:
                 f"its share of the budget is {spec.required_seconds:.0f} s",
             )
 
-    def _seconds(self, reserve: float) -> float | None:
+    def _seconds(self, reserve: float, before: float) -> float | None:
+        """Return the seconds of this phase and those to come; ``before`` were trained of this one in another process."""
         if self.spec.deterministic:
             return None
         limits = [] if self.spec.fidelity.seconds is None else [self.spec.fidelity.seconds - self.training_seconds]
         if self.spec.deadline is not None:
-            limits.append(self.begun + self.spec.deadline - reserve - time.monotonic())
+            limits.append(before + self.begun + self.spec.deadline - reserve - time.monotonic())
         return max(0.0, min(limits)) if limits else None
 
     def _interval(self, step_seconds: float, evaluation_seconds: float, total_steps: int) -> int:

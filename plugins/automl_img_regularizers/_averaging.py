@@ -38,6 +38,17 @@ class AveragedWeights(keras.callbacks.Callback):
         self._weight = 0.0
         self._last = 0.0
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep beside the network's weights."""
+        lists = {"mean": self._mean, "raw": self._raw}
+        known: dict[str, Any] = {name: list(weights) for name, weights in lists.items() if weights is not None}
+        return {**known, "when": np.array([self._weight, self._last])}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what ``get_state`` returned."""
+        self._mean, self._raw = state.get("mean"), state.get("raw")
+        self._weight, self._last = map(float, state["when"])
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Give the network the optimizer's weights back."""
         self._progress.epoch = epoch

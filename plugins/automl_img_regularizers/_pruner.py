@@ -35,6 +35,19 @@ class Pruner(keras.callbacks.Callback):
         self._masks: list[tuple[Any, Any]] = []
         self._chosen = -1.0
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep beside the network's weights."""
+        return {"masks": [np.asarray(mask) for _, mask in self._masks], "chosen": np.array(self._chosen)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what ``get_state`` returned."""
+        pruned = kernels(self.network, depthwise=False)
+        self._masks = [
+            (kernel, keras.ops.convert_to_tensor(mask, dtype=kernel.dtype))
+            for kernel, mask in zip(pruned, state["masks"], strict=False)
+        ]
+        self._chosen = float(state["chosen"])
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note the epoch."""
         self._progress.epoch = epoch

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl_img.plugin import DataError, DataSource, ImageDataset, Spill, hookimpl, nearest
+from automl_img.plugin import DataError, DataSource, ImageDataset, Spill, hookimpl
+from automl_img_sources._huggingface_columns import PIXELS, Columns, choose_columns, kind_of, names_of
 from automl_img_sources._library_splits import Loaded, assembled, labelled_only, our_splits
-from automl_img_sources._table_columns import LABEL_NAMES
 
 INSTALL = "Run `pip install 'automl-img[huggingface]'`."
 STREAMED = (
@@ -26,7 +26,7 @@ class HuggingFace(DataSource):
 
     name = "huggingface"
     options = {
-        "image": "Column of the images.",
+        "image": "Column of the images: of the kind Image, paths or bytes of files, or arrays of pixels.",
         "label": "Column of the labels.",
         "levels": "Columns that make a hierarchy from the top, such as coarse_label,fine_label, in place of label.",
         "group": "Column of what an image belongs to; a group stays on one side of the split.",
@@ -81,126 +81,108 @@ def _dataset(data: Any, name: str, options: Mapping[str, Any]) -> ImageDataset:
         raise DataError(
             "a streamed data set has no end that is known", where=name, found=type(data).__name__, hint=STREAMED
         )
-    parts = dict(data) if type(data).__name__ == "DatasetDict" else {"train": data}
+    parts = dict(data) if isinstance(data, dict) else {"train": data}
     splits, notes = our_splits(parts, name)
-    features = parts[splits["train"]].features
-    reader = _Reader(name, features, options)
-    found = {split: labelled_only(split, reader.read(parts[theirs]), notes) for split, theirs in splits.items()}
-    task = "hierarchical" if reader.hierarchy else "multilabel" if reader.several else str(options.get("task", "auto"))
-    return assembled(name, reader.class_names, found, task, [*reader.notes, *notes])
+    columns = choose_columns(name, parts[splits["train"]].features, options)
+    reader = _Reader(name, columns)
+    order = sorted(
+        splits, key=lambda split: split != "train"
+    )  # the images to train on decide what lists of 0 and 1 mean
+    found = {split: labelled_only(split, reader.read(parts[splits[split]]), notes) for split in order}
+    task = "hierarchical" if columns.hierarchy else "multilabel" if columns.several else "auto"
+    return assembled(name, columns.class_names, found, task, [*columns.notes, *reader.notes, *notes])
 
 
 class _Reader:
     """Reads the splits of one data set by their columns."""
 
-    def __init__(self, name: str, features: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        self.name, self.features = name, features
+    def __init__(self, name: str, columns: Columns) -> None:
+        self.name, self.columns = name, columns
         self.notes: list[str] = []
-        levels = _listed(options.get("levels"))
-        self.image = self._column(options.get("image"), "image") or self._first_image()
-        self.labels = [self._column(level, "levels") for level in levels] or [
-            self._column(options.get("label"), "label") or self._first_label()
-        ]
-        self.group = self._column(options.get("group"), "group")
-        self.hierarchy = bool(levels)
-        self.several = not levels and _is_list(features[self.labels[0]])
-        names = getattr(_inner(features[self.labels[0]]), "names", None)
-        self.class_names: tuple[str, ...] = () if levels or not names else tuple(names)
+        self._zero_one: bool | None = None
 
     def read(self, data: Any) -> Loaded:
         """Return the images, labels and groups of a split; a label that is not known is None."""
-        if set(data.column_names) != set(self.features):
-            found = ", ".join(data.column_names)
-            raise DataError("the splits have other columns", where=self.name, found=found, allowed=list(self.features))
-        columns = [self._texts(data, label) for label in self.labels]
-        labels: Sequence[Any] = columns[0]
-        if self.hierarchy:
+        data = data.with_format(None)  # what someone set for their own training, tensors or transformed images
+        columns = self.columns
+        for column in (columns.image, *filter(None, [columns.group])):
+            if column not in data.features:
+                problem = f"a split has no column {column!r}"
+                raise DataError(problem, where=self.name, found=", ".join(data.column_names))
+        each = [self._labels(data, label) for label in columns.labels]
+        labels: Sequence[Any] = each[0]
+        if columns.hierarchy:
             labels = [
-                None if None in path else "/".join(part.replace("/", "-") for part in path)
-                for path in zip(*columns, strict=True)
+                None if None in path else "/".join(str(part).replace("/", "-") for part in path)
+                for path in zip(*each, strict=True)
             ]
-        groups = [str(group) for group in data[self.group]] if self.group else None
+        groups = ["" if group is None else str(group) for group in data[columns.group]] if columns.group else None
         return self._images(data), labels, groups
 
-    def _texts(self, data: Any, column: str) -> list[Any]:
-        names = getattr(_inner(self.features[column]), "names", None)
-
-        def text(value: Any) -> Any:
-            if isinstance(value, list | tuple):
-                return tuple(text(one) for one in value)
-            if value is None or (names and value < 0):  # -1 is how the library says that a label is not known
-                return None
-            return names[value] if names else str(value)
-
-        return [text(value) for value in data[column]]
+    def _labels(self, data: Any, column: str) -> list[Any]:
+        if column not in data.features:
+            return [None] * len(data)
+        values = list(data[column])
+        names = names_of(data.features[column])
+        if not self.columns.several:
+            return [_label(value, names) for value in values]
+        if self._zero_one is None:
+            self._zero_one = not names and _is_zero_one(values)
+            if self._zero_one:
+                self.notes.append(f"The lists of 0 and 1 in the column {column!r} have one place for each class.")
+        return values if self._zero_one else [_label_set(value, names) for value in values]
 
     def _images(self, data: Any) -> Any:
-        if type(self.features[self.image]).__name__ != "Image":
-            return self._spilled(_pixels(data, self.image))
+        rows = data.select_columns([self.columns.image])
+        if kind_of(data.features[self.columns.image]) in PIXELS:
+            return self._spilled(_pixels(row[self.columns.image]) for row in rows)
         import datasets
 
-        rows = data.select_columns([self.image]).cast_column(self.image, datasets.Image(decode=False))
-        local = _files(row[self.image] for row in rows)
-        return self._spilled(self._bytes(rows)) if local is None else local
+        encoded = rows.cast_column(self.columns.image, datasets.Image(decode=False))
+        local = _files(row[self.columns.image] for row in encoded)
+        if local is not None:
+            return local
+        return self._spilled(self._content(number, row[self.columns.image]) for number, row in enumerate(encoded))
 
-    def _bytes(self, rows: Any) -> Iterator[bytes]:
-        for number, row in enumerate(rows):
-            entry = row[self.image] or {}
-            content = entry.get("bytes")
-            if content is None and entry.get("path") and Path(entry["path"]).is_file():
-                content = Path(entry["path"]).read_bytes()
-            yield content if content is not None else self._missing(number, entry)
+    def _content(self, number: int, entry: Mapping[str, Any] | None) -> bytes:
+        entry = entry or {}
+        try:
+            content: bytes | None = entry.get("bytes")
+            return Path(entry.get("path") or "").read_bytes() if content is None else content
+        except OSError as error:
+            raise DataError(
+                f"image {number} is neither stored in the data set nor a file",
+                where=self.name,
+                found=entry.get("path"),
+                hint="Filter such rows out first.",
+            ) from error
 
-    def _missing(self, number: int, entry: Mapping[str, Any]) -> bytes:
-        raise DataError(
-            f"image {number} is neither stored in the data set nor a file",
-            where=self.name,
-            found=entry.get("path"),
-            hint="Filter such rows out first.",
-        )
-
-    def _spilled(self, images: Iterator[Any]) -> Any:
-        with Spill(self.name if self.name.isidentifier() else "huggingface") as spill:
+    def _spilled(self, images: Iterable[Any]) -> Any:
+        with Spill("huggingface") as spill:
             for image in images:
                 spill.add(image)
             return spill.finish()
 
-    def _column(self, given: object, key: str) -> str:
-        if not given:
-            return ""
-        if given not in self.features:
-            known = list(self.features)
-            hint = nearest(str(given), known)
-            where = f"data.options.{key}"
-            raise DataError("there is no such column", where=where, found=given, allowed=known, hint=hint)
-        return str(given)
 
-    def _first_image(self) -> str:
-        found = [name for name, feature in self.features.items() if type(feature).__name__ == "Image"]
-        if not found:
-            hint = (
-                "Name a column of pixels in data.options.image, or cast one: data.cast_column(NAME, datasets.Image())."
-            )
-            raise DataError("no column holds images", where=self.name, found=", ".join(self.features), hint=hint)
-        self._tell("images", found)
-        return found[0]
-
-    def _first_label(self) -> str:
-        found = [name for name, feature in self.features.items() if hasattr(_inner(feature), "names")]
-        found = sorted(found, key=lambda name: name not in ("label", "labels"))
-        found = found or [name for name in LABEL_NAMES if name in self.features and name != self.image]
-        if not found:
-            hint = "Name one in data.options.label."
-            raise DataError("no column looks like labels", where=self.name, found=", ".join(self.features), hint=hint)
-        self._tell("labels", found)
-        return found[0]
-
-    def _tell(self, what: str, found: list[str]) -> None:
-        others = f", not {', '.join(found[1:])}" if found[1:] else ""
-        self.notes.append(f"The {what} are taken from the column {found[0]!r}{others}.")
+def _label(value: Any, names: tuple[str, ...]) -> Any:
+    if value is None or (names and value < 0):  # -1 is how the library says that a label is not known
+        return None
+    return names[value] if names else str(value) if isinstance(value, bool) else value
 
 
-def _files(entries: Iterator[Any]) -> list[Path] | None:
+def _label_set(values: Any, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    found = None if values is None else [_label(value, names) for value in values]
+    return None if found is None or None in found else tuple(map(str, found))
+
+
+def _is_zero_one(values: list[Any]) -> bool:
+    """Whether lists have one 0 or 1 for each class, rather than the numbers of classes."""
+    known = [value for value in values if value is not None]
+    widths = {len(value) for value in known}
+    return len(widths) == 1 and min(widths) > 1 and all(one in (0, 1) for value in known for one in value)
+
+
+def _files(entries: Iterable[Any]) -> list[Path] | None:
     """Return the files of images that are not stored in the data set, None if one is stored or not there."""
     files = []
     for entry in entries:
@@ -210,27 +192,12 @@ def _files(entries: Iterator[Any]) -> list[Path] | None:
     return files
 
 
-def _pixels(data: Any, column: str) -> Iterator[Any]:
+def _pixels(cell: Any) -> Any:
     import numpy as np
 
-    for row in data.select_columns([column]):
-        pixels = np.asarray(row[column])
-        fits = pixels.dtype.kind in "iu" and pixels.size and pixels.min() >= 0 and pixels.max() <= 255
-        yield pixels.astype(np.uint8) if fits else pixels
-
-
-def _inner(feature: Any) -> Any:
-    return getattr(feature, "feature", feature)
-
-
-def _is_list(feature: Any) -> bool:
-    return hasattr(feature, "feature")
-
-
-def _listed(value: Any) -> list[str]:
-    if not value:
-        return []
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else [str(part) for part in value]
+    pixels = np.asarray(cell)
+    fits = pixels.dtype.kind in "iu" and pixels.size and pixels.min() >= 0 and pixels.max() <= 255
+    return pixels.astype(np.uint8) if fits else pixels
 
 
 @hookimpl

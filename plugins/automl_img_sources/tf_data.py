@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,21 @@ import numpy as np
 
 from automl_img.plugin import SPLIT_NAMES, DataError, DataSource, ImageDataset, Spill, Split, hookimpl, load_tensorflow
 from automl_img_sources._library_splits import our_splits
+from automl_img_sources._tf_elements import pairs_of, parts_of, reason_of
 
 SPEC = "dataset_spec.pb"
 LOOKED_AT = 64  # images by which the scale of floating-point pixels is seen
-ELEMENTS = "(image, label), or a dictionary with image and label"
+ROUNDING = 1e-3  # by which resizing and float arithmetic may exceed 1
+INFINITE = -1
+FLOATS = "Give images as uint8, or as floats before they are standardised."
 
 
 class TfData(DataSource):
     """A tf.data.Dataset of (image, label), a dictionary of them by split, or a folder that Dataset.save wrote.
 
     Elements may be batched or not; images may be pixels (bytes, or floats from 0 to 1 or 0 to 255) or encoded files, of one size or of
-    many; labels numbers, texts, or vectors of 0 and 1. The data set is read once, into the cache. It must have an end, and should not
+    many; labels numbers, texts, vectors of 0 and 1, or lists of several lengths. Floats are taken as values from 0 to 1 if the first 64
+    images have none above 1. The data set is read once, into the cache. It must have an end, and should not
     shuffle, or else a search cannot be resumed with it.
     """
 
@@ -63,8 +68,7 @@ class TfData(DataSource):
         try:
             parts = {name: tf.data.Dataset.load(str(folder)) for name, folder in folders.items()}
         except (tf.errors.OpError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DataError(f"the folder is damaged: {reason}", where=str(path)) from error
+            raise DataError(f"the folder is damaged: {reason_of(error)}", where=str(path)) from error
         return _dataset(parts, path.name, options)
 
     def convert(self, data: Any, options: Mapping[str, Any]) -> ImageDataset:
@@ -86,8 +90,10 @@ def _dataset(parts: Mapping[str, Any], name: str, options: Mapping[str, Any]) ->
     theirs, notes = our_splits(map(str, parts), name)
     given = options.get("class_names") or ()
     class_names = tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else tuple(map(str, given))
-    reader = _Reader(name, options)
-    splits = {split: reader.read(parts[their]) for split, their in theirs.items()}
+    reader = _Reader(name, options, class_names)
+    named = {str(split): part for split, part in parts.items()}
+    order = sorted(theirs, key=lambda split: split != "train")  # the images to train on decide the scale of pixels
+    splits = {split: reader.read(named[theirs[split]]) for split in order}
     return ImageDataset(
         name, class_names, notes=(*notes, *reader.notes), task=str(options.get("task", "auto")), **splits
     )
@@ -96,8 +102,8 @@ def _dataset(parts: Mapping[str, Any], name: str, options: Mapping[str, Any]) ->
 class _Reader:
     """Reads data sets of one form into the cache."""
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        self.name, self.options = name, options
+    def __init__(self, name: str, options: Mapping[str, Any], class_names: tuple[str, ...]) -> None:
+        self.name, self.options, self.class_names = name, options, class_names
         self.notes: list[str] = []
         self._scale: float | None = None
 
@@ -107,91 +113,73 @@ class _Reader:
         Raises:
             DataError: It has no end or no element, or they cannot be used.
         """
-        if int(data.cardinality()) == -1:
+        if int(data.cardinality()) == INFINITE:
             hint = "Take what you need of it: dataset.take(10_000); leave out repeat()."
             raise DataError("the data set has no end", where=self.name, hint=hint)
+        parts_of(data.element_spec, self.options, self.name)
+        weights = "The weights of the images, the third part of each element, are not used."
+        if isinstance(data.element_spec, tuple) and len(data.element_spec) == 3 and weights not in self.notes:
+            self.notes.append(weights)
+        pairs = pairs_of(data, self.options, self.name)
+        first = list(itertools.islice(pairs, LOOKED_AT))
+        if not first:
+            raise DataError("the data set has no images", where=self.name)
+        self._see_scale(image for image, _ in first)
         labels: list[Any] = []
         with Spill("tf_data") as spill:
-            for image, label in self._pairs(data):
-                spill.add(image)
+            for image, label in itertools.chain(first, pairs):
+                spill.add(image if isinstance(image, bytes) else self._pixels(np.asarray(image), len(spill)))
                 labels.append(label)
-            if not labels:
-                raise DataError("the data set has no images", where=self.name)
             return Split(spill.finish(), self._labels(labels))
 
-    def _pairs(self, data: Any) -> Iterator[tuple[Any, Any]]:
-        for element in data.as_numpy_iterator():
-            image, label = self._parts(element)
-            if _is_batch(image, label):
-                if np.ndim(label) == 0 or len(label) != len(image):
-                    raise DataError("a batch has other numbers of images and labels", where=self.name)
-                yield from zip(self._images(image), label, strict=True)
-            else:
-                yield (
-                    next(
-                        iter(self._images(np.asarray(image)[np.newaxis] if not isinstance(image, bytes) else [image]))
-                    ),
-                    label,
-                )
-
-    def _parts(self, element: Any) -> tuple[Any, Any]:
-        if isinstance(element, dict):
-            keys = str(self.options.get("image") or "image"), str(self.options.get("label") or "label")
-            for key, option in zip(keys, ("image", "label"), strict=True):
-                if key not in element:
-                    where = f"{self.name}, data.options.{option}"
-                    raise DataError("elements have no such key", where=where, found=key, allowed=list(element))
-            return element[keys[0]], element[keys[1]]
-        if isinstance(element, tuple) and len(element) in (2, 3):
-            if len(element) == 3 and not self.notes:
-                self.notes.append("The weights of the images, the third part of each element, are not used.")
-            return element[0], element[1]
-        found = f"{len(element)} parts" if isinstance(element, tuple) else type(element).__name__
-        raise DataError("the elements have another form", where=self.name, found=found, allowed=ELEMENTS)
-
-    def _images(self, images: Any) -> Iterator[Any]:
-        """Yield encoded files as bytes, pixels as uint8."""
-        if isinstance(images, list) or images.dtype == object:
-            for content in images:
-                yield bytes(content)
+    def _see_scale(self, images: Iterable[Any]) -> None:
+        floats = [np.asarray(image) for image in images if getattr(image, "dtype", np.dtype(object)).kind == "f"]
+        if self._scale is not None or not floats:
             return
-        if images.dtype.kind == "f":
-            images = self._scaled(images)
-        elif images.dtype != np.uint8:
-            if images.size and (images.min() < 0 or images.max() > 255):
-                found = f"{images.dtype} from {images.min()} to {images.max()}"
-                raise DataError("pixels are out of range", where=self.name, found=found, allowed="0 to 255")
-            images = images.astype(np.uint8)
-        yield from images
+        self._scale = 255.0 if max(float(image.max(initial=0)) for image in floats) <= 1 + ROUNDING else 1.0
+        span = "0 to 1: they are multiplied by 255" if self._scale == 255 else "0 to 255: they are rounded"
+        self.notes.append(f"Pixels are taken as values from {span}.")
 
-    def _scaled(self, images: Any) -> Any:
-        low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
-        if self._scale is None:
-            self._scale = 255.0 if high <= 1.0 else 1.0
-            span = "0 to 1: they are multiplied by 255" if self._scale == 255 else "0 to 255: they are rounded"
-            self.notes.append(f"Pixels are taken as values from {span}.")
-        if not np.isfinite([low, high]).all() or low < 0 or high * self._scale > 255.5:
-            found = f"{low:g} to {high:g}"
-            hint = "Give images before they are standardised."
+    def _pixels(self, image: Any, number: int) -> Any:
+        """Return pixels as uint8."""
+        if image.dtype == np.uint8 or image.dtype.kind not in "biuf" or not image.size:
+            return image
+        scale = 255.0 if image.dtype.kind == "b" else self._scale if image.dtype.kind == "f" and self._scale else 1.0
+        low, high = float(image.min()), float(image.max())
+        if not np.isfinite([low, high]).all() or low < 0 or high * scale > 255 * (1 + ROUNDING):
             raise DataError(
-                "pixels are out of range", where=self.name, found=found, allowed="0 to 1, or 0 to 255", hint=hint
+                f"pixels of image {number} are out of range",
+                where=self.name,
+                found=f"{low:g} to {high:g}",
+                allowed=f"0 to {255 / scale:g}{f', as the first {LOOKED_AT} images are' if scale > 1 else ''}",
+                hint="16-bit images become 8-bit by x // 257." if image.dtype.kind in "iu" else FLOATS,
             )
-        return np.clip(np.rint(images * self._scale), 0, 255).astype(np.uint8)
+        return np.minimum(np.rint(image * np.float32(scale)), 255).astype(np.uint8)
 
     def _labels(self, labels: list[Any]) -> Any:
-        if isinstance(labels[0], bytes):
-            return [label.decode("utf-8", "replace") for label in labels]
+        texts = [_text(label) for label in labels]
+        if isinstance(texts[0], str):
+            return texts
+        if isinstance(texts[0], tuple) or len({np.shape(label) for label in labels}) > 1:
+            return [tuple(map(self._named, label)) for label in texts]
         array = np.asarray(labels)
         return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
+    def _named(self, label: Any) -> str:
+        """Return the name of one of several labels, which may be the number of a class."""
+        if isinstance(label, str) or not self.class_names:
+            return str(label)
+        if not 0 <= int(label) < len(self.class_names):
+            allowed = f"0 to {len(self.class_names) - 1}"
+            raise DataError("a label has no class name", where=self.name, found=int(label), allowed=allowed)
+        return self.class_names[int(label)]
 
-def _is_batch(image: Any, label: Any) -> bool:
-    """Whether an element holds several images; three axes are a grey batch unless the last one looks like channels."""
-    if isinstance(image, bytes) or np.ndim(label) == 0:
-        return False
-    if image.dtype == object or image.ndim == 4:
-        return True
-    return image.ndim == 3 and len(label) == len(image) and image.shape[2] not in (1, 3)
+
+def _text(label: Any) -> Any:
+    """Return texts as str, of an array of them a tuple; all else as it is."""
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace")
+    return tuple(map(_text, label)) if getattr(label, "dtype", np.dtype(int)).kind == "O" else label
 
 
 @hookimpl

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from automl_img.plugin import DataError, DataSource, ImageDataset, Spill, hookimpl, load_tensorflow, nearest
 from automl_img_sources._library_splits import Loaded, assembled, labelled_only, our_splits
+from automl_img_sources._tf_elements import reason_of
 
 INSTALL = "Run `pip install 'automl-img[tfds]'`."
 
@@ -70,51 +73,85 @@ def _builder(tfds: Any, path: Path | None, name: str) -> Any:
         return tfds.builder(name, data_dir=None if path is None else str(path), try_gcs=False)
     except Exception as error:  # the library's errors are of many kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        where = name or str(path)
-        raise DataError(f"TensorFlow Datasets cannot open this: {reason}", where=where) from error
+        versions = sorted(folder.parent for folder in path.glob("*/dataset_info.json")) if path else []
+        hint = f"Give the folder of a version: {versions[-1]}." if versions and not name else ""
+        raise DataError(
+            f"TensorFlow Datasets cannot open this: {reason}", where=name or str(path), hint=hint
+        ) from error
 
 
 def _dataset(tfds: Any, builder: Any, options: Mapping[str, Any]) -> ImageDataset:
     name = str(builder.info.name)
     if not builder.info.splits:
-        line = f"python -c \"import tensorflow_datasets as t; t.builder('{name}').download_and_prepare()\""
-        raise DataError("the data set is not prepared", where=str(builder.data_dir), hint=f"Run `{line}`.")
+        raise DataError("the data set is not prepared", where=str(builder.data_dir), hint=f"Run `{_line(builder)}`.")
     features = builder.info.features
+    if not isinstance(features, tfds.features.FeaturesDict):
+        found = type(features).__name__
+        raise DataError("the examples have no named features", where=name, found=found, allowed="FeaturesDict")
     notes: list[str] = []
-    image = _feature(tfds, features, options, "image", notes)
-    label = _feature(tfds, features, options, "label", notes)
+    image = _feature(tfds, builder.info, options, "image", notes)
+    label = _feature(tfds, builder.info, options, "label", notes)
     splits, told = our_splits(builder.info.splits, name)
-    inner = getattr(features[label], "feature", features[label])
-    names = tuple(map(str, getattr(inner, "names", ()) or ()))
-    several = inner is not features[label]
+    names = tuple(map(str, getattr(_inner(features[label]), "names", ()) or ()))
     found = {
         split: labelled_only(split, _read(tfds, builder, theirs, image, label, names), told)
         for split, theirs in splits.items()
     }
-    task = "multilabel" if several else str(options.get("task", "auto"))
+    task = "multilabel" if _inner(features[label]) is not features[label] else "auto"
     return assembled(name, names, found, task, [*notes, *told])
 
 
-def _feature(tfds: Any, features: Any, options: Mapping[str, Any], key: str, notes: list[str]) -> str:
-    known = list(features)
-    given = options.get(key)
+def _line(builder: Any) -> str:
+    """Return the line that prepares a data set where it was looked for."""
+    config = builder.builder_config
+    name = f"{builder.name}/{config.name}" if config else builder.name
+    folder = Path(builder.data_dir).parents[2 if config else 1]
+    code = f"import tensorflow_datasets as tfds; tfds.builder('{name}', data_dir='{folder}').download_and_prepare()"
+    return f'python -c "{code}"'
+
+
+def _inner(feature: Any) -> Any:
+    return getattr(feature, "feature", feature)
+
+
+def _feature(tfds: Any, info: Any, options: Mapping[str, Any], key: str, notes: list[str]) -> str:
+    """Return the name of the feature that holds the images or the labels."""
+    known = list(info.features)
+    given, where = options.get(key), f"data.options.{key}"
+    if given and given not in known:
+        hint = nearest(str(given), known)
+        raise DataError("there is no such feature", where=where, found=given, allowed=known, hint=hint)
     if given:
-        if given not in known:
-            hint = nearest(str(given), known)
-            raise DataError(
-                "there is no such feature", where=f"data.options.{key}", found=given, allowed=known, hint=hint
+        if not _fits(tfds, info.features[given], key):
+            found = type(info.features[given]).__name__
+            allowed = (
+                "Image, or pixels" if key == "image" else "ClassLabel, Text or whole numbers, or a sequence of them"
             )
+            raise DataError(f"the feature {given!r} holds no {key}s", where=where, found=found, allowed=allowed)
         return str(given)
     kind = tfds.features.Image if key == "image" else tfds.features.ClassLabel
-    found = [name for name in known if isinstance(getattr(features[name], "feature", features[name]), kind)]
+    found = [name for name in known if isinstance(_inner(info.features[name]), kind)]
+    if key == "image":
+        found = [name for name in found if isinstance(info.features[name], kind)]
     if not found:
-        hint = f"Name one in data.options.{key}."
-        raise DataError(
-            f"no feature is of the kind {kind.__name__}", where="features", found=", ".join(known), hint=hint
-        )
+        problem = f"no feature is of the kind {kind.__name__}"
+        raise DataError(problem, where=str(info.name), found=", ".join(known), hint=f"Name one in {where}.")
+    # The order of the features is not the same in a builder and in its folder, so it decides nothing.
+    supervised = info.supervised_keys or ()
+    found.sort(key=lambda name: (name not in supervised, name != key, name))
     others = f", not {', '.join(found[1:])}" if found[1:] else ""
     notes.append(f"The {key}s are taken from the feature {found[0]!r}{others}.")
     return found[0]
+
+
+def _fits(tfds: Any, feature: Any, key: str) -> bool:
+    """Whether a feature can be the images or the labels."""
+    if key == "image":
+        return isinstance(feature, tfds.features.Image) or len(getattr(feature, "shape", None) or ()) in (2, 3)
+    inner = _inner(feature)
+    if isinstance(inner, tfds.features.FeaturesDict) or getattr(inner, "shape", None) != ():
+        return False
+    return bool(isinstance(inner, tfds.features.Text) or np.dtype(inner.np_dtype).kind in "biu")
 
 
 def _read(tfds: Any, builder: Any, split: str, image: str, label: str, names: tuple[str, ...]) -> Loaded:
@@ -122,32 +159,42 @@ def _read(tfds: Any, builder: Any, split: str, image: str, label: str, names: tu
     labels: list[Any] = []
     with Spill("tfds") as spill:
         for entry in _entries(tfds, builder, split, image):
-            content = entry[image]
-            spill.add(bytes(content) if isinstance(content, bytes) else content)
+            spill.add(entry[image])
             labels.append(_label(entry[label], names))
         return spill.finish(), labels, None
 
 
 def _entries(tfds: Any, builder: Any, split: str, image: str) -> Iterator[Mapping[str, Any]]:
+    import tensorflow as tf
+
     skip = isinstance(builder.info.features[image], tfds.features.Image)
-    data = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        decoders={image: tfds.decode.SkipDecoding()} if skip else None,
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-    )
-    yield from tfds.as_numpy(data)
+    try:
+        data = builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders={image: tfds.decode.SkipDecoding()} if skip else None,
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+        )
+        yield from tfds.as_numpy(data)
+    except (
+        tf.errors.OpError,
+        OSError,
+        AssertionError,
+    ) as error:  # the last is how the library says that there is no file
+        problem = f"the split {split} cannot be read: {reason_of(error)}"
+        hint = "Prepare the data set anew."
+        raise DataError(problem, where=str(builder.data_dir), hint=hint) from error
 
 
 def _label(value: Any, names: tuple[str, ...]) -> Any:
     if getattr(value, "ndim", 0) == 1:
-        return tuple(_label(one, names) for one in value)
+        found = tuple(_label(one, names) for one in value)
+        return None if None in found else tuple(map(str, found))
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    number = int(value)
-    if number < 0:  # how the library says that a label is not known
+    if names and int(value) < 0:  # how the library says that a label is not known
         return None
-    return names[number] if names else str(number)
+    return names[int(value)] if names else int(value)
 
 
 @hookimpl

@@ -27,6 +27,7 @@ class HyperbandSearch(OracleStrategy):
         "iterations": "how often the whole procedure runs; default as often as the budget's trials allow",
     }
     learns_from_starting_points = False
+    promotes = True
 
     def make_oracle(self, keras_tuner: Any, hyperparameters: Any, problem: Problem) -> Any:
         """Return a HyperbandOracle whose rounds end in small spaces too."""

@@ -1,7 +1,10 @@
 """Images that are no files, written once into the cache."""
 
 import io
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,14 +92,58 @@ def test_files_and_pixels_do_not_mix():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_full_disk_is_one_line(monkeypatch):
+@pytest.mark.parametrize("buffering", [0, 1 << 20])
+def test_a_full_disk_is_one_line(buffering):
     with (
         pytest.raises(DataError, match=r"cannot be written to the cache: .*AUTOML_IMG_CACHE"),
         Spill("library") as spill,
     ):
         spill._pixels.close()
-        spill._pixels = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 - closed by the block
+        spill._pixels = open("/dev/full", "wb", buffering=buffering)  # noqa: SIM115 - closed by the block
         spill.add(np.zeros((2, 2), np.uint8))
-    monkeypatch.setenv("AUTOML_IMG_CACHE", "/proc/nowhere")
-    with pytest.raises((DataError, OSError)), Spill("library"):
+        spill.finish()
+    assert list((cache_folder() / "images").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(DataError, match=r"cannot be written to the cache: .*AUTOML_IMG_CACHE"), Spill("library"):
         pass
+
+
+def test_an_error_of_the_library_is_not_called_one_of_the_cache():
+    with pytest.raises(FileNotFoundError), Spill("library") as spill:
+        spill.add(open("/no/such/file", "rb").read())  # noqa: SIM115 - it is not there
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.write_bytes(b""), lambda path: path.unlink()], ids=["cut", "gone"])
+def test_what_was_deleted_or_cut_off_since_is_written_anew(harm):
+    pixels = [np.full((3, 3, 3), n, np.uint8) for n in range(4)]
+    first, files = spilled(pixels), spilled([png(1), png(2)])
+    for path in (Path(first.filename), files[1]):
+        harm(path)
+    assert np.array_equal(spilled(pixels), pixels) and spilled([png(1), png(2)]) == files
+    assert files[1].read_bytes() == png(2)
+
+
+def test_what_is_used_again_is_not_called_unused():
+    (path, *_) = spilled([png(1)])
+    os.utime(path, (0, 0))
+    os.utime(path.parents[1], (0, 0))
+    spilled([png(1)])
+    (entry,) = cached()
+    assert entry.unused_days < 1
+
+
+def written_elsewhere(cache):
+    """Spill the same images in another process, as two searches do that begin together."""
+    os.environ["AUTOML_IMG_CACHE"] = cache
+    return [str(path) for path in spilled([png(n) for n in range(200)])]
+
+
+def test_two_processes_at_once_give_the_same_files(tmp_path):
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        first, second = pool.map(written_elsewhere, [os.environ["AUTOML_IMG_CACHE"]] * 2)
+    assert first == second and all(Path(path).is_file() for path in first)
+    assert len(list((cache_folder() / "images").iterdir())) == 1

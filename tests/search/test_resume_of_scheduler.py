@@ -161,7 +161,7 @@ def test_a_trial_that_was_cut_off_is_a_new_attempt_and_no_new_trial():
     play.step()
     play.new_process()
     again = play.scheduler.next(play.now)
-    assert (again.trial, again.attempt) == (1, 2)
+    assert (again.trial, again.attempt, again.continues) == (1, 2, "1/1")
     assert play.scheduler.budget.trials_spent == 1
 
 

@@ -106,6 +106,23 @@ def test_an_interrupted_search_goes_on_with_what_is_left(tmp_path, quick_setting
 
 
 @pytest.mark.train
+def test_a_promoted_trial_goes_on_from_the_checkpoint_of_the_one_it_continues(tmp_path, quick_settings):
+    settings = {**quick_settings, "search.strategy": "hyperband", "search.starts": False, "train.epochs": 9}
+    automl_img.fit("digits", trials=14, settings=settings, out=tmp_path / "run")
+    journal = Journal(tmp_path / "run")
+    rows = {row.trial: row for row in journal.trials()}
+    journal.close()
+    promoted = [row for row in rows.values() if row.spec.continues]
+    assert promoted, "some of 14 trials are promoted"
+    for row in promoted:
+        before = rows[int(row.spec.continues.split("/")[0])]
+        assert before.spec.values == row.spec.values and before.spec.fidelity.epochs < row.spec.fidelity.epochs
+        assert row.result.epochs_before == pytest.approx(before.result.epochs)
+        assert row.result.f1 >= before.result.f1, "the best so far is carried on"
+    assert not list((tmp_path / "run").rglob("checkpoint.npz"))
+
+
+@pytest.mark.train
 def test_a_stop_file_ends_the_search_in_good_order(tmp_path, quick_settings):
     run = tmp_path / "run"
 

@@ -1,5 +1,8 @@
 """What data sets of Hugging Face become."""
 
+import sys
+from pathlib import Path
+
 import datasets
 import numpy as np
 import pytest
@@ -109,12 +112,76 @@ def test_a_folder_of_save_to_disk_is_read(tmp_path, several):
     assert len(dataset.train) == 4 and (dataset.test is None) is not several
 
 
+def test_each_split_has_its_own_order_of_the_classes():
+    turned = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["dog", "cat"])})
+    test = datasets.Dataset.from_dict({"image": pictures(2), "label": [0, 1]}, features=turned)
+    dataset = validated(HuggingFace().convert(datasets.DatasetDict({"test": test, "train": made(4)}), {}))
+    assert dataset.class_names == ("cat", "dog") and dataset.test.labels.tolist() == [1, 0]
+
+
+def test_a_split_without_the_column_of_labels_is_not_used_and_told():
+    parts = datasets.DatasetDict({"train": made(4), "test": made(2).remove_columns("label")})
+    dataset = HuggingFace().convert(parts, {})
+    assert dataset.test is None and any("split test was not used" in note for note in dataset.notes)
+
+
+def test_a_format_set_for_another_training_does_not_count():
+    for data in (made(4).with_format("numpy"), made(4).with_transform(lambda batch: {"x": batch["label"]})):
+        assert list(HuggingFace().convert(data, {}).train.labels) == ["cat", "dog"] * 2
+
+
+def test_an_unknown_one_of_several_labels_makes_the_image_unlabelled():
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.Sequence(datasets.ClassLabel(names=["a", "b"]))}
+    )
+    data = datasets.Dataset.from_dict({"image": pictures(3), "label": [[0], [-1], [0, 1]]}, features=features)
+    dataset = HuggingFace().convert(data, {})
+    assert list(dataset.train.labels) == [("a",), ("a", "b")]
+    assert any("Left out: 1 of 3" in note for note in dataset.notes)
+
+
+def test_lists_of_zero_and_one_are_a_place_for_each_class():
+    data = datasets.Dataset.from_dict({"image": pictures(3), "label": [[1, 1, 0], [0, 0, 0], [0, 0, 1]]})
+    dataset = validated(HuggingFace().convert(data.cast_column("image", datasets.Image()), {}))
+    assert dataset.task == "multilabel" and dataset.train.labels.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert any("one place for each class" in note for note in dataset.notes)
+
+
+def test_numbers_are_in_the_order_of_numbers_and_missing_groups_are_none():
+    columns = {"image": pictures(4), "label": [10, 9, 10, 9], "patient": ["p", None, "p", "q"]}
+    data = datasets.Dataset.from_dict(columns).cast_column("image", datasets.Image())
+    dataset = HuggingFace().convert(data, {"group": "patient"})
+    assert validated(dataset).class_names == ("9", "10") and list(dataset.train.groups) == ["p", "", "p", "q"]
+
+
+def test_columns_of_paths_and_of_bytes_are_images_when_named(tmp_path):
+    paths = [str(tmp_path / f"{n}.png") for n in range(2)]
+    for path, picture in zip(paths, pictures(2), strict=True):
+        picture.save(path)
+    columns = {"path": paths, "file": [Path(path).read_bytes() for path in paths], "label": ["a", "b"]}
+    data = datasets.Dataset.from_dict(columns)
+    assert [str(path) for path in HuggingFace().convert(data, {"image": "path"}).train.images] == paths
+    spilled = HuggingFace().convert(data, {"image": "file"}).train.images
+    assert [path.read_bytes() for path in spilled] == columns["file"]
+
+
+def test_a_missing_library_is_named_with_the_line_that_installs_it(tmp_path, monkeypatch):
+    made(2).save_to_disk(tmp_path / "saved")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert not HuggingFace().accepts_object([1])
+    with pytest.raises(DataError, match=r"pip install 'automl-img\[huggingface\]'"):
+        HuggingFace().load(tmp_path / "saved", {})
+
+
 def test_what_cannot_be_used_is_one_line_that_says_what_to_do(tmp_path):
     assert "no end that is known" in refused(made().to_iterable_dataset()) and "take(" in refused(
         made().to_iterable_dataset()
     )
     assert "Did you mean 'label'" in refused(made(), label="lable")
     assert "no column holds images" in refused(datasets.Dataset.from_dict({"text": ["a"], "label": ["b"]}))
+    assert "'image' holds no labels" in refused(made(), label="image")
+    assert "'label' holds no images" in refused(made(), image="label")
+    assert "hold lists" in refused(made().add_column("k", [["a"]] * 6), levels="k,label").replace("holds", "hold")
     assert "no column looks like labels" in refused(made().remove_columns("label"))
     assert "no image to train on has a label" in refused(made(2, [-1, -1]))
     no_train = datasets.DatasetDict({"validation": made(2), "test": made(2)})

@@ -1,10 +1,12 @@
 """What tf.data data sets become."""
 
 import io
+import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from automl_img_sources._tf_elements import is_batched
 from automl_img_sources.tf_data import TfData
 from PIL import Image
 
@@ -49,6 +51,48 @@ def test_floats_are_bytes_again_and_the_rule_is_told(scale):
     found = convert(data((X / 255.0 * scale).astype(np.float32)).batch(2))
     assert np.array_equal(found.train.images, X)
     assert any(f"0 to {scale:g}" in note for note in found.notes)
+
+
+def test_dark_images_at_the_start_do_not_decide_what_floats_mean():
+    dark = np.concatenate([np.zeros((1, 5, 4, 3)), X[1:]]).astype(np.float32)
+    assert np.array_equal(convert(data(dark)).train.images[1:], X[1:])
+    found = convert({"test": data(dark[:1], Y[:1]), "train": data(dark)})
+    assert np.array_equal(found.train.images[1:], X[1:]), "the images to train on decide"
+    late = np.concatenate([np.zeros((70, 2, 2, 1)), np.full((2, 2, 2, 1), 200)])
+    message = refused(data(late, np.arange(72) % 2))
+    assert "image 70 are out of range" in message and "as the first 64 images are" in message
+
+
+def test_booleans_are_black_and_white():
+    assert set(np.unique(convert(data(X > 100)).train.images)) == {0, 255}
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "batched"),
+    [
+        ((None, 28, 28), (None,), True),
+        ((None, 28, 3), (None,), True),
+        ((None, None, 3), (None,), False),
+        ((None, None, 3), (), False),
+        ((10, 10, 4), (10,), False),
+        ((None, None, None), (None,), True),
+        ((None, None, None), (5,), False),
+        ((28, 28), (10,), False),
+        ((None, 8, 8, 3), (None, 5), True),
+    ],
+)
+def test_what_elements_hold_is_seen_by_their_shapes(image, label, batched):
+    assert is_batched(image, label, encoded=False) is batched
+
+
+def test_lists_of_labels_of_several_lengths_are_multilabel():
+    numbers = tf.ragged.constant([[0], [1, 2], [], [0], [1], [2]])
+    found = validated(convert(data(y=numbers), class_names=["a", "b", "c"]))
+    assert found.task == "multilabel" and found.class_names == ("a", "b", "c")
+    assert found.train.labels.tolist()[:3] == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+    texts = tf.ragged.constant([["a"], ["b", "ü"], [], ["a"], ["b"], ["ü"]])
+    assert convert(data(y=texts)).train.labels[1] == ("b", "ü")
+    assert "no class name; found 2" in refused(data(y=numbers), class_names="a,b")
 
 
 def test_grey_images_without_a_channel_axis_come_batched_or_not():
@@ -101,6 +145,11 @@ def test_saved_folders_are_read(tmp_path):
     assert not TfData().accepts(tmp_path)
     with pytest.raises(DataError, match=r"no folder that Dataset\.save wrote"):
         TfData().load(tmp_path, {})
+    for part in (tmp_path / "one").rglob("*.snapshot"):
+        os.truncate(part, 40)
+    with pytest.raises(DataError, match="reading the data set failed: truncated") as caught:
+        TfData().load(tmp_path / "one", {})
+    assert "\n" not in str(caught.value)
 
 
 def test_what_cannot_be_used_is_one_line_that_says_what_to_do():
@@ -108,6 +157,16 @@ def test_what_cannot_be_used_is_one_line_that_says_what_to_do():
     assert "no images" in refused(data().take(0))
     assert "another form" in refused(tf.data.Dataset.from_tensor_slices(X))
     assert "allowed: picture" in refused(tf.data.Dataset.from_tensor_slices({"picture": X}))
-    assert "-1 to 1" in refused(data(np.linspace(-1, 1, X.size, dtype=np.float32).reshape(X.shape)).batch(6))
+    assert "found '-1 to" in refused(data(np.linspace(-1, 1, X.size, dtype=np.float32).reshape(X.shape)).batch(6))
     assert "out of range" in refused(data(X.astype(np.int32) + 500))
+    assert "// 257" in refused(data(X.astype(np.uint16) * 257))
+    assert "no plain tensor" in refused(data(y=tf.sparse.eye(6)))
+    assert "no plain tensor" in refused(tf.data.Dataset.from_tensor_slices({"image": {"a": X}, "label": Y}))
+    assert "nan" in refused(data(np.full(X.shape, np.nan)))
+
+    def failing(image, label):
+        tf.debugging.assert_less(label, np.int64(2))
+        return image, label
+
+    assert "reading the data set failed" in refused(data().map(failing))
     assert "unknown name" in refused({"train": data(), "extra": data()})

@@ -1,6 +1,9 @@
 """What data sets that TensorFlow Datasets has prepared become."""
 
 import io
+import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,12 +25,18 @@ class TinyShapes(tfds.core.GeneratorBasedBuilder):
     def _info(self):
         features = tfds.features.FeaturesDict(
             {
+                "colour": tfds.features.ClassLabel(names=["red", "green"]),
+                "above": tfds.features.Image(shape=(2, 2, 3)),
                 "image": tfds.features.Image(shape=(None, None, 3)),
+                "words": tfds.features.Text(),
+                "sign": np.int64,
                 "label": tfds.features.ClassLabel(names=["round", "square"]),
                 "marks": tfds.features.Sequence(tfds.features.ClassLabel(names=["a", "b", "c"])),
             }
         )
-        return tfds.core.DatasetInfo(builder=self, features=features, description="Pictures made by a test.")
+        return tfds.core.DatasetInfo(
+            builder=self, features=features, description="Pictures.", supervised_keys=("image", "label")
+        )
 
     def _split_generators(self, dl_manager):
         return {"train": self._examples(range(4)), "test": self._examples(range(4, 6))}
@@ -37,10 +46,10 @@ class TinyShapes(tfds.core.GeneratorBasedBuilder):
 
     def _examples(self, numbers):
         for number in numbers:
-            yield (
-                number,
-                {"image": PIXELS[number], "label": number % 2, "marks": [number % 3, (number + 1) % 3][: number % 3]},
-            )
+            marks = [number % 3, (number + 1) % 3][: number % 3]
+            more = {"words": "ab"[number % 2], "sign": 1 - 2 * (number % 2), "above": PIXELS[0][:2, :2]}
+            known = {"image": PIXELS[number], "label": number % 2 if number else -1, "marks": marks, "colour": 0}
+            yield number, {**known, **more}
 
 
 @pytest.fixture(scope="module")
@@ -63,21 +72,47 @@ def shades(split):
 def test_a_builder_is_read_with_its_splits(prepared):
     assert TensorFlowDatasets().accepts_object(prepared) and not TensorFlowDatasets().accepts_object(3)
     dataset = TensorFlowDatasets().convert(prepared, {})
-    assert dataset.class_names == ("round", "square") and shades(dataset.train) == [0, 20, 40, 60]
+    assert dataset.class_names == ("round", "square") and shades(dataset.train) == [20, 40, 60]
+    assert any("Left out: 1 of 4 images of train" in note for note in dataset.notes)
     pairs = {path.read_bytes(): label for path, label in zip(dataset.train.images, dataset.train.labels, strict=True)}
     shade = {int(np.asarray(Image.open(io.BytesIO(content)))[0, 0, 0]): label for content, label in pairs.items()}
-    assert shade == {0: "round", 20: "square", 40: "round", 60: "square"}
+    assert shade == {20: "square", 40: "round", 60: "square"}
     assert shades(dataset.test) == [80, 100]
-    assert any("feature 'label', not marks" in note for note in dataset.notes)
+    assert any("feature 'label', not colour, marks" in note for note in dataset.notes)
+    assert any("feature 'image', not above" in note for note in dataset.notes)
 
 
 def test_the_folder_of_a_version_is_read_twice_alike(prepared, tmp_path):
-    from pathlib import Path
-
     folder = Path(prepared.data_dir)
     assert TensorFlowDatasets().accepts(folder) and not TensorFlowDatasets().accepts(tmp_path)
     first, again = (TensorFlowDatasets().load(folder, {}) for _ in range(2))
     assert list(first.train.images) == list(again.train.images)
+    assert first.notes == TensorFlowDatasets().convert(prepared, {}).notes, "a builder and its folder are taken alike"
+
+
+def test_texts_and_numbers_are_labels_too(prepared):
+    dataset = TensorFlowDatasets().convert(prepared, {"label": "words"})
+    assert sorted(dataset.train.labels) == ["a", "a", "b", "b"]
+    dataset = TensorFlowDatasets().convert(prepared, {"label": "sign"})
+    assert sorted(dataset.train.labels) == [-1, -1, 1, 1]
+
+
+def test_a_missing_library_is_named_with_the_line_that_installs_it(prepared, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    assert not TensorFlowDatasets().accepts_object(prepared)
+    with pytest.raises(DataError, match=r"pip install 'automl-img\[tfds\]'"):
+        TensorFlowDatasets().load(Path(prepared.data_dir), {})
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.write_bytes(path.read_bytes()[:60]), Path.unlink])
+def test_damaged_files_are_one_line(prepared, tmp_path, harm):
+    folder = tmp_path / "tiny_shapes" / "1.0.0"
+    shutil.copytree(prepared.data_dir, folder)
+    for path in folder.glob("*.tfrecord*"):
+        harm(path)
+    with pytest.raises(DataError, match=r"split \w+ cannot be read.*Prepare the data set anew") as caught:
+        TensorFlowDatasets().load(folder, {})
+    assert "\n" not in str(caught.value)
 
 
 def test_a_sequence_of_labels_is_multilabel(prepared):
@@ -91,6 +126,12 @@ def test_what_cannot_be_used_is_one_line_that_says_what_to_do(prepared, tmp_path
         source.convert(TinyShapes(data_dir=str(tmp_path)), {})
     with pytest.raises(DataError, match="Did you mean 'image'"):
         source.convert(prepared, {"image": "imagee"})
+    with pytest.raises(DataError, match="'words' holds no images"):
+        source.convert(prepared, {"image": "words"})
+    with pytest.raises(DataError, match="'image' holds no labels"):
+        source.convert(prepared, {"label": "image"})
+    with pytest.raises(DataError, match=r"Give the folder of a version: .*1\.0\.0"):
+        source.load(Path(prepared.data_dir).parent, {})
     with pytest.raises(DataError, match=r"data\.path: the data set is not given.*data\.options\.name"):
         source.load(None, {})
     for path, options in ((tmp_path, {}), (tmp_path, {"name": "no_such_data_set"})):

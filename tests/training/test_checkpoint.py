@@ -1,0 +1,135 @@
+"""A training that is cut off goes on from its checkpoint as if nothing had been."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.tasks import Place
+from automl_img.recipe import PluginSettings
+from automl_img.search.journal import Journal
+from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
+from automl_img.training.checkpoint import Checkpoint
+from automl_img.training.spec import EpochReport, Fidelity
+
+sys.path.insert(0, str(Path(__file__).parent))
+import checkpoint_tasks
+
+ON = {
+    "regularizer.weight_averaging": True,
+    "regularizer.weight_averaging.horizon": 0.1,
+    "regularizer.pruning": True,
+    "regularizer.pruning.sparsity": 0.5,
+    "augmentation.erasing": True,
+    "augmentation.erasing.probability": 0.5,
+    "augmentation.erasing.side": 0.3,
+    "augmentation.erasing.fill": "noise",
+    "augmentation.mixup": True,
+    "augmentation.mixup.alpha": 0.2,
+}
+
+
+@pytest.fixture(scope="module")
+def place(finished):
+    """Where the data of a finished search lies."""
+    run = finished[0].run_dir
+    data = json.loads((run / "data.json").read_text())
+    plugins = PluginSettings(modules=["automl_img_plainnet"])
+    return Place(data["store"], str(run / "splits.npz"), tuple(data["mean"]), tuple(data["std"]), plugins)
+
+
+@pytest.fixture
+def spec(finished):
+    """A deterministic trial of 4 epochs with everything that remembers something."""
+    journal = Journal(finished[0].run_dir)
+    first = journal.trials()[0].spec
+    journal.close()
+    values = {**first.values, **ON}
+    return replace(first, values=values, deterministic=True, fidelity=Fidelity(4, None), probe=(), deadline=None)
+
+
+def train(spec, place, trials, measurements=0):
+    folder = trials / str(spec.trial) / str(spec.attempt)
+    argument = checkpoint_tasks.Disturbed(spec, place, str(folder), measurements)
+    child = ChildProcess(checkpoint_tasks.train, argument, trials / f"{spec.attempt}.txt")
+    reports = []
+    while True:
+        wait_for_news([child], 60.0)
+        for news in child.news():
+            if isinstance(news, TaskDone | TaskFailed):
+                return news, reports, folder
+            reports.append(news)
+
+
+def weights(folder):
+    found = {}
+    with h5py.File(folder / WEIGHTS_FILE) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    return found
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("after", [1, 3])
+def test_the_weights_are_the_same_to_the_last_digit(spec, place, tmp_path, after):
+    whole, reports, quiet = train(spec, place, tmp_path / "quiet")
+    assert isinstance(whole, TaskDone), whole
+    assert not (quiet / CHECKPOINT_FILE).exists(), "a finished trial needs none"
+    cut, _, first = train(spec, place, tmp_path / "cut", after)
+    assert isinstance(cut, TaskFailed) and (first / CHECKPOINT_FILE).is_file()
+    again = replace(spec, attempt=2, continues=f"{spec.trial}/1")
+    ended, later, folder = train(again, place, tmp_path / "cut")
+    assert isinstance(ended, TaskDone), ended
+    assert [report.steps for report in later] == [report.steps for report in reports][after:]
+    assert [report.val_loss for report in later] == [report.val_loss for report in reports][after:]
+    expected, found = weights(quiet), weights(folder)
+    assert expected.keys() == found.keys() and all(np.array_equal(expected[name], found[name]) for name in expected)
+    assert (ended.value.f1, ended.value.epochs) == (whole.value.f1, whole.value.epochs)
+    assert ended.value.epochs_before == 0
+
+
+@pytest.mark.train
+def test_a_longer_trial_goes_on_from_one_that_was_promoted(spec, place, tmp_path):
+    short = replace(spec, fidelity=Fidelity(2, None), promotable=True)
+    ended, reports, folder = train(short, place, tmp_path)
+    assert (folder / CHECKPOINT_FILE).is_file()
+    longer = replace(spec, trial=7, continues=f"{spec.trial}/1")
+    promoted, later, _ = train(longer, place, tmp_path)
+    assert later[0].steps > reports[-1].steps and later[-1].epoch == pytest.approx(4, abs=0.2)
+    assert promoted.value.epochs_before == pytest.approx(ended.value.epochs)
+    assert promoted.value.f1 >= ended.value.f1
+
+
+@pytest.mark.train
+def test_a_checkpoint_of_other_values_is_not_used(spec, place, tmp_path):
+    train(replace(spec, fidelity=Fidelity(2, None)), place, tmp_path, 1)
+    other = {**spec.values, "batch_size": 32}
+    again = replace(spec, attempt=2, continues=f"{spec.trial}/1", values=other, fidelity=Fidelity(1, None))
+    ended, reports, _ = train(again, place, tmp_path)
+    assert isinstance(ended, TaskDone) and reports[0].epoch <= 1.1
+
+
+def checkpoint():
+    best = EpochReport(1.0, 10, 0.5, 0.4, 0.9, 0.5, 100.0)
+    arrays = [np.arange(3.0), np.array(2, np.uint32)]
+    states = [{"masks": arrays, "chosen": np.array(0.25)}, {}, {"masks": []}]
+    return Checkpoint({"a": 1}, 0, 10, 2.5, 0, 0.0, 3, 0.3, best, arrays, arrays[:1], [], states)
+
+
+def test_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_not_at_all(tmp_path):
+    path = tmp_path / CHECKPOINT_FILE
+    assert Checkpoint.load(path) is None
+    checkpoint().save(path)
+    found = Checkpoint.load(path)
+    assert (found.values, found.best, found.steps, found.level) == ({"a": 1}, checkpoint().best, 10, 0.3)
+    assert [len(found.variables), len(found.optimizer), len(found.best_weights)] == [2, 1, 0]
+    assert (
+        np.array_equal(found.callbacks[0]["masks"][0], np.arange(3.0)) and float(found.callbacks[0]["chosen"]) == 0.25
+    )
+    assert found.callbacks[1:] == [{}, {"masks": []}]
+    path.write_bytes(path.read_bytes()[:200])
+    assert Checkpoint.load(path) is None
