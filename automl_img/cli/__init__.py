@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from automl_img.cli import analyse, cache, evaluate, init, leaderboard, plugins, predict, recipe, search, status
+from automl_img.cli import (
+    analyse,
+    cache,
+    evaluate,
+    init,
+    leaderboard,
+    plugins,
+    predict,
+    recipe,
+    reproduce,
+    search,
+    status,
+)
 from automl_img.errors import AutoMLImageError
 
 app = typer.Typer(
@@ -28,6 +40,7 @@ app.command("analyse")(analyse.analyse)
 app.command("plugins")(plugins.plugins)
 app.command("status")(status.status)
 app.command("stop")(status.stop)
+app.command("reproduce")(reproduce.reproduce)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

@@ -30,7 +30,7 @@ class Fidelity:
         seconds: Seconds of training after the first step is compiled, at most; None: as long as the deadline allows.
     """
 
-    epochs: int
+    epochs: float
     seconds: float | None = None
 
 

@@ -282,7 +282,7 @@ class _Training:
             Augment(values, image, self.registry, spec.seed),
             [partial(plugin.targets, hp) for plugin, hp in regularizers],
         )
-        total = self.steps_per_pass * spec.fidelity.epochs
+        total = round(self.steps_per_pass * spec.fidelity.epochs)
         wanted = EXECUTION_SECONDS / max(1e-9, self.cost.seconds * self.batch_size)
         trainee.compile(
             optimizer=optimizer,

@@ -13,12 +13,12 @@ FAULTS = Path(__file__).parents[1] / "faults"
 
 
 @pytest.mark.parametrize(
-    "script", [["kill_driver.py", "--kills", "3", "--trials", "3"], ["full_disk.py", "--trials", "4"]]
+    "script", [["kill_driver.py", "--kills", "3", "--trials", "5", "--longest", "8"], ["full_disk.py", "--trials", "4"]]
 )
 def test_a_search_survives(script):
-    if script[0] == "full_disk.py" and os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
     ran = subprocess.run([sys.executable, FAULTS / script[0], *script[1:]], capture_output=True, text=True, timeout=400)
+    if ran.returncode == 77:
+        pytest.skip(ran.stdout)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

@@ -24,6 +24,9 @@ SETTINGS = (
 )
 
 
+UNABLE = 77  # exit code where the disk cannot be made
+
+
 def lines(run, trials):
     """Start a search and yield its process, then its events."""
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
@@ -71,7 +74,11 @@ def main():
     parser.add_argument("--megabytes", type=int, default=50)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={given.megabytes}m", "tmpfs", folder], check=True)
+        mounting = ["mount", "-t", "tmpfs", "-o", f"size={given.megabytes}m", "tmpfs", folder]
+        mounted = subprocess.run(mounting, capture_output=True, text=True)
+        if mounted.returncode:
+            print(f"no small disk can be made here: {mounted.stderr.strip()}")
+            return UNABLE
         try:
             wrong = disturb(Path(folder), given.trials)
         finally:
