@@ -28,6 +28,9 @@ def search(
         Path | None,
         typer.Option(metavar="RUN", help="Go on with the search in this run folder; no target is given then."),
     ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Start from what another run has learned; sets search.warm_start.")
+    ] = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Resume although images, plugins or the search space have changed.")
     ] = False,
@@ -58,7 +61,12 @@ def search(
             hint="A target is a recipe, a source, a folder, a table, or an export.",
         )
     overrides = parse_settings(set_ or [])
-    for key, value in (("budget.time", budget), ("budget.trials", trials), ("seed", seed)):
+    for key, value in (
+        ("budget.time", budget),
+        ("budget.trials", trials),
+        ("seed", seed),
+        ("search.warm_start", warm_start),
+    ):
         if value is not None:
             overrides[key] = value
     view: View = make_view(json=json, plain=plain)

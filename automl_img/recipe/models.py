@@ -93,6 +93,10 @@ class SearchSettings(Settings):
     architectures: Names = Field("all", description="Architecture plugins that take part.")
     augmentations: Names = Field("all", description="Augmentation plugins that take part.")
     regularizers: Names = Field("all", description="Regularizer plugins that take part.")
+    warm_start: str | None = Field(
+        None,
+        description="Run folder of an earlier search: its best configuration is tried first, and its trials are learned from.",
+    )
     starts: bool = Field(True, description="Try each architecture's own starting point first.")
     final_share: float = Field(
         0.6,

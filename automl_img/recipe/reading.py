@@ -67,12 +67,14 @@ def _from_its_folder(recipe: Recipe, folder: Path, overrides: Mapping[str, Any])
     def absolute(path: str) -> str:
         return str((folder / Path(path).expanduser()).resolve())
 
-    data, train = recipe.data, recipe.train
+    data, train, search = recipe.data, recipe.train, recipe.search
     if data.path is not None and "data.path" not in overrides:
         data = data.model_copy(update={"path": absolute(data.path)})
     if train.weights.endswith(".h5") and "train.weights" not in overrides:
         train = train.model_copy(update={"weights": absolute(train.weights)})
-    return recipe.model_copy(update={"data": data, "train": train})
+    if search.warm_start is not None and "search.warm_start" not in overrides:
+        search = search.model_copy(update={"warm_start": absolute(search.warm_start)})
+    return recipe.model_copy(update={"data": data, "train": train, "search": search})
 
 
 def override(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def run_search(
     plugins = recipe.plugins
     registry = discover(modules=plugins.modules, only=plugins.only, block=plugins.block)
     preparation.check_plugins(recipe, registry, with_source=dataset is None)
+    if recipe.search.warm_start is not None and not resume:
+        RunFolder.open(recipe.search.warm_start)
     run = Run(recipe, registry, folder, listener, time.monotonic() if begun is None else begun, resume=resume)
     try:
         return _search(run, dataset, interruption, accept=accept_changes)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from automl_img import events
 from automl_img.executors.tasks import Place
+from automl_img.plugin import Outcome
 from automl_img.recipe import duration_text
 from automl_img.search import preparation
 from automl_img.search.budget import Budget
@@ -17,6 +18,7 @@ from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import finish_seconds, wanted_epochs, wanted_seconds_per_image
 from automl_img.search.trials import Rules, Start
+from automl_img.search.warm_start import Learned, learned_from
 from automl_img.training.cost import Estimate
 
 
@@ -53,8 +55,12 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         )
         share = affordable * wanted_epochs(examples) * examples if budget.time is not None else math.inf
         starts, hopeless = _starts(run, estimates, examples, share)
+        learned = _warm(run, space, data.store.fingerprint)
+        starts = [*([learned.start] if learned and learned.start else []), *starts]
+        outcomes = learned.outcomes if learned else ()
     else:
         estimates, starts = [], [Start(**start) for start in earlier]
+        outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     dearest = max((start.seconds_per_image for start in starts), default=affordable)
     end = math.inf
     if budget.time is not None:
@@ -87,14 +93,23 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         options=recipe.search.options,
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()
-    scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided)
+    scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
     if earlier is not None:
         return scheduler
     _tell(run, estimates, hopeless, scheduler, rules)
     for architecture, reason in scheduler.skipped:
         run.skip(architecture, reason)
+    run.journal.set_meta("outcomes", [asdict(outcome) for outcome in outcomes])
     run.journal.set_meta("starts", [asdict(start) for start in starts])
     return scheduler
+
+
+def _warm(run: Run, space: SearchSpace, fingerprint: str) -> Learned | None:
+    if run.recipe.search.warm_start is None:
+        return None
+    learned = learned_from(run.recipe.search.warm_start, space, fingerprint)
+    run.decided(learned.sentence)
+    return learned
 
 
 def _starts(run: Run, estimates: list[Estimate], examples: int, share: float) -> tuple[list[Start], dict[str, str]]:

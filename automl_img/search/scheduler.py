@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from automl_img.plugin import DONE, WAIT, SearchStrategy, Signal, Suggestion
+from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Suggestion
 from automl_img.search.budget import Budget
 from automl_img.search.journal import TrialRow
 from automl_img.search.space import SearchSpace
@@ -36,6 +36,7 @@ class Scheduler:
         rules: What does not change.
         elapsed: Seconds since the search began.
         decided: Receives a sentence for each decision a person may want to know.
+        earlier: What another search has found in this space.
     """
 
     def __init__(
@@ -47,12 +48,13 @@ class Scheduler:
         rules: Rules,
         elapsed: float,
         decided: Callable[[str], None] = lambda text: None,
+        earlier: Sequence[Outcome] = (),
     ) -> None:
         self.budget = budget
         self.skipped: list[tuple[str, str]] = []
         self.stage = ""
         self._rules, self._decided = rules, decided
-        self._suggester = Suggester(space, strategy, rules, decided)
+        self._suggester = Suggester(space, strategy, rules, decided, earlier)
         self._queue = list(starts)
         self._starts = list(starts)
         self._records: dict[int, Record] = {}

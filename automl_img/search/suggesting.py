@@ -38,6 +38,7 @@ class Suggester:
         strategy: Chooses trials; not started yet.
         rules: What all trials share.
         decided: Receives a sentence for each decision a person may want to know.
+        earlier: What another search has found in this space, told to the strategy first.
 
     Attributes:
         space: What is searched now.
@@ -46,11 +47,17 @@ class Suggester:
     """
 
     def __init__(
-        self, space: SearchSpace, strategy: SearchStrategy, rules: Rules, decided: Callable[[str], None]
+        self,
+        space: SearchSpace,
+        strategy: SearchStrategy,
+        rules: Rules,
+        decided: Callable[[str], None],
+        earlier: Sequence[Outcome] = (),
     ) -> None:
         self.space = space
         self.started = self.exhausted = False
         self._strategy, self._rules, self._decided = strategy, rules, decided
+        self._earlier = tuple(earlier)
         self._narrowed: Narrowing | None = None
         self._trials = 0
 
@@ -133,6 +140,8 @@ class Suggester:
         return Problem(self.space.free(), rules.seed, self._trials, rules.epochs, dict(rules.options))
 
     def _tell_all(self, done: Sequence[Record]) -> None:
+        for outcome in self._earlier:
+            self._strategy.tell(outcome)
         for record in sorted(done, key=lambda record: record.spec.trial):
             assert record.result is not None
             self.tell(record, record.result.f1)
