@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from automl_img.executors.base import Done, Epoch, Failed, Message, Saved, Started
+from automl_img.executors.devices import DevicePool
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
 from automl_img.executors.tasks import Place, TrainArgument, train
 from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
@@ -21,10 +22,12 @@ class LocalExecutor:
         place: Where the trials find their data and plugins.
         folder: Where each attempt gets its own folder, ``<trial>/<attempt>``.
         slots: Trials at once.
+        gpus: GPUs that they share; each trial sees one of them.
     """
 
-    def __init__(self, place: Place, folder: Path, slots: int) -> None:
+    def __init__(self, place: Place, folder: Path, slots: int, gpus: int = 0) -> None:
         self._place, self._folder, self._slots = place, folder, slots
+        self._devices = DevicePool(gpus)
         self._running: dict[int, ChildProcess] = {}
 
     def slots(self) -> int:
@@ -35,7 +38,8 @@ class LocalExecutor:
         """Start a trial. Its deadline runs from now."""
         folder = attempt_folder(self._folder, spec)
         folder.mkdir(parents=True, exist_ok=True)
-        argument = TrainArgument(spec, self._place, str(folder), time.monotonic())
+        gpu = self._devices.take(spec.trial)
+        argument = TrainArgument(spec, self._place, str(folder), time.monotonic(), gpu)
         deadline = None if spec.deadline is None else spec.deadline + DEADLINE_GRACE
         self._running[spec.trial] = ChildProcess(train, argument, folder / "log.txt", deadline)
 
@@ -48,6 +52,7 @@ class LocalExecutor:
                 messages.append(_message(trial, news))
                 if isinstance(news, TaskDone | TaskFailed):
                     del self._running[trial]
+                    self._devices.give_back(trial)
         return messages
 
     def stop(self, trial: int) -> None:
@@ -60,6 +65,7 @@ class LocalExecutor:
         child = self._running.pop(trial, None)
         if child is not None:
             child.end()
+            self._devices.give_back(trial)
 
     def close(self) -> None:
         """End everything."""

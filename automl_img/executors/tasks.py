@@ -53,12 +53,13 @@ class Place:
 
 @dataclass(frozen=True)
 class TrainArgument:
-    """What :func:`train` needs: the spec, the shared place, the trial's folder, and when its deadline began."""
+    """What :func:`train` needs: the spec, the shared place, the trial's folder, when its deadline began, and its GPU if there is one."""
 
     spec: TrialSpec
     place: Place
     folder: str
     begun: float
+    gpu: int | None = None
 
 
 def train(link: Link, argument: TrainArgument) -> TrialResult:
@@ -67,6 +68,7 @@ def train(link: Link, argument: TrainArgument) -> TrialResult:
 
     link.send("started")
     limit_memory(argument.spec.memory_limit)
+    see_one_gpu(argument.gpu)
     return train_trial(
         argument.spec,
         argument.place.data(),
@@ -88,6 +90,16 @@ def limit_memory(limit: int | None) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def see_one_gpu(gpu: int | None) -> None:
+    """Hide all GPUs from this process but the one with this number; before TensorFlow uses any."""
+    if gpu is None:
+        return
+    import tensorflow as tf
+
+    present = tf.config.list_physical_devices("GPU")
+    tf.config.set_visible_devices(present[gpu : gpu + 1] or present, "GPU")
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption, 
     place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, recipe.plugins)
     scheduler = make_scheduler(run, data, space, place)
     settled = resuming.restore(run, scheduler, accept=accept) if run.resumed else {}
-    executor = LocalExecutor(place, run.folder.trials, run.slots)
+    executor = LocalExecutor(place, run.folder.trials, run.slots, run.hardware.gpus)
     try:
         driver = Driver(run, scheduler, executor)
         driver.settle(settled)

@@ -124,7 +124,7 @@ def _again(spec: TrialSpec, result: TrialResult) -> TrialSpec:
 
 def _train(place: Place, spec: TrialSpec, told: Callable[[Epoch], None]) -> Done | Failed:
     with tempfile.TemporaryDirectory(prefix="automl-img-") as scratch:
-        executor = LocalExecutor(place, Path(scratch), 1)
+        executor = LocalExecutor(place, Path(scratch), 1, Hardware.detect().gpus)
         try:
             executor.submit(spec)
             while True:

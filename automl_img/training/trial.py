@@ -123,7 +123,7 @@ def configure(threads: int, precision: str, seed: int, *, deterministic: bool = 
     """Set up TensorFlow in a fresh process, before its first operation; ``threads`` 0 means all cores."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    for gpu in tf.config.list_physical_devices("GPU"):
+    for gpu in tf.config.get_visible_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
