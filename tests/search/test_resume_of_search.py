@@ -107,13 +107,14 @@ def test_an_interrupted_search_goes_on_with_what_is_left(tmp_path, quick_setting
 
 @pytest.mark.train
 def test_a_promoted_trial_goes_on_from_the_checkpoint_of_the_one_it_continues(tmp_path, quick_settings):
-    settings = {**quick_settings, "search.strategy": "hyperband", "search.starts": False, "train.epochs": 9}
-    automl_img.fit("digits", trials=14, settings=settings, out=tmp_path / "run")
+    settings = {**quick_settings, "search.strategy": "hyperband", "search.starts": False, "train.epochs": 4}
+    settings["search.options"] = {"factor": 2}
+    automl_img.fit("digits", trials=8, settings=settings, out=tmp_path / "run")
     journal = Journal(tmp_path / "run")
     rows = {row.trial: row for row in journal.trials()}
     journal.close()
     promoted = [row for row in rows.values() if row.spec.continues]
-    assert promoted, "some of 14 trials are promoted"
+    assert promoted, "some of 8 trials are promoted"
     for row in promoted:
         before = rows[int(row.spec.continues.split("/")[0])]
         assert before.spec.values == row.spec.values and before.spec.fidelity.epochs < row.spec.fidelity.epochs

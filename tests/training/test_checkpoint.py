@@ -74,8 +74,7 @@ def weights(folder):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("after", [1, 3])
-def test_the_weights_are_the_same_to_the_last_digit(spec, place, tmp_path, after):
+def test_the_weights_are_the_same_to_the_last_digit(spec, place, tmp_path, after=2):
     whole, reports, quiet = train(spec, place, tmp_path / "quiet")
     assert isinstance(whole, TaskDone), whole
     assert not (quiet / CHECKPOINT_FILE).exists(), "a finished trial needs none"
