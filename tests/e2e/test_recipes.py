@@ -21,33 +21,6 @@ def test_the_digits_recipe_finds_a_good_model_and_says_something_of_each_archite
     assert {"simple_cnn", "resnet9", "resnet", "xception", "inception", "vgg", "convnext"} <= told, "each has a line"
 
 
-@pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband", "grid"])
-def test_each_strategy_searches_its_recipe(search, leaderboard, strategy, tmp_path):
-    fewer = ["--trials", "3", "--set", "train.epochs=3"]
-    ran = search(RECIPES / f"{strategy}.toml", tmp_path / "run", *fewer)
-    assert ran.returncode == 0, ran.stderr
-    assert [row["status"] for row in leaderboard(tmp_path / "run")] == ["done"] * 3
-
-
-def test_the_same_seed_gives_the_same_trials_in_the_same_order(search, leaderboard, tmp_path):
-    arguments = [
-        "--trials",
-        "3",
-        "--seed",
-        "5",
-        "--set",
-        "train.epochs=2",
-        "--set",
-        'search.architectures=["simple_cnn"]',
-    ]
-    for name in ("a", "b"):
-        assert search(RECIPES / "random.toml", tmp_path / name, *arguments).returncode == 0
-    first, second = (sorted(leaderboard(tmp_path / name), key=lambda row: int(row["trial"])) for name in ("a", "b"))
-    assert [(row["trial"], row["architecture"], row["size"], row["note"]) for row in first] == [
-        (row["trial"], row["architecture"], row["size"], row["note"]) for row in second
-    ]
-
-
 def test_a_folder_of_images_stands_in_the_place_of_a_recipe(search, tmp_path):
     rng = np.random.default_rng(0)
     for name, level in (("bright", 200), ("dark", 40)):

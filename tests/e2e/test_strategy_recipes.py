@@ -1,0 +1,38 @@
+"""The recipe of each strategy from the command line, and the same seed twice."""
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.train]
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband", "grid"])
+def test_each_strategy_searches_its_recipe(search, leaderboard, strategy, tmp_path):
+    fewer = ["--trials", "3", "--set", "train.epochs=3"]
+    ran = search(RECIPES / f"{strategy}.toml", tmp_path / "run", *fewer)
+    assert ran.returncode == 0, ran.stderr
+    assert [row["status"] for row in leaderboard(tmp_path / "run")] == ["done"] * 3
+
+
+def test_the_same_seed_gives_the_same_trials_in_the_same_order(search, leaderboard, tmp_path):
+    arguments = [
+        "--trials",
+        "3",
+        "--seed",
+        "5",
+        "--set",
+        "train.epochs=2",
+        "--set",
+        'search.architectures=["simple_cnn"]',
+        "--set",
+        "search.fixed.simple_cnn.filters=16",  # the drawn networks are small
+    ]
+    for name in ("a", "b"):
+        assert search(RECIPES / "random.toml", tmp_path / name, *arguments).returncode == 0
+    first, second = (sorted(leaderboard(tmp_path / name), key=lambda row: int(row["trial"])) for name in ("a", "b"))
+    assert [(row["trial"], row["architecture"], row["size"], row["note"]) for row in first] == [
+        (row["trial"], row["architecture"], row["size"], row["note"]) for row in second
+    ]
