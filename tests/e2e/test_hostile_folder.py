@@ -65,6 +65,9 @@ def usable(folder):
     picture(200, (4000, 3)).save(folder / "wide.png")
     picture(200, mode="RGBA").save(folder / "alpha.webp", lossless=True)
     picture(200, mode="L").save(folder / "grey.tif")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be shown turned by a quarter
+    picture(200).save(folder / "turned.jpg", exif=turned)
 
 
 def broken(folder):
