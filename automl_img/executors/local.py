@@ -22,12 +22,12 @@ class LocalExecutor:
         place: Where the trials find their data and plugins.
         folder: Where each attempt gets its own folder, ``<trial>/<attempt>``.
         slots: Trials at once.
-        gpus: GPUs that they share; each trial sees one of them.
+        devices: The GPUs that they get; none unless given.
     """
 
-    def __init__(self, place: Place, folder: Path, slots: int, gpus: int = 0) -> None:
+    def __init__(self, place: Place, folder: Path, slots: int, devices: DevicePool | None = None) -> None:
         self._place, self._folder, self._slots = place, folder, slots
-        self._devices = DevicePool(gpus)
+        self._devices = devices or DevicePool()
         self._running: dict[int, ChildProcess] = {}
 
     def slots(self) -> int:
@@ -38,8 +38,8 @@ class LocalExecutor:
         """Start a trial. Its deadline runs from now."""
         folder = attempt_folder(self._folder, spec)
         folder.mkdir(parents=True, exist_ok=True)
-        gpu = self._devices.take(spec.trial)
-        argument = TrainArgument(spec, self._place, str(folder), time.monotonic(), gpu)
+        devices = self._devices.take(spec.trial, alone=spec.threads == 0)
+        argument = TrainArgument(spec, self._place, str(folder), time.monotonic(), devices)
         deadline = None if spec.deadline is None else spec.deadline + DEADLINE_GRACE
         self._running[spec.trial] = ChildProcess(train, argument, folder / "log.txt", deadline)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl_img.executors.devices import Devices
 from automl_img.executors.process import Link
 from automl_img.recipe import PluginSettings
 from automl_img.training.spec import TrialResult, TrialSpec
@@ -53,22 +54,23 @@ class Place:
 
 @dataclass(frozen=True)
 class TrainArgument:
-    """What :func:`train` needs: the spec, the shared place, the trial's folder, when its deadline began, and its GPU if there is one."""
+    """What :func:`train` needs: the spec, the shared place, the trial's folder, when its deadline began, and its GPUs if there are any."""
 
     spec: TrialSpec
     place: Place
     folder: str
     begun: float
-    gpu: int | None = None
+    devices: Devices = field(default_factory=Devices)
 
 
 def train(link: Link, argument: TrainArgument) -> TrialResult:
     """Train one trial."""
+    from automl_img.training.devices import see_gpus
     from automl_img.training.trial import train_trial
 
     link.send("started")
     limit_memory(argument.spec.memory_limit)
-    see_one_gpu(argument.gpu)
+    names = see_gpus(argument.devices.gpus, argument.devices.memory)
     return train_trial(
         argument.spec,
         argument.place.data(),
@@ -78,6 +80,7 @@ def train(link: Link, argument: TrainArgument) -> TrialResult:
         report=link.send,
         saved=link.send,
         stop_asked=link.stop_asked,
+        devices=names,
     )
 
 
@@ -90,16 +93,6 @@ def limit_memory(limit: int | None) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def see_one_gpu(gpu: int | None) -> None:
-    """Hide all GPUs from this process but the one with this number; before TensorFlow uses any."""
-    if gpu is None:
-        return
-    import tensorflow as tf
-
-    present = tf.config.list_physical_devices("GPU")
-    tf.config.set_visible_devices(present[gpu : gpu + 1] or present, "GPU")
 
 
 @dataclass(frozen=True)

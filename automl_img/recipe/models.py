@@ -169,11 +169,19 @@ class ComputeSettings(Settings):
     """``[compute]``: where trials run."""
 
     slots: Literal["auto"] | int = Field("auto", description="Trials that run at once on this machine.")
+    devices_per_trial: int = Field(
+        1, ge=1, description="GPUs on which one trial trains, each with its part of every batch."
+    )
+    trials_per_device: int = Field(1, ge=1, description="Trials that share one GPU, each with its part of the memory.")
 
     @model_validator(mode="after")
     def _slots_exist(self) -> Self:
         if self.slots != "auto" and self.slots < 1:
             raise ValueError("slots must be at least 1")
+        if self.devices_per_trial > 1 and self.trials_per_device > 1:
+            raise ValueError(
+                "either a trial takes several GPUs (devices_per_trial) or a GPU several trials (trials_per_device)"
+            )
         return self
 
 

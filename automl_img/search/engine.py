@@ -12,6 +12,7 @@ from automl_img import events
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.model_file import library_versions
 from automl_img.executors import LocalExecutor
+from automl_img.executors.devices import DevicePool
 from automl_img.executors.process import warm_up
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
@@ -108,7 +109,7 @@ def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption, 
     place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, recipe.plugins)
     scheduler = make_scheduler(run, data, space, place)
     settled = resuming.restore(run, scheduler, accept=accept) if run.resumed else {}
-    executor = LocalExecutor(place, run.folder.trials, run.slots, run.hardware.gpus)
+    executor = LocalExecutor(place, run.folder.trials, run.slots, DevicePool.of(run.hardware, recipe.compute))
     try:
         driver = Driver(run, scheduler, executor)
         driver.settle(settled)

@@ -13,6 +13,7 @@ from automl_img.data.splits import SplitIndices
 from automl_img.errors import RunFolderError
 from automl_img.evaluation.model_file import library_versions
 from automl_img.executors import Done, Epoch, Failed, LocalExecutor, Message
+from automl_img.executors.devices import DevicePool
 from automl_img.executors.tasks import Place
 from automl_img.plugin import PluginRegistry, discover
 from automl_img.recipe import recipe_from_mapping
@@ -79,7 +80,7 @@ def reproduce(
     place = Place(str(store.folder), str(folder.splits), mean, std, recipe.plugins)
     images = len(SplitIndices.load(folder.splits).validation)
     spec = _again(row.spec, row.result)
-    ended = _train(place, spec, told)
+    ended = _train(place, spec, DevicePool.of(Hardware.detect(), recipe.compute), told)
     found = ended.result.f1 if isinstance(ended, Done) else None
     return Reproduction(
         trial=row.trial,
@@ -122,9 +123,9 @@ def _again(spec: TrialSpec, result: TrialResult) -> TrialSpec:
     )
 
 
-def _train(place: Place, spec: TrialSpec, told: Callable[[Epoch], None]) -> Done | Failed:
+def _train(place: Place, spec: TrialSpec, devices: DevicePool, told: Callable[[Epoch], None]) -> Done | Failed:
     with tempfile.TemporaryDirectory(prefix="automl-img-") as scratch:
-        executor = LocalExecutor(place, Path(scratch), 1, Hardware.detect().gpus)
+        executor = LocalExecutor(place, Path(scratch), 1, devices)
         try:
             executor.submit(spec)
             while True:

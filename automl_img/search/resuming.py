@@ -16,7 +16,15 @@ from automl_img.search.scheduler import Scheduler
 from automl_img.training.spec import TrialResult
 
 #: What may differ when a search goes on: how much it may spend, where it runs, and what it leaves.
-CHANGEABLE = ("budget.time", "budget.trials", "budget.epochs", "compute.slots", "output.keep")
+CHANGEABLE = (
+    "budget.time",
+    "budget.trials",
+    "budget.epochs",
+    "compute.slots",
+    "compute.devices_per_trial",
+    "compute.trials_per_device",
+    "output.keep",
+)
 ACCEPT = "To go on all the same, accept changes (`--accept-changes`, `accept_changes=True`)."
 
 

@@ -66,7 +66,10 @@ class Run:
     @property
     def slots(self) -> int:
         """Trials that run at once."""
-        return self.hardware.slots(self.recipe.compute.slots)
+        compute = self.recipe.compute
+        return self.hardware.slots(
+            compute.slots, devices_per_trial=compute.devices_per_trial, trials_per_device=compute.trials_per_device
+        )
 
     def close(self) -> None:
         """Let go of the journal and of the run."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
+NVIDIA_SECONDS = 10.0  # after which nvidia-smi is not waited for
 TRIALS_SHARE = 0.85  # of the memory; the driver, the page cache of the prepared images and the system have the rest
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -40,11 +43,23 @@ class Hardware:
             return asked
         return "mixed_float16" if self.gpus else ("mixed_bfloat16" if self.bfloat16 else "float32")
 
-    def slots(self, asked: int | str) -> int:
-        """How many trials run at once: ``asked``, or one for each GPU or core as far as memory allows (3 GiB each)."""
+    def slots(self, asked: int | str, *, devices_per_trial: int = 1, trials_per_device: int = 1) -> int:
+        """How many trials run at once: ``asked``, as many as the GPUs take, or one for each core as far as memory allows (3 GiB)."""
         if asked != "auto":
             return int(asked)
-        return max(1, self.gpus or min(self.cores, 4, self.memory // (3 * GIB)))
+        if self.gpus:
+            return max(1, self.gpus // devices_per_trial * trials_per_device)
+        return max(1, min(self.cores, 4, self.memory // (3 * GIB)))
+
+    def gpu_memory(self) -> tuple[int, ...]:
+        """Bytes of each GPU, as NVIDIA's nvidia-smi tells them; 0 where it does not."""
+        query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+        found: list[int] = []
+        if self.gpus:
+            with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+                answer = subprocess.run(query, capture_output=True, text=True, timeout=NVIDIA_SECONDS, check=True)
+                found = [int(line) * MIB for line in answer.stdout.split()]
+        return tuple(found[: self.gpus]) + (0,) * (self.gpus - len(found))
 
     @property
     def memory_for_trials(self) -> int | None:

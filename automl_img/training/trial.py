@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from automl_img.training.callbacks import ClockCallback, Evaluation
 from automl_img.training.checkpoint import Checkpoint, Checkpoints, Running
 from automl_img.training.clock import TrainingClock
 from automl_img.training.cost import Cost, count_cost
+from automl_img.training.devices import Placement
 from automl_img.training.hardware import Hardware
 from automl_img.training.network import Network, NetworkPlan, active_plugins, build_network
 from automl_img.training.optimizers import make_optimizer
@@ -70,6 +71,7 @@ def train_trial(
     report: Callable[[EpochReport], None],
     saved: Callable[[TrialResult], None],
     stop_asked: Callable[[], bool],
+    devices: Sequence[str] = (),
 ) -> TrialResult:
     """Train ``spec`` and leave its best weights in ``folder``.
 
@@ -82,20 +84,23 @@ def train_trial(
         report: Receives each measurement.
         saved: Receives what there would be if the trial ended now, whenever better weights were written while it goes on.
         stop_asked: Tells whether the trial shall end in good order.
+        devices: Names of the logical devices to train on together, such as "GPU:0"; fewer than two: TensorFlow's own choice.
 
     Raises:
         TrialFailure: The trial cannot be trained in its time, is too large, or its numbers are no longer finite.
     """
     configure(spec.threads, spec.precision, spec.seed, deterministic=spec.deterministic)
     plan = data.plan(spec)
-    network = build_network(plan, registry, weights=spec.weights if plan.pretrained else None)
+    placement = Placement(devices)
+    with placement.scope():
+        network = build_network(plan, registry, weights=spec.weights if plan.pretrained else None)
     cost = count_cost(network.model, Hardware.detect(), spec.precision)
     if spec.parameter_limit is not None and cost.parameters > spec.parameter_limit:
         raise TrialFailure(
             FailureKind.SKIPPED, f"{cost.parameters:,} weights are above the limit of {spec.parameter_limit:,}"
         )
     _refuse_if_slow(spec, network.model)
-    training = _Training(spec, data, registry, network, cost, folder, begun, saved)
+    training = _Training(spec, data, registry, network, cost, folder, begun, saved, placement)
     training.run(report, stop_asked)
     return training.result()
 
@@ -123,8 +128,6 @@ def configure(threads: int, precision: str, seed: int, *, deterministic: bool = 
     """Set up TensorFlow in a fresh process, before its first operation; ``threads`` 0 means all cores."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    for gpu in tf.config.get_visible_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
@@ -144,11 +147,12 @@ class _Training:
         folder: Path,
         begun: float,
         saved: Callable[[TrialResult], None],
+        placement: Placement,
     ) -> None:
-        self.begun, self.saved = begun, saved
+        self.begun, self.saved, self.placement = begun, saved, placement
         self.spec, self.data, self.registry, self.network, self.cost = spec, data, registry, network, cost
         self.weights_file, self.checkpoint_file = folder / WEIGHTS_FILE, folder / CHECKPOINT_FILE
-        self.batch_size = min(int(spec.values["batch_size"]), len(data.splits.train))
+        self.batch_size = placement.batch_size(min(int(spec.values["batch_size"]), len(data.splits.train)))
         self.task = data.store.task
         self.steps_per_pass = max(1, round(len(data.splits.train) / self.batch_size))
         self.scorer = Scorer(network.model)
@@ -274,22 +278,25 @@ class _Training:
         extra: dict[str, Any] = {}
         for plugin, hp in regularizers:
             extra.update(plugin.optimizer(hp))
-        optimizer, peak = make_optimizer(values, extra)
         image = self.data.store.traits
-        trainee = Trainee(
-            self.network.model,
-            self.task,
-            Augment(values, image, self.registry, spec.seed),
-            [partial(plugin.targets, hp) for plugin, hp in regularizers],
-        )
         total = round(self.steps_per_pass * spec.fidelity.epochs)
         wanted = EXECUTION_SECONDS / max(1e-9, self.cost.seconds * self.batch_size)
-        trainee.compile(
-            optimizer=optimizer,
-            loss=self.task.loss(str(values["loss"])),
-            steps_per_execution=max(1, min(round(wanted), 20, total // 50, self.steps_per_pass)),
-            jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
-        )
+        at_once = max(1, min(round(wanted), 20, total // 50, self.steps_per_pass))
+        with self.placement.scope():
+            optimizer, peak = make_optimizer(values, extra)
+            trainee = Trainee(
+                self.network.model,
+                self.task,
+                Augment(values, image, self.registry, spec.seed),
+                [partial(plugin.targets, hp) for plugin, hp in regularizers],
+            )
+            trainee.compile(
+                optimizer=optimizer,
+                loss=self.task.loss(str(values["loss"])),
+                steps_per_execution=self.placement.steps_per_execution(at_once),
+                jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
+            )
+        self.placement.prepare(trainee)
         return trainee, peak if phase.lr is None else phase.lr
 
     def _batches(self, skip: int) -> Any:
@@ -310,7 +317,7 @@ class _Training:
         """Compile the training function and return the seconds of one step, from one execution at a learning rate of zero."""
         trainee.optimizer.learning_rate.assign(0.0)
         trainee.make_train_function()
-        iterator = iter(batches)
+        iterator = self.placement.iterator(batches)
         trainee.train_function(iterator)
         begin = time.monotonic()
         float(trainee.train_function(iterator)["loss"])

@@ -1,31 +1,106 @@
-"""Which GPU each trial gets, on a machine whose GPUs are numbers."""
+"""Which GPUs each trial gets, on a machine whose GPUs are numbers."""
 
-from automl_img.executors.devices import DevicePool
-from automl_img.executors.tasks import see_one_gpu
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from automl_img.executors.devices import CONTEXT_BYTES, DevicePool, Devices
+from automl_img.recipe import ComputeSettings
+from automl_img.training.hardware import Hardware
+
+GIB = 2**30
 
 
 def test_without_gpus_a_trial_gets_none():
-    assert DevicePool(0).take(1) is None
-    see_one_gpu(None)
+    assert DevicePool().take(1) == Devices()
+    assert DevicePool(per_trial=4).take(1) == Devices()
 
 
 def test_each_trial_has_a_gpu_to_itself_where_there_are_enough():
-    pool = DevicePool(3)
-    assert [pool.take(trial) for trial in (1, 2, 3)] == [0, 1, 2]
+    pool = DevicePool([0] * 3)
+    assert [pool.take(trial).gpus for trial in (1, 2, 3)] == [(0,), (1,), (2,)]
     pool.give_back(2)
-    assert pool.take(4) == 1
+    assert pool.take(4) == Devices((1,))
 
 
 def test_more_trials_than_gpus_share_them_evenly():
-    pool = DevicePool(2)
-    assert sorted(pool.take(trial) for trial in range(6)) == [0, 0, 0, 1, 1, 1]
+    pool = DevicePool([0] * 2)
+    assert sorted(pool.take(trial).gpus for trial in range(6)) == [(0,)] * 3 + [(1,)] * 3
     pool.give_back(0)
     pool.give_back(0)
-    assert pool.take(7) == 0
+    assert pool.take(7).gpus == (0,)
 
 
 def test_another_attempt_at_a_trial_takes_one_place_only():
-    pool = DevicePool(2)
-    assert pool.take(1) == 0 and pool.take(2) == 1
+    pool = DevicePool([0] * 2)
+    assert pool.take(1).gpus == (0,) and pool.take(2).gpus == (1,)
     pool.give_back(1)
-    assert pool.take(1) == 0
+    assert pool.take(1).gpus == (0,)
+
+
+def test_a_trial_gets_several_gpus_that_no_other_uses():
+    pool = DevicePool([0] * 4, per_trial=2)
+    assert [pool.take(trial).gpus for trial in (1, 2)] == [(0, 1), (2, 3)]
+    pool.give_back(1)
+    assert pool.take(3).gpus == (0, 1)
+    assert DevicePool([0] * 2, per_trial=8).take(1).gpus == (0, 1), "as many as there are"
+
+
+def test_trials_that_share_a_gpu_get_equal_parts_of_its_memory_and_one_alone_has_it_all():
+    pool = DevicePool([16 * GIB, 24 * GIB], sharing=2)
+    assert pool.take(1) == Devices((0,), 8 * GIB - CONTEXT_BYTES)
+    assert pool.take(2) == Devices((1,), 12 * GIB - CONTEXT_BYTES)
+    assert pool.take(3, alone=True) == Devices((0,), None)
+
+
+def test_trials_on_a_gpu_of_unknown_memory_take_what_they_need():
+    assert DevicePool([0], sharing=4).take(1) == Devices((0,), None)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "compute", "slots", "sharing"),
+    [
+        (4, {}, 4, 1),
+        (4, {"devices_per_trial": 2}, 2, 1),
+        (4, {"trials_per_device": 3}, 12, 3),
+        (2, {"slots": 5}, 5, 3),
+        (1, {"devices_per_trial": 2}, 1, 1),
+    ],
+)
+def test_slots_and_parts_follow_the_recipe(gpus, compute, slots, sharing, monkeypatch):
+    monkeypatch.setattr(Hardware, "gpu_memory", lambda self: (16 * GIB,) * self.gpus)
+    hardware, settings = Hardware(64, 2**38, gpus, True), ComputeSettings(**compute)
+    counts = {name: getattr(settings, name) for name in ("devices_per_trial", "trials_per_device")}
+    assert hardware.slots(settings.slots, **counts) == slots
+    part = 16 * GIB // sharing - CONTEXT_BYTES if sharing > 1 else None
+    assert DevicePool.of(hardware, settings).take(1).memory == part
+
+
+def test_a_trial_on_several_gpus_and_several_trials_on_one_exclude_each_other():
+    with pytest.raises(ValueError, match="devices_per_trial"):
+        ComputeSettings(devices_per_trial=2, trials_per_device=2)
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("echo 81559; echo 40960", (81559 * 2**20, 40960 * 2**20)),
+        ("echo 81559", (81559 * 2**20, 0)),
+        ("echo '[N/A]'", (0, 0)),
+        ("exit 9", (0, 0)),
+    ],
+)
+def test_the_memory_of_gpus_is_what_nvidia_smi_says(script, found, tmp_path: Path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert Hardware(8, 2**36, 2, True).gpu_memory() == found
+
+
+def test_without_nvidia_smi_the_memory_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Hardware(8, 2**36, 2, True).gpu_memory() == (0, 0)
+    assert Hardware(8, 2**36, 0, True).gpu_memory() == ()

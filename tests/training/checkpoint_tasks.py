@@ -10,12 +10,13 @@ from automl_img.training.spec import TrialSpec
 
 @dataclass(frozen=True)
 class Disturbed:
-    """A trial whose process ends after so many measurements; 0: it does not."""
+    """A trial whose process ends after so many measurements, 0: it does not; on so many logical devices of the processor."""
 
     spec: TrialSpec
     place: Place
     folder: str
     measurements: int = 0
+    devices: int = 1
 
 
 def train(link, argument):
@@ -24,6 +25,7 @@ def train(link, argument):
     from automl_img.training import checkpoint
     from automl_img.training.trial import train_trial
 
+    names = logical_devices(argument.devices)
     checkpoint.EVERY = checkpoint.WRITING_SHARE = 1e-9
     Checkpoints = checkpoint.Checkpoints
 
@@ -47,4 +49,13 @@ def train(link, argument):
         report=link.send,
         saved=lambda result: None,
         stop_asked=lambda: False,
+        devices=names,
     )
+
+
+def logical_devices(count):
+    import tensorflow as tf
+
+    processor = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * count)
+    return [f"CPU:{number}" for number in range(count)]

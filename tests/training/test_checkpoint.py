@@ -53,9 +53,9 @@ def spec(finished):
     return replace(first, values=values, deterministic=True, fidelity=Fidelity(4, None), probe=(), deadline=None)
 
 
-def train(spec, place, trials, measurements=0):
+def train(spec, place, trials, measurements=0, devices=1):
     folder = trials / str(spec.trial) / str(spec.attempt)
-    argument = checkpoint_tasks.Disturbed(spec, place, str(folder), measurements)
+    argument = checkpoint_tasks.Disturbed(spec, place, str(folder), measurements, devices)
     child = ChildProcess(checkpoint_tasks.train, argument, trials / f"{spec.attempt}.txt")
     reports = []
     while True:
@@ -89,6 +89,20 @@ def test_the_weights_are_the_same_to_the_last_digit(spec, place, tmp_path, after
     assert expected.keys() == found.keys() and all(np.array_equal(expected[name], found[name]) for name in expected)
     assert (ended.value.f1, ended.value.epochs) == (whole.value.f1, whole.value.epochs)
     assert ended.value.epochs_before == 0
+
+
+@pytest.mark.train
+def test_a_training_on_several_devices_learns_as_on_one_and_goes_on_from_its_checkpoint(spec, place, tmp_path):
+    spec = replace(spec, precision="mixed_float16", deterministic=False, fidelity=Fidelity(6, None), patience=99)
+    one, _, _ = train(spec, place, tmp_path / "one")
+    cut, reports, _ = train(spec, place, tmp_path / "several", 3, devices=2)
+    assert isinstance(cut, TaskFailed) and len(reports) >= 3
+    again = replace(spec, attempt=2, continues=f"{spec.trial}/1")
+    ended, later, _ = train(again, place, tmp_path / "several", devices=2)
+    assert isinstance(ended, TaskDone), ended
+    assert later[0].steps > reports[2].steps, "it goes on, and does not begin anew"
+    assert (ended.value.steps, ended.value.parameters) == (one.value.steps, one.value.parameters)
+    assert ended.value.f1 > 0.8 * one.value.f1
 
 
 @pytest.mark.train

@@ -1,0 +1,69 @@
+"""The devices of one trial's process: which GPUs it sees, how much of their memory it takes, and training on several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+MIB = 2**20
+
+
+def see_gpus(gpus: Sequence[int], memory: int | None = None) -> tuple[str, ...]:
+    """Hide all GPUs from this process but these, and return the names of those that it sees. Before TensorFlow uses any.
+
+    Args:
+        gpus: Their numbers; empty: none.
+        memory: Bytes of each that this process may take; None: it takes what it needs, bit by bit.
+    """
+    present = tf.config.list_physical_devices("GPU")
+    chosen = [present[gpu] for gpu in gpus if gpu < len(present)]
+    tf.config.set_visible_devices(chosen, "GPU")
+    for gpu in chosen:
+        if memory is None:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        else:
+            tf.config.set_logical_device_configuration(
+                gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=memory // MIB)]
+            )
+    return tuple(f"GPU:{number}" for number in range(len(chosen)))
+
+
+class Placement:
+    """Where a training runs: on one device, or mirrored on several, each of which takes a part of each batch.
+
+    Args:
+        devices: Names of TensorFlow's logical devices, such as "GPU:0"; fewer than two: TensorFlow's own choice.
+
+    Source:
+        TensorFlow's MirroredStrategy: synchronous training, gradients summed over the devices.
+    """
+
+    def __init__(self, devices: Sequence[str] = ()) -> None:
+        self.replicas = max(1, len(devices))
+        self._strategy = tf.distribute.MirroredStrategy(list(devices)) if self.replicas > 1 else None
+
+    def scope(self) -> Any:
+        """A context in which variables are made for all devices."""
+        return tf.distribute.get_strategy().scope() if self._strategy is None else self._strategy.scope()
+
+    def batch_size(self, wanted: int) -> int:
+        """The batch size nearest below ``wanted`` of which each device gets the same part."""
+        return max(self.replicas, wanted - wanted % self.replicas)
+
+    def steps_per_execution(self, wanted: int) -> int:
+        """How many steps one call of the training function may run: Keras's loop over steps cannot be mirrored."""
+        return wanted if self._strategy is None else 1
+
+    def iterator(self, batches: Any) -> Any:
+        """Return an iterator over a tf.data.Dataset of batches, each split among the devices."""
+        if self._strategy is None:
+            return iter(batches)
+        return iter(self._strategy.experimental_distribute_dataset(batches))
+
+    def prepare(self, trainee: Any) -> None:
+        """Make the optimizer's variables now: inside the mirrored training function it would be too late."""
+        if self._strategy is not None:
+            with self._strategy.scope():
+                trainee.optimizer.build(trainee.trainable_variables)
