@@ -20,7 +20,7 @@ from automl_img.plugin.records import SPLIT_NAMES, Record, dataset_from_records
 from automl_img.plugin.source import DataSource, ImageDataset, Split
 from automl_img.plugin.space import Parameter, Space
 from automl_img.plugin.spilling import Spill
-from automl_img.plugin.strategy import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
+from automl_img.plugin.strategy import DONE, WAIT, Measurement, Outcome, Problem, SearchStrategy, Signal, Suggestion
 from automl_img.quiet import load_tensorflow
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "DataSource",
     "ImageDataset",
     "ImageTraits",
+    "Measurement",
     "OracleStrategy",
     "Outcome",
     "Parameter",

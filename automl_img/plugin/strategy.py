@@ -59,6 +59,24 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """How a trial stood when it measured itself.
+
+    Attributes:
+        key: Of the trial's suggestion, or of a starting point.
+        progress: The share of its training that was done, above 0 and at most 1; learning rates follow it, so that trials compare at
+            the same progress.
+        score: Validation macro-F1 at that moment.
+        fraction: The share of a full training that the whole trial spends.
+    """
+
+    key: str
+    progress: float
+    score: float
+    fraction: float = 1.0
+
+
+@dataclass(frozen=True)
 class Problem:
     """What a strategy searches.
 
@@ -97,6 +115,14 @@ class SearchStrategy(Plugin):
     def tell(self, outcome: Outcome) -> None:
         """Learn what came of a suggestion or a starting point."""
         raise NotImplementedError
+
+    def reason_to_stop(self, measurement: Measurement) -> str:
+        """Return why the trial should end now, with the best that it has, or an empty text to let it go on.
+
+        Called for each measurement in their order, also for those of trials that had begun before the strategy; after
+        :meth:`restore` for all earlier ones again, which are therefore no part of :meth:`state`. Whoever has ended stays ended.
+        """
+        return ""
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on later, as JSON can hold it."""

@@ -11,7 +11,7 @@ from automl_img.plugin import Signal
 from automl_img.search.interruption import Interruption
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
-from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
+from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
 POLL_SECONDS = 0.5
 FULL_SECONDS = 1.0  # between two looks at a full disk, which nothing announces to have room again
@@ -31,6 +31,7 @@ class Driver:
         self.best: float | None = max((row.result.f1 for row in run.journal.trials() if row.result), default=None)
         self.attempts: dict[int, TrialSpec] = {}
         self.saved: dict[int, TrialResult] = {}
+        self.stopped: set[int] = set()
 
     def drive(self, interruption: Interruption) -> None:
         """Run trials until the scheduler has no more, or the search is interrupted, here or by the run folder's stop file."""
@@ -113,6 +114,7 @@ class Driver:
                 report.progress,
                 report.images_per_second,
             )
+            self._stop_if_worse(spec, report)
         elif isinstance(message, Saved):
             self.saved[spec.trial] = message.result
             self.run.journal.saved(spec.trial, spec.attempt, message.result)
@@ -122,6 +124,13 @@ class Driver:
         elif isinstance(message, Failed):
             running.discard(spec.trial)
             self._failed(spec, message)
+
+    def _stop_if_worse(self, spec: TrialSpec, report: EpochReport) -> None:
+        reason = self.scheduler.measured(spec.trial, report)
+        if reason and spec.trial not in self.stopped:
+            self.stopped.add(spec.trial)
+            self.executor.stop(spec.trial)
+            self.run.decided(f"trial {spec.trial} ({spec.architecture}) is stopped: {reason}")
 
     def _done(self, spec: TrialSpec, result: TrialResult) -> None:
         self.scheduler.record(spec.trial, result)

@@ -15,7 +15,7 @@ from automl_img.errors import RunFolderError
 from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
 
 JOURNAL_FILE = "journal.sqlite"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -47,10 +47,13 @@ CREATE TABLE IF NOT EXISTS epochs (
     loss REAL,
     val_loss REAL NOT NULL,
     f1 REAL NOT NULL,
-    images_per_second REAL NOT NULL
+    images_per_second REAL NOT NULL,
+    progress REAL
 );
 CREATE TABLE IF NOT EXISTS remarks (at REAL NOT NULL, text TEXT NOT NULL);
 """
+#: What makes a journal of an older version one of the next.
+_UPGRADES = {2: "ALTER TABLE epochs ADD COLUMN progress REAL"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Journal:
             if create:
                 begun = f"INSERT OR IGNORE INTO meta VALUES ('schema', '{SCHEMA_VERSION}')"
                 self._database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; {begun}; COMMIT;")
-            version = self.meta("schema")
+            version = self._upgraded()
         except sqlite3.DatabaseError as error:
             raise RunFolderError(f"the journal cannot be read: {error}", where=str(path)) from error
         if version != SCHEMA_VERSION:
@@ -112,6 +115,14 @@ class Journal:
                 found=version,
                 allowed=SCHEMA_VERSION,
             )
+
+    def _upgraded(self) -> Any:
+        """Return the version, after bringing a journal of an older one up to this."""
+        while (version := self.meta("schema")) in _UPGRADES:
+            self._database.executescript(
+                f"BEGIN IMMEDIATE; {_UPGRADES[version]}; UPDATE meta SET value = '{version + 1}' WHERE key = 'schema'; COMMIT;"
+            )
+        return version
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -169,7 +180,8 @@ class Journal:
         """A trial has measured itself."""
         with self._transaction() as database:
             database.execute(
-                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO epochs (trial, attempt, steps, epoch, loss, val_loss, f1, images_per_second, progress) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     trial,
                     attempt,
@@ -179,6 +191,7 @@ class Journal:
                     report.val_loss,
                     report.f1,
                     report.images_per_second,
+                    report.progress,
                 ),
             )
 
@@ -229,6 +242,14 @@ class Journal:
             (trial, trial),
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def curves(self) -> dict[int, list[tuple[float, float]]]:
+        """The (progress, F1) of all measurements, over all attempts in their order, by trial."""
+        found: dict[int, list[tuple[float, float]]] = {}
+        query = "SELECT trial, progress, f1 FROM epochs WHERE progress IS NOT NULL ORDER BY trial, attempt, steps"
+        for trial, progress, f1 in self._database.execute(query):
+            found.setdefault(trial, []).append((progress, f1))
+        return found
 
     def close(self) -> None:
         """Close the database."""

@@ -109,7 +109,7 @@ def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialR
     if state is None:
         return {}
     try:
-        return scheduler.restore(state, run.journal.trials(), run.elapsed, anew=accept)
+        return scheduler.restore(state, run.journal.trials(), run.elapsed, curves=run.journal.curves(), anew=accept)
     except PluginError as error:
         raise RunFolderError(
             f"the search space has changed since the search began: {error.problem}",

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import Any
 
 from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Suggestion
@@ -15,7 +16,7 @@ from automl_img.search.space import SearchSpace
 from automl_img.search.stages import LEAST_EPOCHS, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, extended, plan_stages
 from automl_img.search.suggesting import AFFINITY, FEW, PROMISING, Suggester
 from automl_img.search.trials import Record, Rules, Start, again, attempt_name, make_spec, resumed, worth
-from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
+from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
 RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1, FailureKind.NO_SPACE: 3}
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
@@ -78,6 +79,12 @@ class Scheduler:
         spec = self._next_full(elapsed) if self.plan is None else self._next_staged(elapsed, self.plan)
         return spec if spec is not DONE or not self._running else WAIT
 
+    def measured(self, trial: int, report: EpochReport) -> str:
+        """A trial has measured itself; returns why it should end now, or an empty text to let it go on."""
+        record = self._records[trial]
+        record.curve.append((report.progress, report.f1))
+        return self._suggester.measured(record) if record.spec.stage == SEARCH and not self._stopping else ""
+
     def record(self, trial: int, result: TrialResult) -> None:
         """A trial has ended well."""
         record = self._records[trial]
@@ -121,7 +128,13 @@ class Scheduler:
         }
 
     def restore(
-        self, state: Mapping[str, Any], trials: Iterable[TrialRow], elapsed: float, *, anew: bool = False
+        self,
+        state: Mapping[str, Any],
+        trials: Iterable[TrialRow],
+        elapsed: float,
+        *,
+        curves: Mapping[int, Sequence[tuple[float, float]]] = MappingProxyType({}),
+        anew: bool = False,
     ) -> dict[int, TrialResult]:
         """Go on where another process ended. Called before anything else.
 
@@ -129,6 +142,7 @@ class Scheduler:
             state: What :meth:`state` returned last.
             trials: All trials of the journal.
             elapsed: Seconds of the budget that have gone.
+            curves: The measurements of each trial, as the journal has them.
             anew: Let the strategy start anew if the space has changed.
 
         Returns:
@@ -149,7 +163,7 @@ class Scheduler:
         settled: dict[int, TrialResult] = {}
         for row in trials:
             key, fraction, lost = state["records"][str(row.trial)]
-            record = Record(row.spec, key, fraction, row.result, lost)
+            record = Record(row.spec, key, fraction, row.result, lost, list(curves.get(row.trial, ())))
             self._records[row.trial] = record
             if row.status != "running" or row.trial in waiting:
                 continue
@@ -159,6 +173,8 @@ class Scheduler:
                 record.lost += 1
                 self._retries.append(resumed(row.spec))
         self._suggester.restore(state["suggester"], self._done_records(), anew=anew)
+        if self._suggester.started:
+            self._suggester.remember(self._searched())
         return settled
 
     # -- planning ----------------------------------------------------------------------------------------------------------------
@@ -312,6 +328,7 @@ class Scheduler:
         if math.isinf(trials):
             trials = FEW if self.plan is None else max(1, self._expected_suggestions(self.plan))
         self._suggester.start(self._done_records(), int(trials), self._affinity, narrow=self.plan is not None)
+        self._suggester.remember(self._searched())
 
     def _expected_suggestions(self, plan: StagePlan) -> int:
         time = max(0.0, plan.search_end - plan.looks / self._rules.slots * plan.look_slot)
@@ -376,6 +393,9 @@ class Scheduler:
         return max(SHORTEST_LOOK, moment - elapsed - LOOK_OVERHEAD)
 
     # -- what was learned --------------------------------------------------------------------------------------------------------
+
+    def _searched(self) -> list[Record]:
+        return [record for record in self._records.values() if record.spec.stage == SEARCH]
 
     def _done_records(self) -> list[Record]:
         return [record for record in self._records.values() if record.result is not None]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from automl_img.plugin import DONE, Outcome, PluginError, Problem, SearchStrategy, Signal, Suggestion
+from automl_img.plugin import DONE, Measurement, Outcome, PluginError, Problem, SearchStrategy, Signal, Suggestion
 from automl_img.search.space import SearchSpace
 from automl_img.search.trials import Record, Rules, worth
 
@@ -100,6 +100,16 @@ class Suggester:
         if self.started:
             self._strategy.tell(Outcome(record.key, record.spec.values, score, record.fraction))
 
+    def measured(self, record: Record) -> str:
+        """Hear of the last measurement of a trial; returns why it should end now, or an empty text."""
+        return self._strategy.reason_to_stop(_measurement(record, -1)) if self.started else ""
+
+    def remember(self, records: Sequence[Record]) -> None:
+        """Hear of all measurements that were made before the strategy began, or in an earlier process."""
+        for record in records:
+            for place in range(len(record.curve)):
+                self._strategy.reason_to_stop(_measurement(record, place))
+
     def state(self) -> dict[str, Any]:
         """Return all that :meth:`restore` needs, as JSON can hold it."""
         return {
@@ -164,3 +174,8 @@ class Suggester:
     def _narrow_to(self, narrowed: Narrowing) -> None:
         self._narrowed = narrowed
         self.space = self.space.narrowed(list(narrowed.architectures), list(narrowed.without), dict(narrowed.fixed))
+
+
+def _measurement(record: Record, place: int) -> Measurement:
+    progress, score = record.curve[place]
+    return Measurement(record.key, progress, score, record.fraction)

@@ -80,6 +80,7 @@ class Record:
         fraction: Of a full training.
         result: What came of it, if it ended well.
         lost: Attempts that ended with the process that drove the search; they do not count as failures.
+        curve: Its measurements so far, each with the progress of its training and its F1.
     """
 
     spec: TrialSpec
@@ -87,6 +88,7 @@ class Record:
     fraction: float
     result: TrialResult | None = None
     lost: int = 0
+    curve: list[tuple[float, float]] = field(default_factory=list)
 
 
 def worth(record: Record) -> tuple[float, float, int]:

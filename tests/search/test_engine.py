@@ -56,6 +56,17 @@ def test_a_plugin_that_raises_costs_one_warning_that_names_it(tmp_path, quick_se
     assert [event.reason for event in told] == ["register_augmentations raised KeyError: 'weights'"]
 
 
+def test_a_trial_that_the_strategy_wants_to_end_ends_well_with_what_it_has(tmp_path, quick_settings):
+    heard = []
+    changed = {"search.strategy": "impatient", "search.starts": False, "train.epochs": 400, "train.patience": 400}
+    modules = [*quick_settings["plugins.modules"], "impatient_strategy"]
+    search(tmp_path, {**quick_settings, **changed, "plugins.modules": modules}, trials=1, heard=heard)
+    (ended,) = [event for event in heard if isinstance(event, events.TrialEnded)]
+    assert 0 < ended.epochs < 400 and ended.f1 > 0
+    said = [event.what for event in heard if isinstance(event, events.Decided)]
+    assert "trial 1 (plainnet) is stopped: one measurement of s1 is enough" in said
+
+
 def test_the_same_recipe_gives_the_same_trials_to_the_last_digit_if_asked_to(tmp_path, quick_settings):
     settings = {**quick_settings, "train.deterministic": True, "train.epochs": 2}
     first = search(tmp_path / "a", settings, trials=3).leaderboard().sort_values("trial")

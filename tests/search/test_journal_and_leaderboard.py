@@ -99,3 +99,17 @@ def test_a_damaged_journal_is_one_clear_line(tmp_path):
     (tmp_path / JOURNAL_FILE).write_bytes(b"this is no database" * 100)
     with pytest.raises(RunFolderError, match="cannot be read"):
         Journal(tmp_path)
+
+
+def test_a_journal_of_the_version_before_is_read_and_written_on(journal, tmp_path):
+    with journal._transaction() as database:
+        database.execute("ALTER TABLE epochs DROP COLUMN progress")
+        database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    journal.close()
+    for _ in range(2):
+        again = Journal(tmp_path, create=True)
+        again.begin(spec(1 + len(again.trials())))
+        again.epoch(1, 1, EpochReport(1.0, 10, 0.5, 0.4, 0.9, 0.25, 100.0))
+        curves = again.curves()
+        again.close()
+    assert curves == {1: [(0.25, 0.9), (0.25, 0.9)]}

@@ -4,10 +4,11 @@ import pytest
 
 from automl_img.plugin import DONE, WAIT, Parameter, SearchStrategy, Suggestion
 from automl_img.search.budget import Budget
+from automl_img.search.journal import TrialRow
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
 from automl_img.search.trials import Rules, Start
-from automl_img.training.spec import FailureKind, TrialResult
+from automl_img.training.spec import EpochReport, FailureKind, TrialResult
 
 NAMES = ("small", "middle", "large")
 
@@ -267,3 +268,69 @@ def test_an_interrupted_search_begins_nothing_more():
     assert instance.next(6.0) is WAIT
     instance.record(first.trial, result())
     assert instance.next(7.0) is DONE
+
+
+class Impatient(Endless):
+    """Wants every trial to end whose first measurement it has heard, and remembers what it heard."""
+
+    name = "impatient"
+
+    def start(self, problem):
+        super().start(problem)
+        self.heard = []
+
+    def reason_to_stop(self, measurement):
+        self.heard.append((measurement.key, measurement.progress))
+        return "once is enough"
+
+    def restore(self, state):
+        self.asked = state["asked"]
+
+
+def report(progress, f1=0.5):
+    return EpochReport(1.0, 10, 0.5, 0.4, f1, progress, 100.0)
+
+
+def test_the_strategy_stops_trials_of_the_search_but_no_look_and_no_final_training():
+    strategy = Impatient()
+    instance = scheduler(strategy=strategy)
+    stopped = {}
+
+    def measured(spec):
+        stopped.setdefault(spec.stage, set()).add(instance.measured(spec.trial, report(0.5)))
+        return 0.8
+
+    run(instance, measured)
+    assert stopped == {"look": {""}, "search": {"once is enough"}, "final": {""}}
+    assert {key for key, _ in strategy.heard} == {f"s{number}" for number in range(1, strategy.asked + 1)}
+
+
+def test_the_strategy_hears_of_measurements_that_were_made_before_it_began():
+    strategy = Impatient()
+    instance = scheduler(Budget(trials=9), strategy, end=math.inf, slots=1, probe=())
+    for _ in NAMES:
+        spec = instance.next(5.0)
+        assert instance.measured(spec.trial, report(0.3)) == ""
+        instance.record(spec.trial, result())
+    spec = instance.next(5.0)
+    assert strategy.heard == [("start-1", 0.3), ("start-2", 0.3), ("start-3", 0.3)]
+    assert instance.measured(spec.trial, report(0.4)) and strategy.heard[-1] == ("s1", 0.4)
+
+
+def test_the_strategy_hears_all_measurements_again_when_a_search_goes_on():
+    def fresh(strategy):
+        return Scheduler(space(), [], strategy, Budget(trials=9), rules(end=math.inf, slots=1), 5.0)
+
+    instance = fresh(Impatient())
+    spec = instance.next(5.0)
+    strategy = Impatient()
+    row = TrialRow(spec.trial, spec.stage, spec.architecture, "running", "", "", spec, None)
+    fresh(strategy).restore(instance.state(), [row], 9.0, curves={spec.trial: [(0.2, 0.5), (0.4, 0.6)]})
+    assert strategy.heard == [("s1", 0.2), ("s1", 0.4)]
+
+
+def test_a_search_that_is_being_interrupted_asks_nobody_whom_to_stop():
+    instance = scheduler(Budget(trials=9), Impatient(), end=math.inf, slots=1, probe=())
+    spec = instance.next(5.0)
+    instance.interrupt()
+    assert instance.measured(spec.trial, report(0.4)) == ""

@@ -6,14 +6,16 @@ import pytest
 from automl_img_strategies.bayesian import BayesianSearch
 from automl_img_strategies.grid import GridSearch
 from automl_img_strategies.hyperband import HyperbandSearch
+from automl_img_strategies.median_stopping import MedianStopping
 from automl_img_strategies.random import RandomSearch
+from automl_img_strategies.successive_halving import SuccessiveHalving
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automl_img.errors import PluginError
 from automl_img.plugin import DONE, WAIT, Outcome, Problem, Space, discover
 
-ALL = [RandomSearch, GridSearch, BayesianSearch, HyperbandSearch]
+ALL = [RandomSearch, GridSearch, BayesianSearch, HyperbandSearch, SuccessiveHalving]
 LEARNING = [RandomSearch, GridSearch, BayesianSearch]
 OPTIONS = {BayesianSearch: {"num_initial_points": 3}}  # so that few trials reach the Gaussian process
 
@@ -31,7 +33,7 @@ def is_point(parameters, values):
 
 def test_each_strategy_is_found_through_its_entry_point():
     registry = discover()
-    for kind in ALL:
+    for kind in (*ALL, MedianStopping):
         assert registry.get("strategy", kind.name) is kind
 
 
@@ -53,6 +55,11 @@ def test_every_option_has_a_line_and_an_unknown_one_names_the_nearest(kind, star
         (HyperbandSearch, "factor", 1),
         (HyperbandSearch, "factor", 2.5),
         (HyperbandSearch, "iterations", -1),
+        (MedianStopping, "warm_up", -0.1),
+        (MedianStopping, "warm_up", "late"),
+        (MedianStopping, "least_trials", 0),
+        (SuccessiveHalving, "factor", 1),
+        (SuccessiveHalving, "rungs", 0),
     ],
 )
 def test_a_wrong_option_is_an_error_that_names_its_key(kind, key, value, started):
@@ -83,7 +90,7 @@ def test_the_same_seed_gives_the_same_suggestions(kind, started, search):
     assert first == second
 
 
-@pytest.mark.parametrize("kind", [RandomSearch, BayesianSearch, HyperbandSearch])
+@pytest.mark.parametrize("kind", [RandomSearch, BayesianSearch, HyperbandSearch, SuccessiveHalving])
 def test_another_seed_gives_other_suggestions(kind, started):
     assert started(kind, seed=1).ask().values != started(kind, seed=2).ask().values
 
@@ -168,7 +175,7 @@ def test_an_empty_space_has_one_point(kind, started, search):
 def test_strategies_import_no_tensorflow_until_they_start():
     code = """
 import sys, importlib
-for name in ("random", "grid", "bayesian", "hyperband"):
+for name in ("random", "grid", "bayesian", "hyperband", "median_stopping", "successive_halving"):
     importlib.import_module("automl_img_strategies." + name)
 from automl_img.plugin import Problem
 from automl_img_strategies.grid import GridSearch
