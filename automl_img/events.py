@@ -24,14 +24,19 @@ class Event:
 
 @dataclass(frozen=True)
 class SearchStarted(Event):
-    """A search begins."""
+    """A search begins.
+
+    Attributes:
+        time, trials: The budget's wall time in seconds and number of trials; None: no limit.
+        budget: The whole budget in words.
+    """
 
     name: str
     run_dir: str
     seed: int
     time: float | None
     trials: int | None
-    epochs: int | None
+    budget: str
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,15 @@ app = typer.Typer(help="Check recipes, and describe what they may hold.", no_arg
 def check(file: Annotated[Path, typer.Argument(help="A recipe.")]) -> None:
     """Say whether a recipe is right, and what it would do."""
     from automl_img.plugin.manager import discover
-    from automl_img.recipe import duration_text, read_recipe
+    from automl_img.recipe import read_recipe
     from automl_img.search.preparation import check_plugins
 
     recipe = read_recipe(file)
     plugins = recipe.plugins
     check_plugins(recipe, discover(modules=plugins.modules, only=plugins.only, block=plugins.block))
-    budget = recipe.budget
-    limits = [duration_text(budget.time)] if budget.time else []
-    limits += [f"{budget.trials} trials"] if budget.trials else []
-    limits += [f"{budget.epochs} epochs"] if budget.epochs else []
-    print(f"{file}: right. It searches {recipe.data.source} with {recipe.search.strategy} within {', '.join(limits)}.")
+    print(
+        f"{file}: right. It searches {recipe.data.source} with {recipe.search.strategy} within {recipe.budget.in_words()}."
+    )
 
 
 @app.command("schema")

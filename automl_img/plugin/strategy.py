@@ -104,6 +104,9 @@ class SearchStrategy(Plugin):
     #: Whether suggestions name others that they continue: checkpoints are then kept for them.
     promotes: bool = False
 
+    #: The fewest epochs of a full training of which this strategy can make something.
+    least_epochs: int = 1
+
     def start(self, problem: Problem) -> None:
         """Begin a search of ``problem``. Called once, before anything else. Raises PluginError for options that are not allowed."""
         raise NotImplementedError

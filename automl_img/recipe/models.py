@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from automl_img.recipe.units import duration_seconds, size_bytes
+from automl_img.recipe.units import duration_seconds, duration_text, size_bytes
 
 Duration = Annotated[
     float,
@@ -117,14 +117,29 @@ class BudgetSettings(Settings):
     time: Duration | None = Field(None, description="Wall time of the whole command, the final evaluation included.")
     trials: int | None = Field(None, gt=0, description="Number of trials.")
     epochs: int | None = Field(None, gt=0, description="Training epochs over all trials.")
+    device_hours: float | None = Field(
+        None,
+        gt=0,
+        description="Hours of GPUs that all trials together may take; of processor cores where there is no GPU.",
+    )
 
     @model_validator(mode="after")
     def _is_bounded(self) -> Self:
-        if self.time is None and self.trials is None and self.epochs is None:
-            raise ValueError("a budget needs at least one of time, trials and epochs: without one a search never ends")
+        if self.time is None and self.trials is None and self.epochs is None and self.device_hours is None:
+            raise ValueError(
+                "a budget needs at least one of time, trials, epochs and device_hours: without one a search never ends"
+            )
         if self.time is not None and self.time < 20:
             raise ValueError("a search needs at least 20 s: starting TensorFlow alone takes some")
         return self
+
+    def in_words(self) -> str:
+        """What may be spent, such as "10m, 20 trials"."""
+        limits = [duration_text(self.time)] if self.time else []
+        limits += [f"{self.trials} trials"] if self.trials else []
+        limits += [f"{self.epochs} epochs"] if self.epochs else []
+        limits += [f"{self.device_hours:g} device hours"] if self.device_hours else []
+        return ", ".join(limits)
 
 
 class TrainSettings(Settings):
@@ -220,10 +235,6 @@ class Recipe(Settings):
         if self.train.deterministic and self.budget.trials is None and self.budget.epochs is None:
             raise ValueError(
                 "train.deterministic needs budget.trials or budget.epochs: what fits into a time differs from run to run"
-            )
-        if self.search.strategy == "hyperband" and self.train.epochs < 3:
-            raise ValueError(
-                "search.strategy hyperband needs train.epochs of at least 3 to have rounds to promote from"
             )
         if self.train.weights != "none" and self.data.image_size != "auto" and min(self.data.size() or (32,)) < 32:
             raise ValueError(

@@ -119,11 +119,15 @@ class Driver:
             self.saved[spec.trial] = message.result
             self.run.journal.saved(spec.trial, spec.attempt, message.result)
         elif isinstance(message, Done):
-            running.discard(spec.trial)
+            self._free(spec, running)
             self._done(spec, message.result)
         elif isinstance(message, Failed):
-            running.discard(spec.trial)
+            self._free(spec, running)
             self._failed(spec, message)
+
+    def _free(self, spec: TrialSpec, running: set[int]) -> None:
+        running.discard(spec.trial)
+        self.scheduler.freed(spec.trial, self.run.elapsed)
 
     def _stop_if_worse(self, spec: TrialSpec, report: EpochReport) -> None:
         reason = self.scheduler.measured(spec.trial, report)

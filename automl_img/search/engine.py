@@ -94,7 +94,7 @@ def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption, 
         recipe.seed,
         budget.time,
         budget.trials,
-        budget.epochs,
+        budget.in_words(),
     )
     for record in run.registry.left_out:
         run.say(events.PluginLeftOut, record.name, record.kind, record.distribution, record.left_out)

@@ -35,8 +35,8 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     budget, traits, examples = Budget.of(recipe.budget), data.store.traits, len(data.splits.train)
     slots, precision = run.slots, run.hardware.precision(recipe.train.precision)
     affordable = preparation.DEFAULT_SECONDS_PER_IMAGE
-    if budget.time is not None:
-        left = budget.time - run.elapsed - finish_seconds(budget.time, len(data.splits.test), affordable)
+    left = _seconds_of_training(run, budget, finish_seconds(budget.time or 0.0, len(data.splits.test), affordable))
+    if not math.isinf(left):
         part = recipe.search.final_share or 1.0
         part = part if budget.trials is None else min(part, slots / budget.trials)
         affordable = wanted_seconds_per_image(part * left, examples)
@@ -53,7 +53,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
             weights=recipe.train.weights,
             slots=slots,
         )
-        share = affordable * wanted_epochs(examples) * examples if budget.time is not None else math.inf
+        share = math.inf if math.isinf(left) else affordable * wanted_epochs(examples) * examples
         starts, hopeless = _starts(run, estimates, examples, share)
         learned = _warm(run, space, data.store.fingerprint)
         starts = [*([learned.start] if learned and learned.start else []), *starts]
@@ -91,6 +91,10 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         memory_limit=limits.memory or run.hardware.memory_for_trials,
         memory_each=limits.memory is not None,
         options=recipe.search.options,
+        device_seconds=_device_seconds(run),
+        devices=run.hardware.gpus or run.hardware.cores,
+        devices_each=_devices_each(run),
+        devices_alone=recipe.compute.devices_per_trial if run.hardware.gpus else run.hardware.cores,
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
@@ -102,6 +106,25 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     run.journal.set_meta("outcomes", [asdict(outcome) for outcome in outcomes])
     run.journal.set_meta("starts", [asdict(start) for start in starts])
     return scheduler
+
+
+def _device_seconds(run: Run) -> float | None:
+    hours = run.recipe.budget.device_hours
+    return None if hours is None else 3600.0 * hours
+
+
+def _devices_each(run: Run) -> float:
+    """Devices of a trial beside others: GPUs, or a part of one that it shares; without GPUs a core."""
+    compute = run.recipe.compute
+    return compute.devices_per_trial / compute.trials_per_device if run.hardware.gpus else 1.0
+
+
+def _seconds_of_training(run: Run, budget: Budget, finish: float) -> float:
+    """Seconds from now that trials may take, by the time and the device time that there are; infinite without either."""
+    by_time = math.inf if budget.time is None else budget.time - run.elapsed - finish
+    device_seconds = _device_seconds(run)
+    by_devices = math.inf if device_seconds is None else device_seconds / (run.hardware.gpus or run.hardware.cores)
+    return min(by_time, by_devices)
 
 
 def _warm(run: Run, space: SearchSpace, fingerprint: str) -> Learned | None:

@@ -83,6 +83,7 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
                     allowed=known or "none",
                     hint=nearest(key, known),
                 )
+    _check_epochs(recipe, registry)
     weights = recipe.train.weights
     if weights.endswith(".h5") and not Path(weights).expanduser().is_file():
         raise RecipeError("there is no such weights file", where="train.weights", found=weights)
@@ -90,6 +91,17 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
         wanted = getattr(recipe.search, f"{kind}s")
         for name in () if wanted == "all" else wanted:
             registry.get(kind, name, where=f"search.{kind}s")
+
+
+def _check_epochs(recipe: Recipe, registry: PluginRegistry) -> None:
+    strategy = registry.get("strategy", recipe.search.strategy, where="search.strategy")
+    if recipe.train.epochs < strategy.least_epochs:
+        raise RecipeError(
+            f"the strategy {recipe.search.strategy} needs more epochs",
+            where="train.epochs",
+            found=recipe.train.epochs,
+            allowed=f"at least {strategy.least_epochs}",
+        )
 
 
 def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:

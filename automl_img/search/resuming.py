@@ -20,6 +20,7 @@ CHANGEABLE = (
     "budget.time",
     "budget.trials",
     "budget.epochs",
+    "budget.device_hours",
     "compute.slots",
     "compute.devices_per_trial",
     "compute.trials_per_device",

@@ -12,6 +12,7 @@ from typing import Any
 from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Suggestion
 from automl_img.search.budget import Budget
 from automl_img.search.journal import TrialRow
+from automl_img.search.metering import DeviceMeter
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import LEAST_EPOCHS, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, extended, plan_stages
 from automl_img.search.suggesting import AFFINITY, FEW, PROMISING, Suggester
@@ -60,6 +61,7 @@ class Scheduler:
         self._starts = list(starts)
         self._records: dict[int, Record] = {}
         self._running: set[int] = set()
+        self._meter = DeviceMeter(rules.device_seconds, rules.devices, rules.devices_each, rules.devices_alone)
         self._retries: list[TrialSpec] = []
         self._number = 0
         self._affinity: dict[str, float] = {}
@@ -72,12 +74,22 @@ class Scheduler:
 
     def next(self, elapsed: float) -> TrialSpec | Signal:
         """Return the next trial, WAIT until a running one has ended, or DONE."""
+        answer = self._next(elapsed)
+        if isinstance(answer, TrialSpec):
+            self._meter.begin(answer.trial, elapsed, alone=answer.threads == 0)
+        return answer
+
+    def _next(self, elapsed: float) -> TrialSpec | Signal:
         if self._retries and not self._stopping:
             return self._launchagain(self._retries.pop(0), elapsed)
         if self._stopping or not self.budget.countable_left:
             return WAIT if self._running else DONE
         spec = self._next_full(elapsed) if self.plan is None else self._next_staged(elapsed, self.plan)
         return spec if spec is not DONE or not self._running else WAIT
+
+    def freed(self, trial: int, elapsed: float) -> None:
+        """A trial's process has ended, and with it the device time that it took; :meth:`record` or :meth:`fail` follows."""
+        self._meter.end(trial, elapsed)
 
     def measured(self, trial: int, report: EpochReport) -> str:
         """A trial has measured itself; returns why it should end now, or an empty text to let it go on."""
@@ -124,6 +136,7 @@ class Scheduler:
             "finals": self._finals,
             "plan": None if self.plan is None else asdict(self.plan),
             "spent": [self.budget.trials_spent, self.budget.epochs_spent],
+            "meter": self._meter.state(),
             "suggester": self._suggester.state(),
         }
 
@@ -156,9 +169,12 @@ class Scheduler:
         self._queue = [self._starts[place] for place in state["queue"]]
         self._affinity, self._finals = dict(state["affinity"]), _pairs(state["finals"])
         self.budget = replace(self.budget, trials_spent=state["spent"][0], epochs_spent=state["spent"][1])
+        if "meter" in state:  # a journal of an older version has none
+            self._meter.restore(state["meter"], elapsed)
+        end = self._end(elapsed)
         self._retries = [TrialSpec.from_dict(spec) for spec in state["retries"]]
-        if state["plan"] is not None and not math.isinf(self._rules.end):
-            self.plan = extended(StagePlan(**state["plan"]), self._rules.end, self._rules.final_share)
+        if state["plan"] is not None and not math.isinf(end):
+            self.plan = extended(StagePlan(**state["plan"]), end, self._rules.final_share)
         waiting = {spec.trial for spec in self._retries}
         settled: dict[int, TrialResult] = {}
         for row in trials:
@@ -167,7 +183,7 @@ class Scheduler:
             self._records[row.trial] = record
             if row.status != "running" or row.trial in waiting:
                 continue
-            if row.saved is not None and row.saved.seconds > self._rules.end - elapsed:
+            if row.saved is not None and row.saved.seconds > end - elapsed:
                 settled[row.trial] = row.saved
             else:
                 record.lost += 1
@@ -180,20 +196,24 @@ class Scheduler:
     # -- planning ----------------------------------------------------------------------------------------------------------------
 
     def _plan(self, elapsed: float) -> StagePlan | None:
-        rules = self._rules
-        if math.isinf(rules.end) or rules.final_share == 0 or rules.deterministic or not self._starts:
+        rules, end = self._rules, self._end(elapsed)
+        if math.isinf(end) or rules.final_share == 0 or rules.deterministic or not self._starts:
             return None
         full = statistics.median(self._full_seconds(start) for start in self._starts) * rules.slots
         plan = plan_stages(
             elapsed=elapsed,
-            end=rules.end,
+            end=end,
             starts=len(self._starts),
             slots=rules.slots,
             final_share=rules.final_share,
             full_seconds=full,
         )
-        share = (rules.end - elapsed) * rules.slots / self.budget.trials_left
+        share = (end - elapsed) * rules.slots / self.budget.trials_left
         return None if share > 3 * plan.look_slot and not math.isinf(self.budget.trials_left) else plan
+
+    def _end(self, elapsed: float) -> float:
+        """When all training must have ended, as far as is known now."""
+        return min(self._rules.end, self._meter.moment(elapsed))
 
     def _full_seconds(self, start: Start) -> float:
         return self._rules.epochs * self._rules.examples * start.seconds_per_image
@@ -210,7 +230,7 @@ class Scheduler:
 
     def _next_full(self, elapsed: float) -> TrialSpec | Signal:
         rules = self._rules
-        left = rules.end - elapsed
+        left = self._end(elapsed) - elapsed
         if left < SHORTEST_LOOK + LOOK_OVERHEAD:
             return DONE
         first = not self._records
@@ -277,7 +297,7 @@ class Scheduler:
     def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
         if self._running:
             return WAIT
-        left = plan.end - elapsed
+        left = min(plan.end, self._end(elapsed)) - elapsed
         first = self.stage != FINAL
         if left < SHORTEST_LOOK + LOOK_OVERHEAD or (not first and left < LEAST_FULL * plan.final_seconds):
             return DONE
@@ -376,10 +396,10 @@ class Scheduler:
         return attempt_name(record.spec) if record else ""
 
     def _launchagain(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
-        left = self._rules.end - elapsed
+        left = self._end(elapsed) - elapsed
         if left < SHORTEST_LOOK + LOOK_OVERHEAD:
             self._suggester.tell(self._records[spec.trial], None)
-            return self.next(elapsed)
+            return self._next(elapsed)
         if spec.deadline is not None and not math.isinf(left):
             spec = replace(spec, deadline=min(spec.deadline, left))
         self._records[spec.trial].spec = spec

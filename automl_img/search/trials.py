@@ -48,6 +48,9 @@ class Rules:
         memory_limit: Bytes that all trials together may take, or with ``memory_each`` that one may take; None: no limit.
         memory_each: Whether the limit is each trial's.
         options: Settings of the strategy.
+        device_seconds: Device time that all trials together may take, or None.
+        devices: Devices in all: GPUs, or processor cores.
+        devices_each, devices_alone: Those of a trial beside others, and of one that runs alone.
     """
 
     seed: int
@@ -68,6 +71,10 @@ class Rules:
     memory_limit: int | None = None
     memory_each: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    device_seconds: float | None = None
+    devices: int = 1
+    devices_each: float = 1.0
+    devices_alone: float = 1.0
 
 
 @dataclass

@@ -28,6 +28,7 @@ class HyperbandSearch(OracleStrategy):
     }
     learns_from_starting_points = False
     promotes = True
+    least_epochs = 3  # or there are no rounds to promote from
 
     def make_oracle(self, keras_tuner: Any, hyperparameters: Any, problem: Problem) -> Any:
         """Return a HyperbandOracle whose rounds end in small spaces too."""

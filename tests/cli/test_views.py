@@ -21,7 +21,7 @@ LEADERBOARD = (
     ).__dict__,
 )
 STORY = [
-    events.SearchStarted(0.1, "fashion", "runs/fashion", 0, 600.0, None, None),
+    events.SearchStarted(0.1, "fashion", "runs/fashion", 0, 600.0, None, "10m 00s"),
     events.PluginLeftOut(0.2, "broken", "", "broken 0.1", "import raised RuntimeError: [red]no such GPU"),
     events.DataReady(1.0, "Fashion-MNIST", 10, 54_000, 6_000, 10_000, 28, 28, 1, ("Read from disk.",)),
     events.Preflight(

@@ -122,6 +122,15 @@ def test_an_unknown_strategy_is_refused_before_anything_is_made(tmp_path, quick_
     assert not (tmp_path / "run").exists()
 
 
+def test_a_strategy_that_needs_more_epochs_says_so_before_anything_is_made(tmp_path, quick_settings):
+    settings = {**quick_settings, "search.strategy": "hyperband", "train.epochs": 2}
+    with pytest.raises(
+        automl_img.RecipeError, match=r"train\.epochs: the strategy hyperband .*found 2; allowed: at least 3"
+    ):
+        search(tmp_path, settings, trials=1)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_first_ctrl_c_asks_and_the_second_ends_at_once():
     interruption, told = Interruption(), []
     before = signal.getsignal(signal.SIGINT)

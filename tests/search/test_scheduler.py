@@ -107,6 +107,7 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200):
             running.remove((end, spec))
             now = max(now, end)
             affinity = {"flip": 0.97, "swirl": 0.3} if spec.probe else {}
+            scheduler.freed(spec.trial, now)
             scheduler.record(spec.trial, result(score(spec), affinity=affinity))
             continue
         specs.append(answer)
@@ -116,6 +117,7 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200):
             end, spec = min(running, key=lambda pair: pair[0])
             running.remove((end, spec))
             now = max(now, end)
+            scheduler.freed(spec.trial, now)
             scheduler.record(
                 spec.trial, result(score(spec), affinity={"flip": 0.97, "swirl": 0.3} if spec.probe else {})
             )
@@ -334,3 +336,11 @@ def test_a_search_that_is_being_interrupted_asks_nobody_whom_to_stop():
     spec = instance.next(5.0)
     instance.interrupt()
     assert instance.measured(spec.trial, report(0.4)) == ""
+
+
+def test_device_hours_bound_the_search_as_a_time_does():
+    instance = scheduler(Budget(), end=math.inf, device_seconds=1150.0, devices=2, devices_alone=2.0)
+    specs = run(instance, lambda spec: 0.8)
+    stages = [spec.stage for spec in specs]
+    assert stages[:3] == ["look"] * 3 and stages[-1] == "final"
+    assert 0.9 * 1150 < instance._meter.spent(math.inf) <= 1150

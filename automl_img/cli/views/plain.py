@@ -36,10 +36,7 @@ def sentence(event: events.Event) -> str:
     """The event in one line of text; empty for those that need none."""
     match event:
         case events.SearchStarted():
-            limits = [duration_text(event.time)] if event.time else []
-            limits += [f"{event.trials} trials"] if event.trials else []
-            limits += [f"{event.epochs} epochs"] if event.epochs else []
-            return f"search {event.name}: budget {', '.join(limits)}; seed {event.seed}; run folder {event.run_dir}"
+            return f"search {event.name}: budget {event.budget}; seed {event.seed}; run folder {event.run_dir}"
         case events.SearchResumed():
             used = duration_text(event.elapsed)
             return (
