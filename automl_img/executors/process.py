@@ -149,23 +149,21 @@ class ChildProcess:
         return TaskFailed(FailureKind.CRASHED, f"its process ended with {name}; see {self._log}")
 
 
+_avoided = threading.Event()
+
+
+def avoid_fork_server() -> None:
+    """Start all later processes afresh."""
+    _avoided.set()
+
+
 def start_context() -> Any:
-    """The way processes are started: a fork server that holds TensorFlow, or fresh processes where there is none."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    """The way processes are started: a fork server that holds TensorFlow, or fresh processes where there is none or it cannot be used."""
+    if _avoided.is_set() or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOAD])
     return context
-
-
-def warm_up() -> None:
-    """Let the fork server begin to load TensorFlow now, while the driver does other things."""
-    context = start_context()
-    if context.get_start_method() == "forkserver":
-        from multiprocessing import forkserver
-
-        with _main_module_hidden():
-            forkserver.ensure_running()
 
 
 @contextlib.contextmanager

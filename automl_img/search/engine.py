@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass, replace
@@ -12,8 +13,8 @@ from automl_img import events
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.model_file import library_versions
 from automl_img.executors import LocalExecutor
+from automl_img.executors.canary import Canary
 from automl_img.executors.devices import DevicePool
-from automl_img.executors.process import warm_up
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
 from automl_img.recipe import Recipe
@@ -85,27 +86,18 @@ def run_search(
 
 
 def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption, *, accept: bool) -> SearchOutcome:
-    recipe, budget = run.recipe, run.recipe.budget
-    warm_up()
-    run.say(
-        events.SearchStarted,
-        recipe.name,
-        str(run.folder.path),
-        recipe.seed,
-        budget.time,
-        budget.trials,
-        budget.in_words(),
-    )
-    for record in run.registry.left_out:
-        run.say(events.PluginLeftOut, record.name, record.kind, record.distribution, record.left_out)
-    if run.resumed:
-        _tell_resumed(run)
-        resuming.refuse_other_plugins(run, accept=accept)
-    _write_versions(run)
-    data = _prepare_data(run, dataset, accept=accept)
-    space = build_space(recipe, run.registry, data.store.traits, data.imbalance)
-    for plugin, reason in space.left_out.items():
-        run.say(events.PluginLeftOut, plugin.split()[1], plugin.split()[0], "", reason)
+    recipe = run.recipe
+    with contextlib.closing(Canary(run.folder.trials / "canary.txt")) as canary:
+        _tell_begun(run, accept=accept)
+        _write_versions(run)
+        data = _prepare_data(run, dataset, accept=accept)
+        space = build_space(recipe, run.registry, data.store.traits, data.imbalance)
+        for plugin, reason in space.left_out.items():
+            run.say(events.PluginLeftOut, plugin.split()[1], plugin.split()[0], "", reason)
+        if problem := canary.problem():
+            run.decided(
+                f"processes cannot be forked here ({problem}): each trial starts a fresh one, some seconds slower"
+            )
     place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, recipe.plugins)
     scheduler = make_scheduler(run, data, space, place)
     settled = resuming.restore(run, scheduler, accept=accept) if run.resumed else {}
@@ -118,6 +110,17 @@ def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption, 
         executor.close()
     metrics = finish(run, data, place, interrupted=interruption.asked)
     return SearchOutcome(run.folder, interruption.asked, metrics)
+
+
+def _tell_begun(run: Run, *, accept: bool) -> None:
+    recipe, budget = run.recipe, run.recipe.budget
+    folder = str(run.folder.path)
+    run.say(events.SearchStarted, recipe.name, folder, recipe.seed, budget.time, budget.trials, budget.in_words())
+    for record in run.registry.left_out:
+        run.say(events.PluginLeftOut, record.name, record.kind, record.distribution, record.left_out)
+    if run.resumed:
+        _tell_resumed(run)
+        resuming.refuse_other_plugins(run, accept=accept)
 
 
 def _tell_resumed(run: Run) -> None:

@@ -9,7 +9,8 @@ from automl_img import events
 from automl_img.errors import SearchError
 from automl_img.evaluation.model_file import Winner
 from automl_img.executors.local import attempt_folder
-from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.process import TaskFailed
+from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import FinaliseArgument, Place, finalise_best
 from automl_img.search import run_folder
 from automl_img.search.journal import TrialRow
@@ -18,8 +19,6 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
-
-POLL_SECONDS = 1.0
 
 
 def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> dict[str, Any]:
@@ -86,16 +85,15 @@ def _finalise(run: Run, best: TrialRow, data: PreparedData, place: Place) -> dic
         plugin_modules=tuple(run.recipe.plugins.modules),
         trained={"run": run.recipe.name, "trial": best.trial, "seed": run.recipe.seed, **best.result.as_dict()},
     )
-    child = ChildProcess(
-        finalise_best, FinaliseArgument(place, winner, str(run.folder.model)), run.folder.trials / "finish.txt"
-    )
-    while True:
-        wait_for_news([child], POLL_SECONDS)
-        for news in child.news():
-            if isinstance(news, TaskDone):
-                return dict(news.value)
-            if isinstance(news, TaskFailed):
-                raise SearchError(f"the best model could not be evaluated: {news.message}", where=str(run.folder.path))
+    argument = FinaliseArgument(place, winner, str(run.folder.model))
+    (answer,) = run_tasks(finalise_best, [argument], [run.folder.trials / "finish.txt"])
+    if isinstance(answer, TaskFailed):
+        raise SearchError(
+            f"the best model could not be evaluated: {answer.message}",
+            where=str(run.folder.path),
+            hint="`automl-img search --resume RUN` tries again.",
+        )
+    return dict(answer.value)
 
 
 def _weights(run: Run, best: TrialRow, sha256: str) -> Path:

@@ -14,7 +14,8 @@ from automl_img.data.inspection import Inspection, Limits, inspect_dataset
 from automl_img.data.splits import SplitIndices, make_splits
 from automl_img.data.store import PreparedStore
 from automl_img.errors import AutoMLImageError, DataError, PluginError, RecipeError, RunFolderError, nearest
-from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.process import TaskDone
+from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
 from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
 from automl_img.recipe import Recipe, duration_text
@@ -225,26 +226,15 @@ def estimate_starts(
 
 def _run_all(arguments: Sequence[EstimateArgument]) -> list[list[Estimate]]:
     with tempfile.TemporaryDirectory() as folder:
-        children = [ChildProcess(estimate, a, Path(folder) / f"{i}.txt") for i, a in enumerate(arguments)]
-        answers: dict[int, list[Estimate]] = {}
-        try:
-            while len(answers) < len(children):
-                waiting = [child for i, child in enumerate(children) if i not in answers]
-                wait_for_news(waiting, 1.0)
-                for i, child in enumerate(children):
-                    for news in child.news():
-                        if isinstance(news, TaskDone):
-                            answers[i] = news.value
-                        elif isinstance(news, TaskFailed):
-                            answers[i] = [
-                                Estimate(name, -1, 0, {}, None, f"its estimate failed: {news.message}")
-                                for name, _ in arguments[i].candidates
-                            ]
-        finally:
-            for i, child in enumerate(children):
-                if i not in answers:
-                    child.end()
-        return [answers[i] for i in range(len(children))]
+        answers = run_tasks(estimate, arguments, [Path(folder) / f"{i}.txt" for i in range(len(arguments))])
+    return [
+        answer.value
+        if isinstance(answer, TaskDone)
+        else [
+            Estimate(name, -1, 0, {}, None, f"its estimate failed: {answer.message}") for name, _ in argument.candidates
+        ]
+        for argument, answer in zip(arguments, answers, strict=True)
+    ]
 
 
 def starts_of(estimates: Sequence[Estimate], examples: int, share: float) -> tuple[list[Start], list[tuple[str, str]]]:

@@ -63,7 +63,6 @@ class Placement:
         return iter(self._strategy.experimental_distribute_dataset(batches))
 
     def prepare(self, trainee: Any) -> None:
-        """Make the optimizer's variables now: inside the mirrored training function it would be too late."""
-        if self._strategy is not None:
-            with self._strategy.scope():
-                trainee.optimizer.build(trainee.trainable_variables)
+        """Make the optimizer's variables now: made by the first training step, they have it traced twice, and mirrored not at all."""
+        with self.scope():
+            trainee.optimizer.build(trainee.trainable_variables)

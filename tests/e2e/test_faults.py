@@ -13,7 +13,12 @@ FAULTS = Path(__file__).parents[1] / "faults"
 
 
 @pytest.mark.parametrize(
-    "script", [["kill_driver.py", "--kills", "2", "--trials", "3", "--longest", "7"], ["full_disk.py", "--trials", "4"]]
+    "script",
+    [
+        ["kill_driver.py", "--kills", "2", "--trials", "3", "--longest", "7"],
+        ["kill_children.py", "--harms", "3", "--trials", "4"],
+        ["full_disk.py", "--trials", "4"],
+    ],
 )
 def test_a_search_survives(script):
     ran = subprocess.run([sys.executable, FAULTS / script[0], *script[1:]], capture_output=True, text=True, timeout=400)

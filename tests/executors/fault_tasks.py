@@ -45,3 +45,10 @@ def until_stopped(link, argument):
 def say_something(link, argument):
     print("hello from the child")
     return True
+
+
+def crash_at_first(link, path):
+    if not path.exists():
+        path.touch()
+        segfault(link, path)
+    return "the second time"

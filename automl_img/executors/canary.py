@@ -1,0 +1,71 @@
+"""Tries the fork server out before trials depend on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from automl_img.executors.process import (
+    ChildProcess,
+    Link,
+    Task,
+    TaskDone,
+    TaskFailed,
+    avoid_fork_server,
+    start_context,
+    wait_for_news,
+)
+
+SECONDS = 120.0  # for the fork server to load TensorFlow and one child to compute: a slow disk may take most of it
+
+
+def compute(link: Link, argument: Any) -> float:
+    """Let TensorFlow start its threads and compute."""
+    import tensorflow as tf
+
+    return float(tf.reduce_sum(tf.matmul(tf.ones((8, 8)), tf.ones((8, 8)))))
+
+
+class Canary:
+    """A child of the fork server that computes a little while the driver does other things.
+
+    A library that does not survive a fork, by its threads or locks, would take every trial with it: where this child fails or hangs, all
+    later processes start afresh, five seconds slower.
+
+    Args:
+        log: File that takes what the child prints; deleted if all is well.
+        task: What the child does.
+    """
+
+    def __init__(self, log: Path, task: Task = compute) -> None:
+        self._log = log
+        self._child: ChildProcess | None = None
+        self._problem = ""
+        if start_context().get_start_method() != "forkserver":
+            return
+        try:
+            self._child = ChildProcess(task, None, log, SECONDS)
+        except (OSError, EOFError) as error:
+            self._give_up(f"it does not start: {error}")
+
+    def problem(self) -> str:
+        """Wait for the child; return why the fork server is not used, or an empty text."""
+        while self._child is not None:
+            wait_for_news([self._child], SECONDS)
+            for news in self._child.news():
+                if isinstance(news, TaskFailed):
+                    self._give_up(news.message)
+                elif isinstance(news, TaskDone):
+                    self._log.unlink(missing_ok=True)
+                    self._child = None
+        return self._problem
+
+    def close(self) -> None:
+        """End the child, if it still runs."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    def _give_up(self, problem: str) -> None:
+        avoid_fork_server()
+        self._problem, self._child = problem, None

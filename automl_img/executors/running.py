@@ -1,0 +1,44 @@
+"""Runs tasks beside the trials, such as estimates and the final evaluation, and tries once more where a process was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from automl_img.executors.process import ChildProcess, Task, TaskDone, TaskFailed, wait_for_news
+from automl_img.training.spec import FailureKind
+
+POLL_SECONDS = 1.0
+ATTEMPTS = 2
+LOST = (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY)  # a second attempt may have what the first had not
+
+
+def run_tasks(task: Task, arguments: Sequence[Any], logs: Sequence[Path]) -> list[TaskDone | TaskFailed]:
+    """Run ``task`` with each of ``arguments`` at once, each in a process of its own, and return how each ended.
+
+    Args:
+        task: A function of an importable module.
+        arguments: Its second argument.
+        logs: For each the file that takes what its process prints.
+    """
+    children = {place: ChildProcess(task, argument, logs[place]) for place, argument in enumerate(arguments)}
+    attempts = dict.fromkeys(children, 1)
+    answers: dict[int, TaskDone | TaskFailed] = {}
+    try:
+        while children:
+            wait_for_news(list(children.values()), POLL_SECONDS)
+            for place, child in list(children.items()):
+                for news in child.news():
+                    if not isinstance(news, TaskDone | TaskFailed):
+                        continue
+                    del children[place]
+                    if isinstance(news, TaskFailed) and news.kind in LOST and attempts[place] < ATTEMPTS:
+                        attempts[place] += 1
+                        children[place] = ChildProcess(task, arguments[place], logs[place])
+                    else:
+                        answers[place] = news
+    finally:
+        for child in children.values():
+            child.end()
+    return [answers[place] for place in range(len(arguments))]

@@ -1,0 +1,42 @@
+"""Where a child of the fork server fails, later processes start afresh; in drivers of their own, since that cannot be taken back."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+    import sys
+    sys.path.insert(0, {tests!r})
+    import fault_tasks
+    from pathlib import Path
+    from automl_img.executors.canary import Canary, compute
+    from automl_img.executors.process import ChildProcess, TaskDone, start_context, wait_for_news
+    log = Path({folder!r}) / "canary.txt"
+    canary = Canary(log, {task})
+    print(canary.problem() or "well")
+    print(start_context().get_start_method(), log.exists())
+    child = ChildProcess(fault_tasks.double, 4, Path({folder!r}) / "log.txt")
+    done = False
+    while not done:
+        wait_for_news([child], 30.0)
+        done = any(news == TaskDone(8) for news in child.news())
+    print("done")
+"""
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("compute", ["well", "forkserver False", "done"]),
+        ("fault_tasks.segfault", ["SIGSEGV", "spawn True", "done"]),
+        ("fault_tasks.raise_error", ["ValueError: three lines here", "spawn True", "done"]),
+    ],
+)
+def test_a_canary_decides_how_processes_start(task, said, tmp_path):
+    script = textwrap.dedent(SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path), task=task))
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    lines = ran.stdout.splitlines()
+    assert len(lines) == 3 and all(word in line for word, line in zip(said, lines, strict=True)), ran.stderr

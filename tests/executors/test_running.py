@@ -1,0 +1,31 @@
+"""Tasks beside the trials: all answers in their order, and a second attempt for a process that was lost."""
+
+import sys
+from pathlib import Path
+
+from automl_img.executors.process import TaskDone
+from automl_img.executors.running import run_tasks
+from automl_img.training.spec import FailureKind
+
+sys.path.insert(0, str(Path(__file__).parent))
+import fault_tasks
+
+
+def test_answers_come_in_the_order_of_the_arguments(tmp_path):
+    logs = [tmp_path / f"{number}.txt" for number in range(3)]
+    assert run_tasks(fault_tasks.double, [1, 2, 3], logs) == [TaskDone(2), TaskDone(4), TaskDone(6)]
+
+
+def test_a_process_that_was_lost_is_started_once_more(tmp_path):
+    arguments = [tmp_path / "first", tmp_path / "second"]
+    arguments[1].touch()
+    answers = run_tasks(fault_tasks.crash_at_first, arguments, [tmp_path / "a.txt", tmp_path / "b.txt"])
+    assert answers == [TaskDone("the second time"), TaskDone("the second time")]
+
+
+def test_one_that_is_lost_twice_or_raises_has_failed(tmp_path):
+    (crashed,) = run_tasks(fault_tasks.segfault, [None], [tmp_path / "log.txt"])
+    assert crashed.kind is FailureKind.CRASHED
+    (raised,) = run_tasks(fault_tasks.raise_error, [None], [tmp_path / "other.txt"])
+    assert raised.kind is FailureKind.RAISED
+    assert (tmp_path / "other.txt").read_text().count("Traceback") == 1, "what raises is not tried again"
