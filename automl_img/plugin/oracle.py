@@ -202,6 +202,7 @@ class OracleStrategy(SearchStrategy):
         while True:
             with self._calling():
                 trial = self._oracle.create_trial(f"slot-{len(self._oracle.trials)}")
+            self._share_space(trial)
             if trial.status == "IDLE" and self._oracle.ongoing_trials:
                 return WAIT
             if trial.status != "RUNNING":
@@ -273,7 +274,14 @@ class OracleStrategy(SearchStrategy):
         hyperparameters = self._oracle.get_space()
         hyperparameters.values = dict(values)
         self._oracle.trials[trial_id] = Trial(hyperparameters, trial_id, status)
+        self._share_space(self._oracle.trials[trial_id])
         return self._oracle.trials[trial_id]
+
+    def _share_space(self, trial: Any) -> None:
+        """Let a trial refer to the one space, which never changes here: a copy for each takes 10 KB and more."""
+        if trial.hyperparameters is not None:
+            trial.hyperparameters._space = self._oracle.hyperparameters._space
+            trial.hyperparameters._hps = self._oracle.hyperparameters._hps
 
     def _end(self, trial: Any, score: float | None) -> None:
         with self._calling():
