@@ -53,7 +53,7 @@ def search(trials: int, slots: int, executor: str) -> None:
 
     settings = {**SETTINGS, "compute.slots": slots}
     if executor != "local":
-        settings["compute.executor"] = executor
+        settings |= {"compute.executor": executor, "compute.address": "local"}
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         automl_img.fit("digits", trials=trials, settings=settings, out=run, listener=hear)

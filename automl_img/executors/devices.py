@@ -62,7 +62,11 @@ class DevicePool:
         self._taken.pop(trial, None)
 
     def _share(self, gpus: Sequence[int]) -> int | None:
-        smallest = min((self._memory[gpu] for gpu in gpus), default=0)
-        if self._sharing < 2 or not smallest:
-            return None
-        return max(CONTEXT_BYTES, smallest // self._sharing - CONTEXT_BYTES)
+        return part_of(min((self._memory[gpu] for gpu in gpus), default=0), self._sharing)
+
+
+def part_of(memory: int, sharing: int) -> int | None:
+    """Bytes of a GPU that each of ``sharing`` trials may take; None: as much as it needs, or the GPU's memory (0) is unknown."""
+    if sharing < 2 or not memory:
+        return None
+    return max(CONTEXT_BYTES, memory // sharing - CONTEXT_BYTES)

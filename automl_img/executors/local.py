@@ -49,7 +49,7 @@ class LocalExecutor:
         messages: list[Message] = []
         for trial, child in list(self._running.items()):
             for news in child.news():
-                messages.append(_message(trial, news))
+                messages.append(message_of(trial, news))
                 if isinstance(news, TaskDone | TaskFailed):
                     del self._running[trial]
                     self._devices.give_back(trial)
@@ -78,7 +78,8 @@ def attempt_folder(trials: Path, spec: TrialSpec) -> Path:
     return trials / str(spec.trial) / str(spec.attempt)
 
 
-def _message(trial: int, news: object) -> Message:
+def message_of(trial: int, news: object) -> Message:
+    """What a child process of a trial has said, as the search hears it."""
     if isinstance(news, TaskDone):
         return Done(trial, news.value)
     if isinstance(news, TaskFailed):

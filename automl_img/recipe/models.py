@@ -183,11 +183,28 @@ class TrainSettings(Settings):
 class ComputeSettings(Settings):
     """``[compute]``: where trials run."""
 
-    slots: Literal["auto"] | int = Field("auto", description="Trials that run at once on this machine.")
+    executor: Literal["local", "ray"] = Field(
+        "local", description='"local": processes of this machine; "ray": a Ray cluster (extra automl-img[ray]).'
+    )
+    address: str = Field(
+        "auto",
+        description='Of the Ray cluster: "auto" the one that this machine belongs to, "local" a new one on this machine, or "host:port".',
+    )
+    slots: Literal["auto"] | int = Field(
+        "auto", description="Trials that run at once on this machine, or at most on the cluster."
+    )
+    cpus_per_trial: int = Field(1, ge=1, description="Cores that each trial asks of a Ray cluster.")
     devices_per_trial: int = Field(
         1, ge=1, description="GPUs on which one trial trains, each with its part of every batch."
     )
     trials_per_device: int = Field(1, ge=1, description="Trials that share one GPU, each with its part of the memory.")
+
+    @model_validator(mode="after")
+    def _address_is_one(self) -> Self:
+        host, colon, port = self.address.rpartition(":")
+        if self.address not in ("auto", "local") and not (host and colon and port.isdigit()):
+            raise ValueError('address must be "auto", "local" or host:port, such as "10.0.0.1:6379"')
+        return self
 
     @model_validator(mode="after")
     def _slots_exist(self) -> Self:

@@ -12,9 +12,8 @@ from typing import Any
 from automl_img import events
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.model_file import library_versions
-from automl_img.executors import LocalExecutor
 from automl_img.executors.canary import Canary
-from automl_img.executors.devices import DevicePool
+from automl_img.executors.site import Site, site_of
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
 from automl_img.recipe import Recipe
@@ -78,14 +77,16 @@ def run_search(
     preparation.check_plugins(recipe, registry, with_source=dataset is None)
     if recipe.search.warm_start is not None and not resume:
         RunFolder.open(recipe.search.warm_start)
-    run = Run(recipe, registry, folder, listener, time.monotonic() if begun is None else begun, resume=resume)
-    try:
-        return _search(run, dataset, interruption, accept=accept_changes)
-    finally:
-        run.close()
+    begun = time.monotonic() if begun is None else begun
+    with contextlib.closing(site_of(recipe.compute, recipe.search.limits.memory)) as site:
+        run = Run(recipe, registry, folder, listener, begun, site, resume=resume)
+        with contextlib.closing(run):
+            return _search(run, site, dataset, interruption, accept=accept_changes)
 
 
-def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption, *, accept: bool) -> SearchOutcome:
+def _search(
+    run: Run, site: Site, dataset: ImageDataset | None, interruption: Interruption, *, accept: bool
+) -> SearchOutcome:
     recipe = run.recipe
     with contextlib.closing(Canary(run.folder.trials / "canary.txt")) as canary:
         _tell_begun(run, accept=accept)
@@ -101,7 +102,7 @@ def _search(run: Run, dataset: ImageDataset | None, interruption: Interruption, 
     place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, recipe.plugins)
     scheduler = make_scheduler(run, data, space, place)
     settled = resuming.restore(run, scheduler, accept=accept) if run.resumed else {}
-    executor = LocalExecutor(place, run.folder.trials, run.slots, DevicePool.of(run.hardware, recipe.compute))
+    executor = site.open(place, run.folder.trials)
     try:
         driver = Driver(run, scheduler, executor)
         driver.settle(settled)
@@ -185,7 +186,7 @@ class _Progress:
 
 def _write_versions(run: Run) -> None:
     used = [record for record in run.registry.records if not record.left_out]
-    hardware = run.hardware
+    hardware = run.capacity.hardware
     run.folder.write(
         run_folder.VERSIONS_FILE,
         {

@@ -17,7 +17,7 @@ class DeviceMeter:
         alone: Devices of a trial that runs alone.
     """
 
-    def __init__(self, limit: float | None, devices: int, each: float, alone: float) -> None:
+    def __init__(self, limit: float | None, devices: float, each: float, alone: float) -> None:
         self._limit, self._devices, self._each, self._alone = limit, devices, each, alone
         self._spent = 0.0
         self._running: dict[int, tuple[float, float]] = {}

@@ -20,6 +20,7 @@ from automl_img.search.stages import finish_seconds, wanted_epochs, wanted_secon
 from automl_img.search.trials import Rules, Start
 from automl_img.search.warm_start import Learned, learned_from
 from automl_img.training.cost import Estimate
+from automl_img.training.hardware import Hardware
 
 
 def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Place) -> Scheduler:
@@ -33,7 +34,8 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     """
     recipe = run.recipe
     budget, traits, examples = Budget.of(recipe.budget), data.store.traits, len(data.splits.train)
-    slots, precision = run.slots, run.hardware.precision(recipe.train.precision)
+    capacity = run.capacity
+    slots, precision = capacity.slots, capacity.hardware.precision(recipe.train.precision)
     affordable = preparation.DEFAULT_SECONDS_PER_IMAGE
     left = _seconds_of_training(run, budget, finish_seconds(budget.time or 0.0, len(data.splits.test), affordable))
     if not math.isinf(left):
@@ -51,7 +53,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
             precision=precision,
             seconds_per_image=affordable,
             weights=recipe.train.weights,
-            slots=slots,
+            slots=Hardware.detect().slots("auto"),
         )
         share = math.inf if math.isinf(left) else affordable * wanted_epochs(examples) * examples
         starts, hopeless = _starts(run, estimates, examples, share)
@@ -88,13 +90,13 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         parameter_limit=limits.parameters,
         seconds_limit=limits.seconds,
         latency_limit=limits.latency,
-        memory_limit=limits.memory or run.hardware.memory_for_trials,
-        memory_each=limits.memory is not None,
+        memory_limit=capacity.memory,
+        memory_alone=capacity.memory_alone,
         options=recipe.search.options,
         device_seconds=_device_seconds(run),
-        devices=run.hardware.gpus or run.hardware.cores,
-        devices_each=_devices_each(run),
-        devices_alone=recipe.compute.devices_per_trial if run.hardware.gpus else run.hardware.cores,
+        devices=capacity.devices,
+        devices_each=capacity.devices_each,
+        devices_alone=capacity.devices_alone,
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
@@ -113,17 +115,11 @@ def _device_seconds(run: Run) -> float | None:
     return None if hours is None else 3600.0 * hours
 
 
-def _devices_each(run: Run) -> float:
-    """Devices of a trial beside others: GPUs, or a part of one that it shares; without GPUs a core."""
-    compute = run.recipe.compute
-    return compute.devices_per_trial / compute.trials_per_device if run.hardware.gpus else 1.0
-
-
 def _seconds_of_training(run: Run, budget: Budget, finish: float) -> float:
     """Seconds from now that trials may take, by the time and the device time that there are; infinite without either."""
     by_time = math.inf if budget.time is None else budget.time - run.elapsed - finish
     device_seconds = _device_seconds(run)
-    by_devices = math.inf if device_seconds is None else device_seconds / (run.hardware.gpus or run.hardware.cores)
+    by_devices = math.inf if device_seconds is None else device_seconds / run.capacity.devices
     return min(by_time, by_devices)
 
 
@@ -179,7 +175,7 @@ def _forecast(run: Run, scheduler: Scheduler, starts: int) -> str:
     if plan is None:
         trials = run.recipe.budget.trials
         return f"{trials} full trainings" if trials else "full trainings, one after the other, until the budget ends"
-    searched = max(0.0, plan.search_end - run.elapsed) * run.slots
+    searched = max(0.0, plan.search_end - run.elapsed) * run.capacity.slots
     count = int(max(0.0, searched - plan.looks * plan.look_slot) / plan.search_slot)
     return (
         f"{plan.looks} of {starts} architectures get a look of {duration_text(plan.look_seconds)}, about {count} trials search on, "

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from automl_img import events
+from automl_img.executors.site import Site
 from automl_img.plugin import PluginRegistry
 from automl_img.recipe import Recipe
 from automl_img.search.journal import Journal
 from automl_img.search.lock import RunLock
 from automl_img.search.run_folder import RunFolder
-from automl_img.training.hardware import Hardware
 
 
 class Run:
@@ -25,9 +25,11 @@ class Run:
         folder: A new run folder, or with ``resume`` that of an earlier search.
         listener: Receives each event.
         begun: ``time.monotonic()`` from which the budget counts; time that an earlier process spent counts too.
+        site: Where its trials run.
         resume: Whether to go on with the search in ``folder``.
 
     Attributes:
+        capacity: What trials find where they run.
         skipped: Architectures that got no trial, with the reason.
         resumed: Whether an earlier process has begun this search.
 
@@ -42,6 +44,7 @@ class Run:
         folder: Path,
         listener: events.Listener,
         begun: float,
+        site: Site,
         *,
         resume: bool = False,
     ) -> None:
@@ -55,21 +58,13 @@ class Run:
         self._begun -= float(self.journal.meta("elapsed") or 0.0)
         self.journal.clock = lambda: self.elapsed
         self.journal.set_meta("state", "running")
-        self.hardware = Hardware.detect()
+        self.capacity = site.capacity
         self.skipped = [(name, reason) for name, reason in self.journal.meta("skipped") or []]
 
     @property
     def elapsed(self) -> float:
         """Seconds of the budget that have gone."""
         return time.monotonic() - self._begun
-
-    @property
-    def slots(self) -> int:
-        """Trials that run at once."""
-        compute = self.recipe.compute
-        return self.hardware.slots(
-            compute.slots, devices_per_trial=compute.devices_per_trial, trials_per_device=compute.trials_per_device
-        )
 
     def close(self) -> None:
         """Let go of the journal and of the run."""

@@ -20,6 +20,7 @@ from automl_img.search.trials import Record, Rules, Start, again, attempt_name, 
 from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
 RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1, FailureKind.NO_SPACE: 3}
+NODES_LOST = 3  # times that a trial is begun again because its node has gone; not its fault, and counted apart
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
 
 LOOK, SEARCH, FINAL = "look", "search", "final"
@@ -112,11 +113,17 @@ class Scheduler:
         """A trial has ended without a result; returns whether it will be tried again."""
         record = self._records[trial]
         self._running.discard(trial)
-        if record.spec.attempt - record.lost <= RETRIES.get(kind, 0) and not self._stopping:
+        if self._may_try_again(record, kind) and not self._stopping:
             self._retries.append(again(record.spec, kind))
             return True
         self._suggester.tell(record, None)
         return False
+
+    def _may_try_again(self, record: Record, kind: FailureKind) -> bool:
+        if kind is FailureKind.NODE_LOST:
+            record.nodes_lost += 1
+            return record.nodes_lost <= NODES_LOST
+        return record.spec.attempt - record.lost - record.nodes_lost <= RETRIES.get(kind, 0)
 
     def interrupt(self) -> None:
         """Begin nothing more."""
@@ -129,7 +136,8 @@ class Scheduler:
             "stage": self.stage,
             "queue": [self._starts.index(start) for start in self._queue],
             "records": {
-                str(number): [record.key, record.fraction, record.lost] for number, record in self._records.items()
+                str(number): [record.key, record.fraction, record.lost, record.nodes_lost]
+                for number, record in self._records.items()
             },
             "retries": [spec.as_dict() for spec in self._retries],
             "affinity": self._affinity,
@@ -178,8 +186,9 @@ class Scheduler:
         waiting = {spec.trial for spec in self._retries}
         settled: dict[int, TrialResult] = {}
         for row in trials:
-            key, fraction, lost = state["records"][str(row.trial)]
-            record = Record(row.spec, key, fraction, row.result, lost, list(curves.get(row.trial, ())))
+            key, fraction, lost, *nodes_lost = state["records"][str(row.trial)]
+            record = Record(row.spec, key, fraction, row.result, lost, *nodes_lost)
+            record.curve.extend(curves.get(row.trial, ()))
             self._records[row.trial] = record
             if row.status != "running" or row.trial in waiting:
                 continue

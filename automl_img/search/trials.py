@@ -45,8 +45,8 @@ class Rules:
         probe: Augmentations that a long training should start with if they leave images recognisable.
         versions: Versions of the plugins by "kind/name".
         parameter_limit, seconds_limit, latency_limit: Of one trial.
-        memory_limit: Bytes that all trials together may take, or with ``memory_each`` that one may take; None: no limit.
-        memory_each: Whether the limit is each trial's.
+        memory_limit: Bytes that one trial may take; None: no limit.
+        memory_alone: The same for one that runs alone.
         options: Settings of the strategy.
         device_seconds: Device time that all trials together may take, or None.
         devices: Devices in all: GPUs, or processor cores.
@@ -69,10 +69,10 @@ class Rules:
     seconds_limit: float | None = None
     latency_limit: float | None = None
     memory_limit: int | None = None
-    memory_each: bool = False
+    memory_alone: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     device_seconds: float | None = None
-    devices: int = 1
+    devices: float = 1.0
     devices_each: float = 1.0
     devices_alone: float = 1.0
 
@@ -87,6 +87,7 @@ class Record:
         fraction: Of a full training.
         result: What came of it, if it ended well.
         lost: Attempts that ended with the process that drove the search; they do not count as failures.
+        nodes_lost: Attempts that ended with the node on which they ran; they do not count either.
         curve: Its measurements so far, each with the progress of its training and its F1.
     """
 
@@ -95,6 +96,7 @@ class Record:
     fraction: float
     result: TrialResult | None = None
     lost: int = 0
+    nodes_lost: int = 0
     curve: list[tuple[float, float]] = field(default_factory=list)
 
 
@@ -154,16 +156,9 @@ def make_spec(
         required_epochs=required[0],
         required_seconds=required[1],
         parameter_limit=rules.parameter_limit,
-        memory_limit=_memory(rules, alone=threads == 0),
+        memory_limit=rules.memory_alone if threads == 0 else rules.memory_limit,
         latency_limit=rules.latency_limit,
     )
-
-
-def _memory(rules: Rules, *, alone: bool) -> int | None:
-    """What one trial may allocate; one that has the machine to itself may have it all."""
-    if rules.memory_limit is None or rules.memory_each or alone:
-        return rules.memory_limit
-    return rules.memory_limit // rules.slots
 
 
 def again(spec: TrialSpec, kind: FailureKind) -> TrialSpec:

@@ -8,7 +8,9 @@ import pytest
 import automl_img
 from automl_img import events
 from automl_img.errors import RunFolderError, UsageError
+from automl_img.executors.site import site_of
 from automl_img.plugin import discover
+from automl_img.recipe import ComputeSettings
 from automl_img.search.interruption import Interruption
 from automl_img.search.journal import Journal
 from automl_img.search.lock import RunLock, driver_of
@@ -151,7 +153,15 @@ def test_only_the_budget_of_a_resumed_search_may_change(tmp_path):
 def begin(folder, **more):
     from automl_img.recipe import recipe_from_mapping
 
-    return Run(recipe_from_mapping({"budget": {"trials": 2}}), discover(), folder, lambda event: None, 0.0, **more)
+    return Run(
+        recipe_from_mapping({"budget": {"trials": 2}}),
+        discover(),
+        folder,
+        lambda event: None,
+        0.0,
+        site_of(ComputeSettings(), None),
+        **more,
+    )
 
 
 def test_a_second_driver_is_refused_while_the_first_one_lives(tmp_path):

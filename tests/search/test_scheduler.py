@@ -344,3 +344,15 @@ def test_device_hours_bound_the_search_as_a_time_does():
     stages = [spec.stage for spec in specs]
     assert stages[:3] == ["look"] * 3 and stages[-1] == "final"
     assert 0.9 * 1150 < instance._meter.spent(math.inf) <= 1150
+
+
+def test_a_trial_whose_node_is_lost_is_tried_three_times_more_and_a_crash_counts_apart():
+    instance = scheduler(Budget(trials=1), end=math.inf, slots=1, probe=())
+    attempts = []
+    for kind in [FailureKind.NODE_LOST, FailureKind.CRASHED, FailureKind.NODE_LOST, FailureKind.NODE_LOST]:
+        spec = instance.next(5.0)
+        attempts.append((spec.attempt, spec.continues))
+        assert instance.fail(spec.trial, kind, "")
+    assert attempts == [(1, ""), (2, "1/1"), (3, "1/2"), (4, "1/3")]
+    assert instance.next(5.0).attempt == 5
+    assert not instance.fail(1, FailureKind.NODE_LOST, "")

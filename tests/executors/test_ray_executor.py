@@ -1,0 +1,189 @@
+"""Trials on a Ray cluster of three nodes, which are processes of this machine."""
+
+import importlib.metadata
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import automl_img
+from automl_img import events
+from automl_img.errors import SearchError
+from automl_img.executors.base import Done, Epoch, Failed, Started
+from automl_img.executors.process import TaskDone
+from automl_img.executors.tasks import Place
+from automl_img.recipe import ComputeSettings, PluginSettings
+from automl_img.search.journal import Journal
+from automl_img.training.artifacts import WEIGHTS_FILE
+from automl_img.training.spec import Fidelity
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl-img[ray]'")
+
+from automl_img.executors.ray_cluster import Node, RaySite, Request, refuse_unless_met  # noqa: E402
+from automl_img.executors.ray_node import Order, Post, supervise  # noqa: E402
+
+pytestmark = pytest.mark.train
+RAY = {"compute.executor": "ray"}
+
+
+@pytest.fixture(scope="module")
+def cluster(third_party_plugins):
+    """Three nodes with one core each; the test's process is a driver on the first."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        made.others = [made.add_node(num_cpus=1) for _ in range(2)]
+        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+        yield made
+        ray.shutdown()
+        made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def place(finished):
+    """Where the data of a finished search lies."""
+    run = finished[0].run_dir
+    data = json.loads((run / "data.json").read_text())
+    plugins = PluginSettings(modules=["automl_img_plainnet"])
+    return Place(data["store"], str(run / "splits.npz"), tuple(data["mean"]), tuple(data["std"]), plugins)
+
+
+@pytest.fixture
+def spec(finished):
+    """A trial that trains for as long as it may."""
+    journal = Journal(finished[0].run_dir)
+    first = journal.trials()[0].spec
+    journal.close()
+    return replace(first, fidelity=Fidelity(100_000, None), patience=100_000, probe=(), deadline=None, threads=1)
+
+
+def rows_of(run):
+    journal = Journal(run)
+    try:
+        return journal.trials()
+    finally:
+        journal.close()
+
+
+def until(executor, kind):
+    while True:
+        for message in executor.poll(10.0):
+            if isinstance(message, kind):
+                return message
+            assert isinstance(message, Started | Epoch), message
+
+
+def test_a_node_that_dies_costs_no_trial_and_one_that_joins_is_used(cluster, tmp_path, quick_settings):
+    heard, nodes = [], {len(ray.nodes())}
+    settings = {**quick_settings, **RAY, "train.epochs": 60, "train.patience": 60}
+
+    def disturb(event):
+        heard.append(event)
+        begun = sum(isinstance(event, events.TrialStarted) for event in heard)
+        if isinstance(event, events.EpochEnded) and begun == 3 and cluster.others:
+            cluster.remove_node(cluster.others.pop(), allow_graceful=False)
+            cluster.others.clear()
+            cluster.add_node(num_cpus=1)
+            nodes.add(len(ray.nodes()))
+
+    automl_img.fit("digits", trials=6, settings=settings, out=tmp_path / "run", listener=disturb)
+    rows = rows_of(tmp_path / "run")
+    assert [row.status for row in rows] == ["done"] * 6
+    lost = [event for event in heard if isinstance(event, events.TrialFailed)]
+    assert [row.spec.attempt for row in rows].count(2) == len(lost) == 1
+    assert lost[0].kind == "node lost" and "tried once more" in lost[0].message
+    assert len(nodes) == 2 and not list((tmp_path / "run" / "trials").glob(".driver-*"))
+
+
+def test_a_search_goes_on_under_ray_and_back_as_if_it_had_never_moved(cluster, tmp_path, quick_settings):
+    settings = {**quick_settings, "train.deterministic": True, "compute.slots": 1, "output.keep": "all"}
+    automl_img.fit("digits", trials=3, settings=settings, out=tmp_path / "quiet")
+    automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "moved")
+    for trials, executor in ((2, "ray"), (3, "local")):
+        more = {"compute.executor": executor}
+        automl_img.fit("digits", trials=trials, settings=more, out=tmp_path / "moved", resume=True)
+    quiet, moved = rows_of(tmp_path / "quiet"), rows_of(tmp_path / "moved")
+    assert [row.spec.values for row in quiet] == [row.spec.values for row in moved]
+    assert [(row.result.f1, row.result.val_loss) for row in quiet] == [
+        (row.result.f1, row.result.val_loss) for row in moved
+    ]
+
+
+def test_a_trial_ends_in_good_order_when_asked_and_at_once_when_cancelled(cluster, tmp_path, place, spec):
+    executor = RaySite(ComputeSettings(executor="ray"), None).open(place, tmp_path)
+    executor.submit(spec)
+    executor.submit(replace(spec, trial=9))
+    until(executor, Epoch)
+    executor.cancel(9)
+    executor.stop(spec.trial)
+    ended = until(executor, Done | Failed)
+    assert isinstance(ended, Done) and ended.trial == spec.trial and ended.result.why_ended == "stopped"
+    assert (tmp_path / f"{spec.trial}/1" / WEIGHTS_FILE).is_file()
+    assert executor.poll(1.0) == [], "a fenced attempt is not heard of again"
+    executor.close()
+
+
+def test_a_trial_that_crashes_or_hangs_is_told_by_its_kind(cluster, tmp_path, quick_settings):
+    names = ["segfault", "hang", "plainnet"]
+    modules = [*quick_settings["plugins.modules"], "faulty_steps"]
+    changed = {"plugins.modules": modules, "search.architectures": names, "search.limits.seconds": "8s"}
+    automl_img.fit("digits", trials=3, settings={**quick_settings, **RAY, **changed}, out=tmp_path / "run")
+    rows = {row.architecture: row for row in rows_of(tmp_path / "run")}
+    assert {name: (row.status, row.kind) for name, row in rows.items()} == {
+        "segfault": ("failed", "crashed"),
+        "hang": ("failed", "timeout"),
+        "plainnet": ("done", ""),
+    }
+    assert rows["segfault"].spec.attempt == 2
+
+
+def test_a_node_that_sees_neither_data_nor_run_folder_is_sent_both(cluster, tmp_path, place, spec, monkeypatch):
+    post = ray.remote(Post).options(num_cpus=0).remote(place.store, place.splits)
+    elsewhere = "/nowhere/on/this/node"
+    order = Order(
+        spec=replace(spec, fidelity=Fidelity(1, None)),
+        place=replace(place, store=f"{elsewhere}/{Path(place.store).name}", splits=f"{elsewhere}/splits.npz"),
+        trials=f"{elsewhere}/trials",
+        driver="somebody",
+        deadline=60.0,
+        version=importlib.metadata.version("automl-img"),
+        paths=tuple(sys.path),
+        earlier=[ray.put({f"{spec.trial}/1/from-before": b"a checkpoint"})],
+    )
+    environment = {"env_vars": {"AUTOML_IMG_CACHE": str(tmp_path / "cache-of-the-node")}}
+    task = ray.remote(num_returns="streaming")(supervise).options(runtime_env=environment)
+    *_, last = [ray.get(reference) for reference in task.remote(order, post)]
+    assert isinstance(last.news, TaskDone), last.news
+    assert {"log.txt", WEIGHTS_FILE, "from-before"} <= {Path(name).name for name in last.files}
+    (copied,) = (tmp_path / "cache-of-the-node" / "stores").glob("[!.]*")
+    assert sorted(os.listdir(copied)) == sorted(os.listdir(place.store))
+
+
+def test_a_node_with_another_version_says_so(cluster, place, spec):
+    order = Order(spec, place, "/nowhere", "somebody", None, "99.0", ())
+    (parcel,) = supervise(order, None)
+    assert "install the same on all nodes" in parcel.news.message
+
+
+def test_what_no_node_can_ever_meet_is_refused_at_once_with_what_there_is(cluster, tmp_path, quick_settings):
+    settings = {**quick_settings, **RAY, "compute.cpus_per_trial": 64}
+    with pytest.raises(SearchError, match=r"compute: no node .* asks for 64 cores: .* has 1 core, .*cpus_per_trial"):
+        automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_node_has_room_for_what_fits_by_each_resource():
+    node = Node("10.0.0.1", 8.0, 2.0, 32 * 2**30)
+    assert node.room(Request(1.0)) == 8
+    assert node.room(Request(1.0, 0.1)) == 8
+    assert node.room(Request(1.0, 1.0)) == 2
+    assert node.room(Request(1.0, 1 / 3)) == 6
+    assert node.room(Request(2.0, 0.0, 12 * 2**30)) == 2
+    refuse_unless_met(Request(8.0), [node])
+    with pytest.raises(SearchError, match=r"asks for 1 core, 3 GPUs: 10.0.0.1 has 8 cores, 2 GPUs, 32.0 GiB"):
+        refuse_unless_met(Request(1.0, 3.0), [node])
