@@ -273,7 +273,7 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
         RunFolderError: It is no run folder, or the images it was made from are no longer there.
     """
     from automl_img.data.splits import SplitIndices
-    from automl_img.evaluation.metrics import task_metrics
+    from automl_img.evaluation.evidence import split_figures
     from automl_img.search.preparation import reopened_store
 
     folder = RunFolder.open(run_dir)
@@ -281,7 +281,8 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
         raise UsageError("there is no such split", found=split, allowed="train, validation, test", where="split")
     recipe = recipe_from_mapping(folder.read(RECIPE_FILE))
     store = reopened_store(recipe, folder.read(DATA_FILE), folder.path)
-    indices = getattr(SplitIndices.load(folder.splits), split)
+    splits = SplitIndices.load(folder.splits)
+    indices = getattr(splits, split)
     if len(indices) == 0:
         raise UsageError(
             f"this run has no {split} images",
@@ -290,7 +291,11 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
         )
     predictor = Predictor(run_dir)
     probabilities = predictor.predict_proba_prepared(store.images, indices)
-    return task_metrics(predictor.task, store.labels[indices], probabilities, predictor.card.thresholds)
+    labels = store.labels
+    prior = predictor.task.counts(labels[splits.train]) / len(splits.train)
+    return split_figures(
+        predictor.task, labels[indices], probabilities, predictor.card.thresholds, seed=recipe.seed, prior=prior
+    )
 
 
 def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDataset | None]:

@@ -186,7 +186,11 @@ class TrialSkipped(Event):
 
 @dataclass(frozen=True)
 class SearchEnded(Event):
-    """A search has ended."""
+    """A search has ended.
+
+    Attributes:
+        validation_interval, test_interval: 95% bootstrap intervals of the F1.
+    """
 
     run_dir: str
     best_trial: int
@@ -200,6 +204,8 @@ class SearchEnded(Event):
     run_bytes: int
     leaderboard: tuple[Mapping[str, Any], ...] = field(default=())
     task: str = "multiclass"
+    validation_interval: tuple[float, float] | None = None
+    test_interval: tuple[float, float] | None = None
 
 
 Listener = Callable[[Event], None]

@@ -39,6 +39,8 @@ def test_a_run_folder_holds_what_is_needed_and_no_more(finished):
         "journal.sqlite",
         "leaderboard.csv",
         "metrics.json",
+        "report.html",
+        "evaluation",
         "model",
         "trials",
     }

@@ -21,6 +21,7 @@ from automl_img.cli import (
     plugins,
     predict,
     recipe,
+    report,
     reproduce,
     search,
     status,
@@ -40,6 +41,7 @@ app.command("analyse")(analyse.analyse)
 app.command("plugins")(plugins.plugins)
 app.command("status")(status.status)
 app.command("stop")(status.stop)
+app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)

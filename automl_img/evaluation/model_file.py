@@ -18,7 +18,8 @@ from automl_img.training.artifacts import WEIGHTS_FILE, replacing, sha256_of, wr
 from automl_img.training.network import NetworkPlan
 
 MODEL_FILE = "model.json"
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, 3)  # 2 had no temperature
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ModelCard:
         class_names: One name for each class.
         plugins: Versions of the plugins by "kind/name".
         plugin_modules: Modules that hold plugins without an entry point.
+        temperature: What logits are divided by, so that probabilities say how often an answer is right.
         thresholds: For the multilabel task, the probability from which an image belongs to each class; empty otherwise.
         mirrored: Whether the answer is the mean over the image and its mirror image.
         weights_sha256: Of the weights file.
@@ -41,6 +43,7 @@ class ModelCard:
     class_names: tuple[str, ...]
     plugins: Mapping[str, str]
     plugin_modules: tuple[str, ...]
+    temperature: float
     thresholds: tuple[float, ...]
     mirrored: bool
     weights_sha256: str
@@ -93,9 +96,11 @@ def read_model(folder: Path) -> ModelCard:
         raise ModelFileError(f"this is no model: it holds no {MODEL_FILE}", where=str(folder)) from error
     except (OSError, ValueError) as error:
         raise ModelFileError(f"the model cannot be read: {error}", where=str(path)) from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+    if not isinstance(content, dict) or content.pop("format", None) not in READABLE:
         raise ModelFileError(
-            "the model is of another version of automl-img", where=str(path), allowed=f"format {FORMAT}"
+            "the model is of another version of automl-img",
+            where=str(path),
+            allowed=f"formats {READABLE[0]} to {FORMAT}",
         )
     try:
         plan = content.pop("plan")
@@ -103,8 +108,16 @@ def read_model(folder: Path) -> ModelCard:
         plan = NetworkPlan(**{**plan, "image": image, "mean": tuple(plan["mean"]), "std": tuple(plan["std"])})
         names, modules = tuple(content.pop("class_names")), tuple(content.pop("plugin_modules"))
         thresholds = tuple(content.pop("thresholds"))
-        card = ModelCard(plan=plan, class_names=names, plugin_modules=modules, thresholds=thresholds, **content)
-    except (KeyError, TypeError, AttributeError) as error:
+        temperature = float(content.pop("temperature", 1.0))
+        card = ModelCard(
+            plan=plan,
+            class_names=names,
+            plugin_modules=modules,
+            thresholds=thresholds,
+            temperature=temperature,
+            **content,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"the model's description is incomplete: {error}", where=str(path)) from error
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():

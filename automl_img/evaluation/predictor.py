@@ -122,6 +122,8 @@ class Predictor:
         if self.card.mirrored:
             mirror = network(keras.ops.flip(inputs, axis=2), training=False)
             logits = keras.layers.Average()([logits, mirror])
+        if self.card.temperature != 1:
+            logits = keras.layers.Rescaling(1 / self.card.temperature, name="temperature", dtype="float32")(logits)
         activation = "sigmoid" if self.task.kind == "multilabel" else "softmax"
         return keras.Model(inputs, keras.layers.Activation(activation, name="probabilities", dtype="float32")(logits))
 
@@ -160,7 +162,8 @@ class Predictor:
             from automl_img.training.scoring import Scorer
 
             self._scorer = Scorer(network)
-        return self.task.probabilities(self._scorer.logits(images, indices, mirrored=self.card.mirrored))
+        logits = self._scorer.logits(images, indices, mirrored=self.card.mirrored)
+        return self.task.probabilities(logits / np.float32(self.card.temperature))
 
     def __repr__(self) -> str:
         image = self.card.plan.image

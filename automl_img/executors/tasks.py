@@ -129,6 +129,8 @@ class FinaliseArgument:
     place: Place
     winner: Winner
     folder: str
+    evidence: str
+    seed: int
 
 
 def finalise_best(link: Link, argument: FinaliseArgument) -> dict[str, Any]:
@@ -136,4 +138,12 @@ def finalise_best(link: Link, argument: FinaliseArgument) -> dict[str, Any]:
     from automl_img.evaluation.final import finalise
 
     data = argument.place.data()
-    return finalise(argument.winner, data.store, data.splits, argument.place.registry(), Path(argument.folder))
+    return finalise(
+        argument.winner,
+        data.store,
+        data.splits,
+        argument.place.registry(),
+        Path(argument.folder),
+        Path(argument.evidence),
+        argument.seed,
+    )

@@ -16,6 +16,7 @@ from automl_img.search import run_folder
 from automl_img.search.journal import TrialRow
 from automl_img.search.leaderboard import best_trial, leaderboard
 from automl_img.search.preparation import PreparedData
+from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
@@ -56,6 +57,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     }
     run.folder.write(run_folder.METRICS_FILE, metrics)
     run.journal.set_meta("state", "interrupted" if interrupted else "ended")
+    _report(run)
     test = figures.get("test") or {}
     run.say(
         events.SearchEnded,
@@ -64,7 +66,9 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         architecture=best.architecture,
         task=data.store.task.kind,
         validation_f1=figures["validation"]["f1"],
+        validation_interval=tuple(figures["validation"]["intervals"]["f1"]),
         test_f1=test.get("f1"),
+        test_interval=tuple(test["intervals"]["f1"]) if test else None,
         test_accuracy=test.get("accuracy"),
         trials=len(rows),
         failed=sum(row.status == "failed" for row in rows),
@@ -73,6 +77,16 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         leaderboard=tuple(entry.__dict__ for entry in entries),
     )
     return metrics
+
+
+def _report(run: Run) -> None:
+    """Write the page on the run; whatever may be wrong with it, the search has its model."""
+    try:
+        write_report(run.folder.path)
+    except Exception as error:
+        run.decided(
+            f"the report could not be written: {type(error).__name__}: {error}; `automl-img report RUN` tries again"
+        )
 
 
 def _finalise(run: Run, best: TrialRow, data: PreparedData, place: Place) -> dict[str, Any]:
@@ -85,7 +99,8 @@ def _finalise(run: Run, best: TrialRow, data: PreparedData, place: Place) -> dic
         plugin_modules=tuple(run.recipe.plugins.modules),
         trained={"run": run.recipe.name, "trial": best.trial, "seed": run.recipe.seed, **best.result.as_dict()},
     )
-    argument = FinaliseArgument(place, winner, str(run.folder.model))
+    folder = run.folder
+    argument = FinaliseArgument(place, winner, str(folder.model), str(folder.evaluation), run.recipe.seed)
     (answer,) = run_tasks(finalise_best, [argument], [run.folder.trials / "finish.txt"])
     if isinstance(answer, TaskFailed):
         raise SearchError(

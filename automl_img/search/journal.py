@@ -243,6 +243,23 @@ class Journal:
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def measurements(self, trial: int) -> list[dict[str, float]]:
+        """The measurements of a trial over all its attempts; where one went back behind another, the later one counts."""
+        names = ("steps", "epoch", "loss", "val_loss", "f1")
+        rows = self._database.execute(
+            f"SELECT {', '.join(names)} FROM epochs WHERE trial = ? ORDER BY attempt, steps", (trial,)
+        )
+        found: list[dict[str, float]] = []
+        for row in rows:
+            while found and found[-1]["steps"] >= row[0]:
+                found.pop()
+            found.append(dict(zip(names, row, strict=True)))
+        return found
+
+    def begun(self) -> dict[int, float]:
+        """When the first attempt at each trial began, in seconds of the system's clock."""
+        return dict(self._database.execute("SELECT trial, MIN(begun) FROM attempts GROUP BY trial"))
+
     def curves(self) -> dict[int, list[tuple[float, float]]]:
         """The (progress, F1) of all measurements, over all attempts in their order, by trial."""
         found: dict[int, list[tuple[float, float]]] = {}

@@ -81,7 +81,7 @@ def progress_of(path: str | Path, remarks: int = 4) -> Progress:
         return Progress(
             name=recipe.name,
             run_dir=str(folder.path),
-            state=_state(journal.meta("state"), driver),
+            state=state_of(journal.meta("state"), driver),
             driver=driver,
             elapsed=float(journal.meta("elapsed") or 0.0),
             time=recipe.budget.time,
@@ -96,7 +96,8 @@ def progress_of(path: str | Path, remarks: int = 4) -> Progress:
         journal.close()
 
 
-def _state(kept: str | None, driver: str) -> str:
+def state_of(kept: str | None, driver: str) -> str:
+    """The state of a search, by what its journal has kept and who drives it now."""
     if driver:
         return "running"
     return kept if kept in ("ended", "interrupted") else "cut off"

@@ -22,6 +22,7 @@ SPLITS_FILE = "splits.npz"
 LEADERBOARD_FILE = "leaderboard.csv"
 METRICS_FILE = "metrics.json"
 MODEL_FOLDER = "model"
+EVALUATION_FOLDER = "evaluation"
 TRIALS_FOLDER = "trials"
 ROOM = 8e6  # bytes free, below which a search waits; its journal's log grows by less before it is looked at again
 
@@ -31,7 +32,8 @@ class RunFolder:
 
     ``recipe.json`` the resolved recipe · ``versions.json`` libraries, plugins, machine · ``data.json`` fingerprint and traits of the
     data · ``splits.npz`` indices of the splits · ``journal.sqlite`` all trials · ``leaderboard.csv`` · ``metrics.json`` ·
-    ``model/`` the best model · ``trials/<trial>/<attempt>/`` logs, and weights as far as they are kept.
+    ``model/`` the best model · ``evaluation/`` its predictions on validation and test images, and the curves of its figures ·
+    ``trials/<trial>/<attempt>/`` logs, and weights as far as they are kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,6 +96,11 @@ class RunFolder:
     def model(self) -> Path:
         """Where the best model is."""
         return self.path / MODEL_FOLDER
+
+    @property
+    def evaluation(self) -> Path:
+        """Where the best model's predictions are."""
+        return self.path / EVALUATION_FOLDER
 
     @property
     def splits(self) -> Path:

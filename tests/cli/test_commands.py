@@ -37,6 +37,7 @@ def run(*arguments, **more):
         "leaderboard",
         "predict",
         "evaluate",
+        "report",
         "init",
         "recipe",
         "recipe check",
@@ -262,3 +263,14 @@ def test_cache_lists_and_clears_what_is_kept(tmp_path, monkeypatch):
     assert "holds nothing unused for 3 days" in run("cache", "--days", "3").stdout
     assert "removed" in run("cache", "--clear").stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_is_written_where_it_is_wanted_and_every_search_has_one(finished, tmp_path):
+    folder = finished[0].run_dir
+    assert (folder / "report.html").is_file()
+    ran = run("report", folder, "--out", tmp_path / "page.html")
+    assert ran.returncode == 0 and "page.html is written (" in ran.stdout
+    page = (tmp_path / "page.html").read_text()
+    assert "<title>digits: what the search found</title>" in page and page.count("<img") > 10
+    assert run("report", tmp_path).returncode == 2
+    assert "cannot be written" in run("report", folder, "--out", tmp_path).stderr

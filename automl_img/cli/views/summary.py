@@ -73,11 +73,15 @@ def closing(event: SearchEnded) -> RenderableType:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     grid.add_row("best", Text.assemble((event.architecture, "bold"), f", trial {event.best_trial}"))
-    grid.add_row("validation", Text.assemble(f"{f1_name(event.task)} ", (f"{event.validation_f1:.4f}", "bold green")))
+    validation = (f"{event.validation_f1:.4f}", "bold green")
+    grid.add_row(
+        "validation", Text.assemble(f"{f1_name(event.task)} ", validation, _between(event.validation_interval))
+    )
     if event.test_f1 is not None:
         test = Text.assemble(
             f"{f1_name(event.task)} ",
             (f"{event.test_f1:.4f}", "bold green"),
+            _between(event.test_interval),
             f", accuracy {event.test_accuracy or 0:.4f}",
         )
         grid.add_row("test", test)
@@ -91,6 +95,10 @@ def closing(event: SearchEnded) -> RenderableType:
     grid.add_row("", Text(f"automl-img evaluate {event.run_dir}"))
     grid.add_row("", Text(f'automl_img.load("{event.run_dir}").predict([...])'))
     return grid
+
+
+def _between(interval: Sequence[float] | None) -> tuple[str, str]:
+    return (f" ({interval[0]:.4f} to {interval[1]:.4f})", "dim") if interval else ("", "")
 
 
 def print_summary(event: SearchEnded, console: Console | None = None, *, plain: bool = False) -> None:

@@ -1,0 +1,131 @@
+"""The whole evidence on one split: figures with their intervals, and the curves behind them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.evaluation.calibration import Reliability, reliability
+from automl_img.evaluation.curves import against_the_rest, mean_area, precision_recall_curves, roc_curves
+from automl_img.evaluation.intervals import by_images, from_confusion
+from automl_img.evaluation.metrics import task_metrics
+from automl_img.tasks import Task
+
+Labels = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+TOP = (3, 5)
+
+
+def split_figures(
+    task: Task,
+    labels: Labels,
+    probabilities: Floats,
+    thresholds: tuple[float, ...] = (),
+    *,
+    seed: int = 0,
+    prior: npt.NDArray[np.float64] | None = None,
+) -> dict[str, Any]:
+    """Return the figures of one split, as JSON can hold them.
+
+    Args:
+        task: What the labels mean.
+        labels: True labels: int64, shape (n,), or for the multilabel task uint8, shape (n, classes).
+        probabilities: Shape (n, classes).
+        thresholds: For the multilabel task, of each class; 0.5 unless given.
+        seed: Of the bootstrap.
+        prior: Share of the training images that are of each class, for the baseline; None: no baseline.
+
+    Returns:
+        What :func:`automl_img.evaluation.metrics.task_metrics` returns, and ``precision_macro``, ``recall_macro``, ``roc_auc_macro``
+        and ``average_precision_macro`` (one class against the rest, mean over the classes with images; None where there is none),
+        ``calibration_error``, ``intervals`` (95% bootstrap intervals of headline figures) and ``baseline`` (``f1`` and ``accuracy`` of
+        always answering what is commonest in training). One label for each image: also ``matthews`` and ``top`` (share of images whose
+        class is among the k most probable, by k).
+    """
+    figures = task_metrics(task, labels, probabilities, thresholds)
+    truth = against_the_rest(labels, task.classes)
+    supported = [row for row in figures["per_class"].values() if row["support"]]
+    figures["precision_macro"] = float(np.mean([row["precision"] for row in supported])) if supported else 0.0
+    figures["recall_macro"] = float(np.mean([row["recall"] for row in supported])) if supported else 0.0
+    figures["roc_auc_macro"] = mean_area(roc_curves(truth, probabilities, task.class_names))
+    figures["average_precision_macro"] = mean_area(precision_recall_curves(truth, probabilities, task.class_names))
+    figures["calibration_error"] = _reliability(labels, probabilities).error
+    figures["intervals"] = _intervals(task, labels, probabilities, thresholds, figures, seed)
+    if labels.ndim == 1:
+        figures["matthews"] = _matthews(labels, probabilities)
+        figures["top"] = {str(k): _among_first(labels, probabilities, k) for k in TOP if k < task.classes}
+    if prior is not None:
+        figures["baseline"] = _baseline(task, labels, prior)
+    return figures
+
+
+def split_curves(task: Task, labels: Labels, probabilities: Floats) -> dict[str, Any]:
+    """Return ``roc``, ``precision_recall`` (each a list of curves) and ``reliability`` of one split, as JSON can hold them."""
+    truth = against_the_rest(labels, task.classes)
+    return {
+        "roc": [asdict(curve) for curve in roc_curves(truth, probabilities, task.class_names)],
+        "precision_recall": [
+            asdict(curve) for curve in precision_recall_curves(truth, probabilities, task.class_names)
+        ],
+        "reliability": asdict(_reliability(labels, probabilities)),
+    }
+
+
+def _reliability(labels: Labels, probabilities: Floats) -> Reliability:
+    """One label: of the answers. Several: of every class's yes or no."""
+    if labels.ndim == 2:
+        return reliability(probabilities.ravel(), labels.ravel() > 0)
+    return reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+
+
+def _matthews(labels: Labels, probabilities: Floats) -> float:
+    from sklearn import metrics
+
+    return float(metrics.matthews_corrcoef(labels, probabilities.argmax(axis=1)))
+
+
+def _among_first(labels: Labels, probabilities: Floats, k: int) -> float:
+    first = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
+    return float((first == labels[:, None]).any(axis=1).mean())
+
+
+def _intervals(
+    task: Task, labels: Labels, probabilities: Floats, thresholds: tuple[float, ...], figures: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    decided = task.decide(probabilities, thresholds)
+    if task.kind == "multilabel":
+        found = {"f1_macro": by_images(len(labels), lambda drawn: _macro_f1(labels[drawn], decided[drawn]), seed)}
+        exact = (labels == decided).all(axis=1)
+        return {
+            **found,
+            "f1": found["f1_macro"],
+            "accuracy": by_images(len(labels), lambda d: float(exact[d].mean()), seed),
+        }
+    found = from_confusion(np.array(figures["confusion"]), seed)
+    if task.kind == "hierarchical":
+        hierarchical: Any = task
+        f1 = by_images(len(labels), lambda d: hierarchical.precision_recall_f1(labels[d], decided[d])[2], seed)
+        return {**found, "f1": f1}
+    return {**found, "f1": found["f1_macro"]}
+
+
+def _macro_f1(labels: Labels, decided: Labels) -> float:
+    right = (labels & decided).sum(axis=0, dtype=np.int64)
+    involved = labels.sum(axis=0, dtype=np.int64) + decided.sum(axis=0, dtype=np.int64)
+    present = involved > 0
+    return float(np.mean(2 * right[present] / involved[present])) if present.any() else 0.0
+
+
+def _baseline(task: Task, labels: Labels, prior: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Of one label the commonest class; of several those that more than half of the images have, or else the commonest."""
+    if task.kind == "multilabel":
+        answer = (prior > 0.5) if (prior > 0.5).any() else prior == prior.max()
+        decided = np.tile(answer.astype(np.uint8), (len(labels), 1))
+        return {"f1": _macro_f1(labels, decided), "accuracy": float((labels == decided).all(axis=1).mean())}
+    always = np.full(len(labels), int(prior.argmax()))
+    constant = np.eye(task.classes, dtype=np.float32)[always]
+    figures = task_metrics(task, labels, constant)
+    return {"f1": figures["f1"], "accuracy": figures["accuracy"]}

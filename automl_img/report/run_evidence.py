@@ -1,0 +1,130 @@
+"""What a run's page is made from, as plain values: whoever has them can have the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement of a trial.
+
+    Attributes:
+        epoch: Passes over the training images.
+        loss, val_loss: In training and on validation, in nats; the first may be unknown.
+        f1: On validation.
+    """
+
+    epoch: float
+    loss: float | None
+    val_loss: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class TrialFacts:
+    """One trial; one of number 0 is an architecture that never got one.
+
+    Attributes:
+        rank: From 1; 0 without a score.
+        size: What the architecture's own hyperparameters are, in words.
+        status: "done", "failed", "skipped" or "running".
+        note: Why it failed or was skipped, or why it was run.
+        begun: Seconds from the search's first trial to this one.
+        values: Hyperparameters by full name.
+        curve: Its measurements.
+    """
+
+    rank: int
+    trial: int
+    stage: str
+    architecture: str
+    size: str
+    status: str
+    f1: float | None
+    val_loss: float | None
+    parameters: int | None
+    epochs: float | None
+    seconds: float | None
+    note: str
+    begun: float = 0.0
+    values: Mapping[str, Any] = field(default_factory=dict)
+    curve: Sequence[Measured] = ()
+
+
+class Answers(Protocol):
+    """What the best model says of a split; see :class:`automl_img.evaluation.predictions.Predictions`."""
+
+    @property
+    def indices(self) -> npt.NDArray[np.int64]:
+        """Rows of the images."""
+        ...
+
+    @property
+    def labels(self) -> npt.NDArray[Any]:
+        """True labels."""
+        ...
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """Of each class."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunEvidence:
+    """Everything that is known of a run.
+
+    Attributes:
+        name: Of the recipe.
+        folder: The run folder.
+        state: "running", "ended", "interrupted", or "cut off".
+        elapsed: Seconds of the budget that have gone.
+        budget: In words.
+        recipe: With all keys, as TOML.
+        task: What the labels mean.
+        class_names: The classes.
+        data_name: Of the data set.
+        counts: Images by split.
+        notes: What a person should know of the data.
+        trials: All trials, best first; those without a score, and architectures without a trial, at the end.
+        remarks: What was decided, in order.
+        figures: By split; empty while there is no best model.
+        curves: By split: "roc", "precision_recall", "reliability".
+        answers: By split.
+        images: The prepared images, uint8, read by ``images[rows]``; None if they are no longer there.
+        best: Number of the best trial; 0 while there is none.
+        versions: Of the libraries.
+        machine: In words.
+    """
+
+    name: str
+    folder: str
+    state: str
+    elapsed: float
+    budget: str
+    recipe: str
+    task: str
+    class_names: Sequence[str]
+    data_name: str
+    counts: Mapping[str, int]
+    notes: Sequence[str]
+    trials: Sequence[TrialFacts]
+    remarks: Sequence[str]
+    figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    answers: Mapping[str, Answers] = field(default_factory=dict)
+    images: Any = None
+    best: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
+
+    @property
+    def judged(self) -> str:
+        """The split by which the model is judged: test if there is one."""
+        return "test" if "test" in self.figures else "validation"

@@ -1,0 +1,272 @@
+"""A run as one HTML page: the answer first, then the evidence for it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl_img.recipe import duration_text
+from automl_img.report.answers import AnswerPictures
+from automl_img.report.facts import Fact
+from automl_img.report.plots import Chart, Series, line_chart, parallel_coordinates, steps
+from automl_img.report.run_evidence import RunEvidence, TrialFacts
+
+TEMPLATE = "run.html.j2"
+SCRIPT = Path(__file__).parent / "templates" / "run.js"
+PICTURE_BYTES = 3_000_000
+FEW_CURVES = 8  # classes with a curve of their own
+
+#: Names of figures, as they stand in the table.
+FIGURES = {
+    "f1": "F1 that the task is judged by",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "precision_macro": "Precision, mean over classes",
+    "recall_macro": "Recall, mean over classes",
+    "f1_weighted": "F1, weighted by class size",
+    "f1_micro": "F1, micro",
+    "roc_auc_macro": "ROC AUC, one against the rest",
+    "average_precision_macro": "Average precision",
+    "matthews": "Matthews correlation",
+    "log_loss": "Log loss (nats)",
+    "calibration_error": "Calibration error",
+}
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One figure on each split: its name, its values, their intervals, and the commonest answer's."""
+
+    name: str
+    values: tuple[str, ...]
+    intervals: tuple[str, ...]
+    baseline: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """What one architecture has cost and brought."""
+
+    name: str
+    trials: int
+    failed: int
+    seconds: float
+    best: float | None
+
+
+def run_page(evidence: RunEvidence, *, picture_bytes: int = PICTURE_BYTES) -> str:
+    """Return a page on a run that needs nothing from outside: text, charts and small pictures in one file.
+
+    Args:
+        evidence: What is known of the run.
+        picture_bytes: What all pictures together may take.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("automl_img.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"grouped": lambda number: f"{number:,}", "duration": duration_text, "toml": _toml_value}
+    script = SCRIPT.read_text(encoding="utf-8")
+    pictures = None
+    if evidence.judged in evidence.answers and evidence.task != "multilabel":
+        answers = evidence.answers[evidence.judged]
+        pictures = AnswerPictures(answers, evidence.class_names, evidence.images, picture_bytes)
+    text = environment.get_template(TEMPLATE).render(
+        run=evidence,
+        best=_best(evidence),
+        facts=tuple(_facts(evidence)),
+        rows=_figure_rows(evidence),
+        per_class=_per_class(evidence),
+        families=_families(evidence.trials),
+        skipped=[trial for trial in evidence.trials if trial.status in ("failed", "skipped")],
+        learning=_learning(evidence),
+        over_time=_over_time(evidence),
+        parallel=parallel_coordinates(_strands(evidence.trials)),
+        roc=_class_curves(evidence, "roc", "False positive rate", "Recall"),
+        precision_recall=_class_curves(evidence, "precision_recall", "Recall", "Precision"),
+        reliability=_reliability(evidence),
+        matrix=pictures.matrix() if pictures else [],
+        mistakes=pictures.mistakes() if pictures else [],
+        classes=pictures.of_classes() if pictures else [],
+        confused=pictures.confused() if pictures else [],
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    return text.strip().encode("utf-8", "replace").decode("utf-8") + "\n"
+
+
+def _best(evidence: RunEvidence) -> TrialFacts | None:
+    return next((trial for trial in evidence.trials if trial.trial == evidence.best and evidence.best), None)
+
+
+def _facts(evidence: RunEvidence) -> Iterator[Fact]:
+    for split in ("test", "validation"):
+        figures = evidence.figures.get(split)
+        if figures:
+            between = _between(figures["intervals"].get("f1"))
+            yield Fact(
+                f"{'Hierarchical' if evidence.task == 'hierarchical' else 'Macro'}-F1, {split}",
+                f"{figures['f1']:.4f}",
+                between,
+            )
+    figures = evidence.figures.get(evidence.judged)
+    if figures:
+        yield Fact(
+            f"Accuracy, {evidence.judged}",
+            f"{figures['accuracy']:.2%}",
+            _between(figures["intervals"].get("accuracy"), "{:.2%}"),
+        )
+        if "baseline" in figures:
+            yield Fact("Always the commonest", f"{figures['baseline']['f1']:.4f}", "F1 of a model that learned nothing")
+    trials = [trial for trial in evidence.trials if trial.trial]
+    failed = sum(trial.status == "failed" for trial in trials)
+    yield Fact("Cost", duration_text(evidence.elapsed), f"of {evidence.budget}; {len(trials)} trials, {failed} failed")
+    best = _best(evidence)
+    if best and best.parameters:
+        yield Fact("Weights", f"{best.parameters:,}", f"{best.parameters * 4 / 1e6:.1f} MB as float32")
+
+
+def _between(interval: Sequence[float] | None, form: str = "{:.4f}") -> str:
+    return f"95%: {form.format(interval[0])} to {form.format(interval[1])}" if interval else ""
+
+
+def _figure_rows(evidence: RunEvidence) -> list[FigureRow]:
+    rows = []
+    for key, name in FIGURES.items():
+        values = [figures.get(key) for figures in evidence.figures.values()]
+        if all(value is None for value in values):
+            continue
+        intervals = [figures["intervals"].get(key) for figures in evidence.figures.values()]
+        baseline = evidence.figures[evidence.judged].get("baseline", {}).get(key)
+        rows.append(
+            FigureRow(
+                name,
+                tuple("" if value is None else f"{value:.4f}" for value in values),
+                tuple(_between(interval).removeprefix("95%: ") for interval in intervals),
+                "" if baseline is None else f"{baseline:.4f}",
+            )
+        )
+    tops = {k for figures in evidence.figures.values() for k in figures.get("top", {})}
+    for k in sorted(tops, key=int):
+        shares = tuple(f"{figures['top'][k]:.4f}" for figures in evidence.figures.values())
+        rows.append(FigureRow(f"True class among the first {k}", shares, ("",) * len(shares), ""))
+    return rows
+
+
+def _per_class(evidence: RunEvidence) -> list[tuple[str, Mapping[str, Any]]]:
+    """The classes with their figures, the worst F1 first."""
+    figures = evidence.figures.get(evidence.judged)
+    return sorted(figures["per_class"].items(), key=lambda pair: pair[1]["f1"]) if figures else []
+
+
+def _families(trials: Sequence[TrialFacts]) -> list[Family]:
+    found = []
+    for name in dict.fromkeys(trial.architecture for trial in trials if trial.trial):
+        mine = [trial for trial in trials if trial.architecture == name and trial.trial]
+        scores = [trial.f1 for trial in mine if trial.f1 is not None]
+        failed = sum(trial.status == "failed" for trial in mine)
+        found.append(
+            Family(name, len(mine), failed, sum(trial.seconds or 0.0 for trial in mine), max(scores, default=None))
+        )
+    return sorted(found, key=lambda family: -(family.best or 0.0))
+
+
+def _learning(evidence: RunEvidence) -> Chart | None:
+    """F1 of each trial over its passes, the best one last and above the others."""
+    order = sorted(evidence.trials, key=lambda trial: trial.trial == evidence.best)
+    series = [
+        Series(
+            f"trial {trial.trial}, {trial.architecture}",
+            [(one.epoch, one.f1) for one in trial.curve],
+            "best" if trial.trial == evidence.best else "other",
+            f"trial-{trial.trial}",
+        )
+        for trial in order
+    ]
+    scores = sorted(one.f1 for trial in evidence.trials for one in trial.curve)
+    lowest = scores[len(scores) // 20] if scores else 0.0  # the first steps of a few trials would flatten all others
+    highest = scores[-1] if scores else 1.0
+    span = max(0.02, highest - lowest)
+    return line_chart(
+        "Macro-F1 on validation images over passes, a line for each trial",
+        series,
+        "passes over the training images",
+        "F1 on validation",
+        y_range=(max(0.0, lowest - 0.05 * span), min(1.0, highest + 0.05 * span)) if highest > lowest else None,
+    )
+
+
+def _over_time(evidence: RunEvidence) -> Chart | None:
+    """The best F1 so far over the search's time."""
+    ended = sorted(
+        (trial.begun + (trial.seconds or 0.0), trial.f1) for trial in evidence.trials if trial.f1 is not None
+    )
+    best: list[tuple[float, float]] = []
+    for at, f1 in ended:
+        if not best or f1 > best[-1][1]:
+            best.append((at / 60, f1))
+    if not best:
+        return None
+    points = [Series("best so far", steps(best, ended[-1][0] / 60), "best")]
+    dots = [Series(f"F1 {f1:.4f}", [(at / 60, f1), (at / 60, f1)], "dot") for at, f1 in ended if f1 >= best[0][1] - 0.2]
+    return line_chart("Best macro-F1 on validation images over time", [*dots, *points], "minutes", "best F1 so far")
+
+
+def _strands(trials: Sequence[TrialFacts]) -> list[tuple[str, str, Mapping[str, Any], float]]:
+    return [
+        (
+            f"trial-{trial.trial}",
+            f"trial {trial.trial}, {trial.architecture}: F1 {trial.f1:.4f}",
+            _plain(trial.values),
+            trial.f1,
+        )
+        for trial in trials
+        if trial.f1 is not None and trial.trial
+    ]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters with the learning rate under one name, whichever optimizer has it."""
+    rate = values.get(f"optimizer.{values.get('optimizer')}.lr")
+    return {**values, **({"learning rate": rate} if rate is not None else {})}
+
+
+def _class_curves(evidence: RunEvidence, kind: str, x: str, y: str) -> Chart | None:
+    """The curves of the classes with the smallest areas; of few classes, of all."""
+    curves = evidence.curves.get(evidence.judged, {}).get(kind, ())
+    chosen = sorted(curves, key=lambda curve: curve["area"])[:FEW_CURVES]
+    series = [
+        Series(
+            f"{curve['name']} ({curve['area']:.3f})", list(zip(curve["x"], curve["y"], strict=True)), f"class-{place}"
+        )
+        for place, curve in enumerate(chosen)
+    ]
+    if kind == "roc" and series:
+        series.insert(0, Series("chance", [(0.0, 0.0), (1.0, 1.0)], "guide"))
+    return line_chart(f"{y} over {x.lower()}", series, x, y, x_range=(0.0, 1.0), y_range=(0.0, 1.0))
+
+
+def _reliability(evidence: RunEvidence) -> Chart | None:
+    found = evidence.curves.get(evidence.judged, {}).get("reliability")
+    if not found:
+        return None
+    points = list(zip(found["confidence"], found["accuracy"], strict=True))
+    series = [Series("as sure as right", [(0.0, 0.0), (1.0, 1.0)], "guide"), Series("answers", points, "best")]
+    series += [
+        Series(f"{count:,} answers", [point, point], "dot") for point, count in zip(points, found["count"], strict=True)
+    ]
+    title, square = "How often answers are right, by how sure they are", (0.0, 1.0)
+    return line_chart(title, series, "confidence", "share that is right", x_range=square, y_range=square)
+
+
+def _toml_value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

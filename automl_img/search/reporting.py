@@ -1,0 +1,161 @@
+"""The page on a run: what it shows is read from the run folder, so that it can be written at any time, by anybody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from automl_img.data.splits import SplitIndices
+from automl_img.data.store import PreparedStore
+from automl_img.errors import AutoMLImageError, RunFolderError
+from automl_img.evaluation.predictions import CURVES_FILE, Predictions
+from automl_img.recipe import recipe_from_mapping
+from automl_img.report.run_evidence import Measured, RunEvidence, TrialFacts
+from automl_img.report.run_page import run_page
+from automl_img.search import run_folder
+from automl_img.search.journal import JOURNAL_FILE, Journal
+from automl_img.search.leaderboard import Entry, best_trial, leaderboard
+from automl_img.search.lock import driver_of
+from automl_img.search.progress import state_of
+from automl_img.search.run_folder import RunFolder
+from automl_img.training.artifacts import replacing
+
+REPORT_FILE = "report.html"
+
+
+def write_report(path: str | Path, target: Path | None = None) -> Path:
+    """Write the page on the run in ``path``, also on one that still runs or has failed; return where it lies.
+
+    Args:
+        path: The run folder.
+        target: The file; ``report.html`` in the run folder unless given.
+
+    Raises:
+        RunFolderError: It is no run folder, or the file cannot be written.
+    """
+    folder = RunFolder.open(path)
+    target = target or folder.path / REPORT_FILE
+    page = run_page(evidence_of(folder))
+    try:
+        with replacing(target) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(f"the report cannot be written: {error.strerror or error}", where=str(target)) from error
+    return target
+
+
+def evidence_of(folder: RunFolder) -> RunEvidence:
+    """Return everything that is known of a run.
+
+    Raises:
+        RunFolderError: Its files cannot be read.
+    """
+    recipe = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE))
+    data = folder.read(run_folder.DATA_FILE) if folder.has(run_folder.DATA_FILE) else {}
+    metrics = folder.read(run_folder.METRICS_FILE) if folder.has(run_folder.METRICS_FILE) else {}
+    versions = folder.read(run_folder.VERSIONS_FILE) if folder.has(run_folder.VERSIONS_FILE) else {}
+    figures = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
+    files = {split: folder.evaluation / f"{split}.npz" for split in figures}
+    answers = {split: Predictions.load(file) for split, file in files.items() if file.is_file()}
+    return RunEvidence(
+        name=recipe.name,
+        folder=str(folder.path),
+        budget=recipe.budget.in_words(),
+        recipe=json.dumps(recipe.plain(), indent=2, ensure_ascii=False),
+        task=data.get("task", ""),
+        class_names=data.get("class_names", ()),
+        data_name=data.get("name", recipe.data.source),
+        counts=_counts(folder),
+        notes=data.get("notes", ()),
+        figures=figures,
+        curves=_curves(folder) if figures else {},
+        answers=answers,
+        images=_images(data),
+        versions=versions.get("libraries", {}),
+        machine=_machine(versions.get("machine", {})),
+        **_journal(folder),
+    )
+
+
+def _journal(folder: RunFolder) -> dict[str, Any]:
+    if not (folder.path / JOURNAL_FILE).is_file():
+        return {"state": "cut off", "elapsed": 0.0, "trials": (), "remarks": (), "best": 0}
+    journal = Journal(folder.path)
+    try:
+        rows = journal.trials()
+        begun = journal.begun()
+        first = min(begun.values(), default=0.0)
+        specs = {row.trial: row.spec.values for row in rows}
+        skipped = [(name, reason) for name, reason in journal.meta("skipped") or []]
+        trials = [
+            _trial(entry, begun.get(entry.trial, first) - first, specs.get(entry.trial, {}), journal)
+            for entry in leaderboard(rows, skipped)
+        ]
+        best = best_trial(rows)
+        return {
+            "state": state_of(journal.meta("state"), driver_of(folder.path)),
+            "elapsed": float(journal.meta("elapsed") or 0.0),
+            "trials": trials,
+            "remarks": journal.remarks(),
+            "best": best.trial if best else 0,
+        }
+    finally:
+        journal.close()
+
+
+def _trial(entry: Entry, begun: float, values: Any, journal: Journal) -> TrialFacts:
+    curve = [
+        Measured(*(one[name] for name in ("epoch", "loss", "val_loss", "f1")))
+        for one in journal.measurements(entry.trial)
+    ]
+    return TrialFacts(
+        rank=entry.rank,
+        trial=entry.trial,
+        stage=entry.stage,
+        architecture=entry.architecture,
+        size=entry.size,
+        status=entry.status,
+        f1=entry.f1,
+        val_loss=entry.val_loss,
+        parameters=entry.parameters,
+        epochs=entry.epochs,
+        seconds=entry.seconds,
+        note=entry.note,
+        begun=begun,
+        values=values,
+        curve=curve,
+    )
+
+
+def _counts(folder: RunFolder) -> dict[str, int]:
+    if not folder.splits.is_file():
+        return {}
+    splits = SplitIndices.load(folder.splits)
+    counts = {"training": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _curves(folder: RunFolder) -> dict[str, Any]:
+    path = folder.evaluation / CURVES_FILE
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a run of an older version has none
+        return {}
+    return found
+
+
+def _images(data: dict[str, Any]) -> Any:
+    """The prepared images as long as they are in the cache, unchanged; a page without pictures is better than none."""
+    try:
+        store = PreparedStore.open(Path(data["store"]))
+    except (AutoMLImageError, KeyError, OSError):
+        return None
+    return store.images if store.fingerprint == data["fingerprint"] else None
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    if not facts:
+        return ""
+    gpus = f", {facts['gpus']} GPUs" if facts.get("gpus") else ""
+    return f"{facts['cores']} cores{gpus}, {facts['memory_bytes'] / 2**30:.0f} GiB"

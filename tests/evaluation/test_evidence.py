@@ -1,0 +1,164 @@
+"""Every figure against scikit-learn, or a case counted by hand."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from automl_img.errors import RunFolderError
+from automl_img.evaluation.calibration import fit_temperature, reliability
+from automl_img.evaluation.curves import POINTS, against_the_rest, mean_area, precision_recall_curves, roc_curves
+from automl_img.evaluation.evidence import split_curves, split_figures
+from automl_img.evaluation.intervals import by_images, from_confusion
+from automl_img.evaluation.predictions import Predictions
+from automl_img.tasks import make_task
+from automl_img.tasks.scores import sigmoid, softmax
+
+NAMES = ("ant", "bee", "cat", "dog")
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Labels of 600 images in four classes of different size, and logits that are right for most."""
+    rng = np.random.default_rng(3)
+    labels = rng.choice(4, 600, p=[0.55, 0.25, 0.15, 0.05])
+    logits = rng.normal(size=(600, 4)).astype(np.float32)
+    logits[np.arange(600), labels] += 1.5
+    return labels, logits
+
+
+@pytest.fixture(scope="module")
+def several():
+    """Labels and probabilities of 400 images that belong to any number of four classes."""
+    rng = np.random.default_rng(4)
+    labels = (rng.random((400, 4)) < [0.7, 0.3, 0.2, 0.1]).astype(np.uint8)
+    probabilities = np.clip(0.6 * labels + rng.random((400, 4)) * 0.5, 0.01, 0.99).astype(np.float32)
+    return labels, probabilities
+
+
+def test_figures_of_one_label_are_scikit_learns(answers):
+    labels, logits = answers
+    probabilities, predicted = softmax(logits), logits.argmax(1)
+    figures = split_figures(make_task("multiclass", NAMES), labels, probabilities)
+    truth = np.eye(4, dtype=int)[labels]
+    expected = {
+        "f1": metrics.f1_score(labels, predicted, average="macro"),
+        "precision_macro": metrics.precision_score(labels, predicted, average="macro"),
+        "recall_macro": metrics.recall_score(labels, predicted, average="macro"),
+        "balanced_accuracy": metrics.balanced_accuracy_score(labels, predicted),
+        "matthews": metrics.matthews_corrcoef(labels, predicted),
+        "roc_auc_macro": metrics.roc_auc_score(truth, probabilities, average="macro"),
+        "average_precision_macro": metrics.average_precision_score(truth, probabilities, average="macro"),
+    }
+    assert {name: figures[name] for name in expected} == pytest.approx(expected)
+    assert figures["top"] == {"3": pytest.approx(metrics.top_k_accuracy_score(labels, probabilities, k=3))}
+    json.dumps(figures, allow_nan=False)
+
+
+def test_figures_of_several_labels_are_scikit_learns(several):
+    labels, probabilities = several
+    thresholds = (0.5, 0.6, 0.4, 0.5)
+    decided = (probabilities >= np.array(thresholds, np.float32)).astype(np.uint8)
+    figures = split_figures(make_task("multilabel", NAMES), labels, probabilities, thresholds)
+    assert figures["f1"] == pytest.approx(metrics.f1_score(labels, decided, average="macro"))
+    assert figures["precision_macro"] == pytest.approx(metrics.precision_score(labels, decided, average="macro"))
+    assert figures["roc_auc_macro"] == pytest.approx(metrics.roc_auc_score(labels, probabilities, average="macro"))
+    low, high = figures["intervals"]["f1"]
+    assert low < figures["f1"] < high
+    assert "matthews" not in figures and "top" not in figures
+
+
+def test_the_baseline_always_answers_what_is_commonest_in_training():
+    task, labels = make_task("multiclass", NAMES), np.array([0, 0, 0, 1])
+    figures = split_figures(
+        task, labels, softmax(np.eye(4, dtype=np.float32)[labels]), prior=np.array([0.6, 0.2, 0.2, 0])
+    )
+    assert figures["baseline"] == {"f1": pytest.approx((6 / 7 + 0) / 2), "accuracy": 0.75}
+    several = make_task("multilabel", NAMES)
+    labels = np.array([[1, 0, 0, 0], [1, 1, 0, 0]], np.uint8)
+    figures = split_figures(several, labels, labels.astype(np.float32), prior=np.array([0.9, 0.4, 0, 0]))
+    assert figures["baseline"] == {"f1": pytest.approx(0.5), "accuracy": 0.5}
+
+
+def test_curves_are_scikit_learns_with_few_points_and_only_of_classes_that_can_be_told_apart(answers):
+    labels, logits = answers
+    truth, probabilities = against_the_rest(labels, 5), np.pad(softmax(logits), ((0, 0), (0, 1)))
+    names = (*NAMES, "elk, of which there are none")
+    roc, recall = roc_curves(truth, probabilities, names), precision_recall_curves(truth, probabilities, names)
+    assert [curve.name for curve in roc] == [curve.name for curve in recall] == list(NAMES)
+    for place, curve in enumerate(roc):
+        assert curve.area == pytest.approx(metrics.roc_auc_score(truth[:, place], probabilities[:, place]))
+        assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
+        assert len(curve.x) <= POINTS and list(curve.x) == sorted(curve.x)
+        drawn = np.trapezoid(curve.y, curve.x)
+        assert drawn == pytest.approx(curve.area, abs=0.02), "the points that are kept tell the same"
+    for place, curve in enumerate(recall):
+        expected = metrics.average_precision_score(truth[:, place], probabilities[:, place])
+        assert curve.area == pytest.approx(expected) and curve.x[-1] == 1.0
+    assert mean_area([]) is None
+
+
+def test_calibration_error_is_that_of_a_case_counted_by_hand():
+    confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.55, 0.55])
+    right = np.array([True, True, True, False, True, False])
+    found = reliability(confidence, right, bins=10)
+    assert found.count == (2, 4) and found.accuracy == (0.5, 0.75)
+    assert found.error == pytest.approx((2 * 0.05 + 4 * 0.2) / 6)
+    assert reliability(np.array([1.0, 0.0]), np.array([True, False])).error == 0
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 6.0])
+def test_a_temperature_undoes_what_made_answers_too_sure(answers, factor):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20_000, 4)).astype(np.float32) * 2
+    labels = np.array([rng.choice(4, p=row / row.sum()) for row in softmax(logits).astype(float)])
+    assert fit_temperature(labels, logits * np.float32(factor)) == pytest.approx(factor, rel=0.05)
+
+
+def test_a_temperature_of_several_labels_undoes_it_too():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(10_000, 4)).astype(np.float32) * 2
+    labels = (rng.random((10_000, 4)) < sigmoid(logits)).astype(np.uint8)
+    assert fit_temperature(labels, 3 * logits) == pytest.approx(3, rel=0.05)
+
+
+def test_intervals_from_counts_are_those_from_drawn_images(answers):
+    labels, logits = answers
+    predicted = logits.argmax(1)
+    found = from_confusion(metrics.confusion_matrix(labels, predicted), seed=1)
+    drawn = by_images(600, lambda d: metrics.f1_score(labels[d], predicted[d], average="macro"), seed=2, resamples=500)
+    assert found["f1_macro"] == pytest.approx(drawn, abs=0.012)
+    spread = math.sqrt(found["accuracy"][0] * (1 - found["accuracy"][0]) / 600)
+    assert found["accuracy"][1] - found["accuracy"][0] == pytest.approx(2 * 1.96 * spread, rel=0.1)
+    assert from_confusion(metrics.confusion_matrix(labels, predicted), seed=1) == found
+
+
+def test_a_single_image_has_an_interval_too():
+    assert from_confusion(np.array([[1, 0], [0, 0]]), seed=0) == {"f1_macro": (1.0, 1.0), "accuracy": (1.0, 1.0)}
+
+
+def test_curves_of_a_split_are_json(answers, several):
+    labels, logits = answers
+    found = split_curves(make_task("multiclass", NAMES), labels, softmax(logits))
+    assert set(json.loads(json.dumps(found, allow_nan=False))) == {"roc", "precision_recall", "reliability"}
+    assert sum(found["reliability"]["count"]) == 600
+    assert sum(split_curves(make_task("multilabel", NAMES), *several)["reliability"]["count"]) == 1600
+
+
+def test_predictions_come_back_and_a_damaged_file_is_one_line(tmp_path):
+    path = tmp_path / "evaluation" / "test.npz"
+    Predictions(np.arange(3), np.array([0, 1, 1]), np.full((3, 2), 0.5, np.float32)).save(path)
+    found = Predictions.load(path)
+    assert found.labels.tolist() == [0, 1, 1] and found.probabilities.dtype == np.float32
+    for content in (path.read_bytes()[:100], b"", b"no zip"):
+        path.write_bytes(content)
+        with pytest.raises(RunFolderError, match=r"test.npz: the predictions cannot be read"):
+            Predictions.load(path)
+    np.savez(path, indices=np.arange(2), labels=np.array([{}, {}], object), probabilities=np.zeros((2, 2)))
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        Predictions.load(path)
+    Predictions(np.arange(2), np.zeros(3, np.int64), np.zeros((3, 2), np.float32)).save(path)
+    with pytest.raises(RunFolderError, match="do not fit one another"):
+        Predictions.load(path)

@@ -1,0 +1,203 @@
+"""The page on a run, from made-up evidence: complete, safe against hostile names, small, and useful when little is known."""
+
+import re
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from automl_img.evaluation.evidence import split_curves, split_figures
+from automl_img.report.run_evidence import Measured, RunEvidence, TrialFacts
+from automl_img.report.run_page import run_page
+from automl_img.tasks import make_task
+
+HOSTILE = ("</script><script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "שלום\u202e", "ok")
+
+
+@dataclass(frozen=True)
+class MadeAnswers:
+    """Predictions that were made up."""
+
+    indices: Any
+    labels: Any
+    probabilities: Any
+
+
+def trials():
+    curve = [Measured(float(epoch), 1 / (1 + epoch), 0.5, 0.5 + 0.02 * epoch) for epoch in range(1, 11)]
+    done = [
+        TrialFacts(
+            rank=rank,
+            trial=number,
+            stage="search",
+            architecture=architecture,
+            size="width=8",
+            status="done",
+            f1=0.9 - 0.01 * rank,
+            val_loss=0.3,
+            parameters=12_345,
+            epochs=10.0,
+            seconds=21.0,
+            note="a look",
+            begun=30.0 * number,
+            values={"architecture": architecture, "optimizer": "adamw", "optimizer.adamw.lr": 10.0**-rank},
+            curve=curve,
+        )
+        for rank, (number, architecture) in enumerate([(4, "resnet"), (1, "vgg"), (2, "resnet")], 1)
+    ]
+    failed = TrialFacts(
+        0, 3, "look", "xception", "", "failed", None, None, None, None, None, "its process ended with SIGSEGV"
+    )
+    skipped = TrialFacts(0, 0, "", "convnext", "", "skipped", None, None, None, None, None, "an epoch takes too long")
+    return [*done, failed, skipped]
+
+
+def made(names=("ant", "bee", "cat", "dog"), count=240, kind="multiclass", side=12):
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % len(names)
+    logits = rng.normal(size=(count, len(names)))
+    logits[np.arange(count), labels] += 2
+    probabilities = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
+    if kind == "multilabel":
+        labels = (np.eye(len(names))[labels]).astype(np.uint8)
+    task = make_task(kind, names)
+    prior = np.full(len(names), 1 / len(names))
+    return RunEvidence(
+        name="fashion",
+        folder="runs/fashion",
+        state="ended",
+        elapsed=600.0,
+        budget="10m 00s",
+        recipe='{"name": "fashion"}',
+        task=kind,
+        class_names=names,
+        data_name="Fashion",
+        counts={"training": 1000, "validation": count},
+        notes=["Two files were set aside."],
+        trials=trials(),
+        remarks=["the search stays with resnet"],
+        figures={"validation": split_figures(task, labels, probabilities, prior=prior)},
+        curves={"validation": split_curves(task, labels, probabilities)},
+        answers={"validation": MadeAnswers(np.arange(count), labels, probabilities)},
+        images=rng.integers(0, 255, (count, side, side, 1), np.uint8),
+        best=4,
+        versions={"keras": "3.15.1"},
+        machine="2 cores, 24 GiB",
+    )
+
+
+class Reader(HTMLParser):
+    """Collects a page's tags, and its text outside style and script."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text, self._skip = [], [], 0
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._skip += tag in ("style", "script")
+
+    def handle_endtag(self, tag):
+        self._skip -= tag in ("style", "script")
+
+    def handle_data(self, data):
+        if not self._skip:
+            self.text.append(data)
+
+
+def text_of(page):
+    return " ".join(" ".join(Reader(page).text).split())
+
+
+def test_the_page_opens_with_the_answer_and_holds_all_the_evidence():
+    page = text_of(run_page(made()))
+    assert re.search(
+        r"fashion 1,240 images of Fashion in 4 classes, multiclass resnet is right on .*% of the 240 validation",
+        page,
+    )
+    assert "95%: " in page and "Always the commonest 0.1" in page
+    for heading in (
+        "Figures",
+        "Confusion",
+        "Surest mistakes",
+        "Leaderboard",
+        "Learning curves",
+        "Hyperparameters",
+        "Decisions",
+    ):
+        assert heading in page
+    for fact in (
+        "its process ended with SIGSEGV",
+        "an epoch takes too long",
+        "the search stays with resnet",
+        "Two files were set aside.",
+    ):
+        assert fact in page
+    assert "automl-img reproduce runs/fashion" in page and "keras 3.15.1; 2 cores, 24 GiB" in page
+
+
+def test_every_link_of_the_page_leads_to_a_place_on_it():
+    tags = Reader(run_page(made())).tags
+    places = {attributes["id"] for _, attributes in tags if "id" in attributes}
+    links = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    shown = [attributes["data-shows"] for _, attributes in tags if "data-shows" in attributes]
+    assert links and all(link.removeprefix("#") in places for link in links)
+    assert shown and set(shown) <= places
+
+
+def test_names_of_classes_cannot_leave_their_place():
+    names = HOSTILE
+    hostile = made(names)
+    text = {"name": HOSTILE[0], "data_name": HOSTILE[1], "folder": HOSTILE[0], "recipe": HOSTILE[0]}
+    page = run_page(replace(hostile, notes=list(HOSTILE), remarks=list(HOSTILE), **text))
+    tags = Reader(page).tags
+    assert sum(tag == "script" for tag, _ in tags) == 1
+    assert all(attributes.get("src", "data:").startswith("data:") for _, attributes in tags)
+    assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
+    assert "alert(1)" in text_of(page)
+
+
+def test_the_page_asks_nothing_of_the_network():
+    page = run_page(made())
+    assert "default-src 'none'" in page and "http://" not in page and "https://" not in page
+
+
+def test_a_page_without_images_in_the_cache_has_all_but_pictures():
+    page = run_page(replace(made(), images=None))
+    assert "<img" not in page and "taken for" in page
+
+
+def test_pictures_keep_to_their_bytes():
+    few = run_page(made(), picture_bytes=5_000)
+    assert 0 < few.count("<img") < run_page(made()).count("<img")
+
+
+def test_a_hundred_classes_stay_far_below_ten_megabytes():
+    names = tuple(f"class number {number}" for number in range(100))
+    page = run_page(made(names, count=5_000, side=96))
+    assert len(page) < 6_000_000
+    assert "taken for" in page and "data-shows=" not in page, "the pairs are listed, a matrix could not be read"
+
+
+def test_several_labels_have_figures_and_curves_and_no_matrix():
+    page = run_page(made(kind="multilabel"))
+    assert "F1, micro" in page and "Is it as often right" in page and "Confusion" not in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("running", "The search is running. So far resnet is the best"),
+        ("cut off", "There is no model: the search was cut off"),
+    ],
+)
+def test_a_run_without_a_model_yet_has_a_page(state, said):
+    early = replace(made(), state=state, figures={}, curves={}, answers={}, images=None)
+    assert said in text_of(run_page(early))
+    nothing = replace(
+        early, trials=(), remarks=(), notes=(), best=0, class_names=(), counts={}, versions={}, machine=""
+    )
+    assert "Leaderboard" in text_of(run_page(nothing))

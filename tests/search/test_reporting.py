@@ -1,0 +1,95 @@
+"""What the page on a run shows is read from its folder, whatever state that is in."""
+
+import json
+import shutil
+
+import pytest
+
+import automl_img
+from automl_img import events
+from automl_img.errors import RunFolderError
+from automl_img.search import finishing
+from automl_img.search.journal import Journal
+from automl_img.search.reporting import evidence_of, write_report
+from automl_img.search.run_folder import RunFolder
+from automl_img.training.spec import EpochReport
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of a finished run."""
+    return shutil.copytree(finished[0].run_dir, tmp_path / "run")
+
+
+def test_the_evidence_of_a_finished_run_is_whole(finished, run):
+    found = evidence_of(RunFolder(run))
+    metrics = finished[0].metrics
+    assert (found.state, found.name, found.judged) == ("ended", "digits", "test")
+    assert found.best == metrics["best"]["trial"] and found.figures["test"]["f1"] == metrics["test"]["f1"]
+    assert all(trial.curve and trial.values for trial in found.trials)
+    assert found.counts["test"] == len(found.answers["test"].labels) == metrics["test"]["images"]
+    predicted = found.answers["test"].probabilities.argmax(1)
+    assert (predicted == found.answers["test"].labels).mean() == pytest.approx(metrics["test"]["accuracy"])
+    assert found.images is not None and {"roc", "precision_recall", "reliability"} == set(found.curves["test"])
+
+
+def test_a_search_that_was_cut_off_has_a_page_of_what_there_is(run):
+    for name in ("metrics.json", "leaderboard.csv", "report.html"):
+        (run / name).unlink()
+    shutil.rmtree(run / "evaluation")
+    journal = Journal(run)
+    journal.set_meta("state", "running")
+    journal.close()
+    assert evidence_of(RunFolder(run)).state == "cut off"
+    assert "the search was cut off" in write_report(run).read_text()
+
+
+def test_a_page_needs_neither_the_cache_nor_curves(run):
+    data = json.loads((run / "data.json").read_text())
+    (run / "data.json").write_text(json.dumps({**data, "store": "/nowhere"}))
+    (run / "evaluation" / "curves.json").write_text("{")
+    page = write_report(run).read_text()
+    assert "Confusion" in page and "<img" not in page
+
+
+def test_a_page_of_other_images_than_those_of_the_run_has_no_pictures(run):
+    data = json.loads((run / "data.json").read_text())
+    (run / "data.json").write_text(json.dumps({**data, "fingerprint": "another"}))
+    assert evidence_of(RunFolder(run)).images is None
+
+
+def test_measurements_of_a_trial_that_was_cut_off_are_one_curve(tmp_path, finished):
+    first = Journal(finished[0].run_dir)
+    spec = first.trials()[0].spec
+    first.close()
+    journal = Journal(tmp_path, create=True)
+    journal.begin(spec)
+    for steps in (10, 20, 30):
+        journal.epoch(1, 1, EpochReport(steps / 10, steps, 0.5, 0.4, 0.1, 0.1, 1.0))
+    for steps in (30, 40):
+        journal.epoch(1, 2, EpochReport(steps / 10, steps, 0.5, 0.4, 0.2, 0.1, 1.0))
+    assert [(one["steps"], one["f1"]) for one in journal.measurements(1)] == [
+        (10, 0.1),
+        (20, 0.1),
+        (30, 0.2),
+        (40, 0.2),
+    ]
+    journal.close()
+
+
+@pytest.mark.train
+def test_a_report_that_cannot_be_written_costs_a_line_and_not_the_search(tmp_path, quick_settings, monkeypatch):
+    def fail(path):
+        raise ValueError("no page today")
+
+    monkeypatch.setattr(finishing, "write_report", fail)
+    heard = []
+    result = automl_img.fit("digits", trials=1, settings=quick_settings, out=tmp_path / "run", listener=heard.append)
+    assert result.metrics["test"]["f1"] > 0
+    said = [event.what for event in heard if isinstance(event, events.Decided)]
+    assert any("the report could not be written: ValueError: no page today" in what for what in said)
+
+
+def test_a_folder_that_is_no_run_has_no_report(tmp_path):
+    with pytest.raises(RunFolderError, match="no run folder"):
+        write_report(tmp_path)
