@@ -25,6 +25,7 @@ from automl_img.cli import (
     reproduce,
     search,
     status,
+    suspects,
 )
 from automl_img.errors import AutoMLImageError
 
@@ -46,6 +47,7 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("suspects")(suspects.suspects)
 app.command("init")(init.init)
 app.command("cache")(cache.cache)
 app.add_typer(recipe.app, name="recipe")

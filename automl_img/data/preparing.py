@@ -21,6 +21,7 @@ from automl_img.plugin import ImageDataset, Split
 from automl_img.tasks import make_task
 
 PATHS_FILE = "files.json"  # in the place of IMAGES_FILE where images are streamed
+NAMES_FILE = "names.json"  # beside IMAGES_FILE where images come from files
 IMAGES_FILE, LABELS_FILE, GROUPS_FILE, FACTS_FILE = "images.npy", "labels.npy", "groups.npy", "store.json"
 FILES_AT_A_TIME = 32
 ARRAYS_AT_A_TIME = 2048
@@ -77,12 +78,14 @@ class StoreWriter:
             bounds = np.cumsum([0, *given])
             given = [int(kept[start:stop].sum()) for start, stop in itertools.pairwise(bounds)]
             labels, groups = labels[kept], None if groups is None else groups[kept]
+        names = [name for split in splits for name in _names(split)]
+        left = [name for name, there in zip(names, kept, strict=True) if there]
         if images is None:
-            paths = [os.fsdecode(path) for split in splits for path in split.images]
-            left = [path for path, there in zip(paths, kept, strict=True) if there]
             (folder / PATHS_FILE).write_text(json.dumps(left), encoding="utf-8", errors="surrogateescape")
         else:
             _packed(folder, images, kept).flush()
+        if images is not None and any(left):
+            (folder / NAMES_FILE).write_text(json.dumps(left), encoding="utf-8", errors="surrogateescape")
         np.save(folder / LABELS_FILE, labels)
         if groups is not None:
             np.save(folder / GROUPS_FILE, groups)
@@ -185,6 +188,13 @@ def _unreadable(problem: str, set_aside: SetAside, where: str) -> DataError:
     shown = "; ".join(f"{path}: {reason}" for path, reason in set_aside[:3])
     more = f" (and {len(set_aside) - 3:,} more)" if len(set_aside) > 3 else ""
     return DataError(problem, where=where, found=f"{shown}{more}", hint="Mend or remove them, or raise max_unreadable.")
+
+
+def _names(split: Split) -> list[str]:
+    """The files of a split; empty names for images of an array."""
+    if isinstance(split.images, np.ndarray):
+        return [""] * len(split)
+    return [os.fsdecode(path) for path in split.images]
 
 
 def _new_array(path: Path, shape: tuple[int, ...]) -> Pixels:

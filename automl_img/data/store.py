@@ -22,6 +22,7 @@ from automl_img.data.preparing import (
     GROUPS_FILE,
     IMAGES_FILE,
     LABELS_FILE,
+    NAMES_FILE,
     PATHS_FILE,
     StoreWriter,
     refuse_unreadable,
@@ -144,6 +145,15 @@ class PreparedStore:
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             reason = " ".join(str(error).split())
             raise DataError(f"this is no complete store of prepared images: {reason}", where=str(folder)) from error
+
+    def names(self) -> list[str]:
+        """The file of each image, as it was when it was prepared; empty where there are none, or an older version has prepared them."""
+        for name in (PATHS_FILE, NAMES_FILE):
+            with contextlib.suppress(OSError, ValueError):
+                text = (self.folder / name).read_text(encoding="utf-8", errors="surrogateescape")
+                found: list[str] = json.loads(text)
+                return found if len(found) == len(self.labels) else []
+        return []
 
     def __reduce__(self) -> tuple[object, ...]:
         return (PreparedStore.open, (self.folder,))

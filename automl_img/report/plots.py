@@ -135,6 +135,8 @@ def _padded(low: float, high: float, share: float) -> tuple[float, float]:
 
 
 def _path(points: Points) -> str:
+    """Path data; a single point is drawn twice, so that round ends make it a dot."""
+    points = [*points, *points] if len(points) == 1 else points
     return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
 
 

@@ -38,6 +38,7 @@ def run(*arguments, **more):
         "predict",
         "evaluate",
         "report",
+        "suspects",
         "init",
         "recipe",
         "recipe check",
@@ -274,3 +275,10 @@ def test_a_report_is_written_where_it_is_wanted_and_every_search_has_one(finishe
     assert "<title>digits: what the search found</title>" in page and page.count("<img") > 10
     assert run("report", tmp_path).returncode == 2
     assert "cannot be written" in run("report", folder, "--out", tmp_path).stderr
+
+
+def test_suspects_are_listed_and_written(finished, tmp_path):
+    ran = run("suspects", finished[0].run_dir, "--out", tmp_path / "check.csv", "--limit", 3)
+    assert ran.returncode == 0, ran.stderr
+    assert "labels to check" in ran.stdout and "check.csv" in ran.stdout
+    assert (tmp_path / "check.csv").read_text().startswith("image,split,row,label,predicted,confidence,quality")

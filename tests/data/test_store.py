@@ -127,6 +127,15 @@ def test_a_damaged_store_is_made_again(tmp_path):
         assert len(prepare(arrays(), tmp_path).images) == 44
 
 
+def test_a_store_knows_the_files_that_it_was_made_from(tmp_path):
+    dataset = files(tmp_path / "images", 30)
+    (tmp_path / "images" / "004.png").write_bytes(b"no image")
+    names = prepare(dataset, tmp_path, max_unreadable=0.5).names()
+    assert len(names) == 29 and names[3].endswith("003.png") and names[4].endswith("005.png")
+    assert prepare(dataset, tmp_path, max_unreadable=0.5, limit_bytes=0).names() == names
+    assert prepare(arrays(), tmp_path).names() == []
+
+
 def test_a_store_travels_as_the_name_of_its_folder(tmp_path):
     store = prepare(arrays(n=4000), tmp_path)
     parcel = pickle.dumps(store)

@@ -1,0 +1,66 @@
+"""The labels of a run's images that are probably wrong, as a table to work through."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from automl_img.data.store import PreparedStore
+from automl_img.errors import DataError, RunFolderError, UsageError
+from automl_img.evaluation.model_file import read_model
+from automl_img.evaluation.predictions import Predictions
+from automl_img.evaluation.suspects import Suspect, suspects
+from automl_img.search import run_folder
+from automl_img.search.run_folder import RunFolder
+from automl_img.tasks import make_task
+from automl_img.training.artifacts import replacing
+
+CHECK_FILE = "to_check.csv"
+COLUMNS = ("image", "split", "row", "label", "predicted", "confidence", "quality")
+
+
+def write_suspects(path: str | Path, limit: int, target: Path | None = None) -> tuple[list[tuple[str, Suspect]], Path]:
+    """Write the table on the run in ``path``; return each image's name with what is suspected, and where the table lies.
+
+    Args:
+        path: The run folder of a search that has ended.
+        limit: The most images.
+        target: The file; ``evaluation/to_check.csv`` in the run folder unless given.
+
+    Raises:
+        RunFolderError: It is no run folder, or its search has not ended.
+        UsageError: The file cannot be written.
+    """
+    folder = RunFolder.open(path)
+    files = {split: folder.evaluation / f"{split}.npz" for split in ("validation", "test")}
+    present = {split: Predictions.load(file) for split, file in files.items() if file.is_file()}
+    if not present:
+        raise RunFolderError("this run has no predictions yet: its search has not ended", where=str(path))
+    data = folder.read(run_folder.DATA_FILE)
+    task = make_task(data["task"], tuple(data["class_names"]))
+    found = suspects(present, task, read_model(folder.model).thresholds)[:limit]
+    names = _names(data["store"], data["fingerprint"])
+    listed = [(names[one.row] if one.row < len(names) else f"image {one.row}", one) for one in found]
+    target = target or folder.evaluation / CHECK_FILE
+    try:
+        with (
+            replacing(target) as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for name, one in listed:
+                quality, confidence = f"{one.quality:.4f}", f"{one.confidence:.4f}"
+                writer.writerow((name, one.split, one.row, one.label, one.predicted, confidence, quality))
+    except OSError as error:
+        raise UsageError(f"the table cannot be written: {error.strerror or error}", where=str(target)) from error
+    return listed, target
+
+
+def _names(store: str, fingerprint: str) -> list[str]:
+    """The files of the images, as long as the prepared images are in the cache."""
+    try:
+        opened = PreparedStore.open(Path(store))
+    except DataError:
+        return []
+    return opened.names() if opened.fingerprint == fingerprint else []
