@@ -16,6 +16,7 @@ from automl_img.cli import (
     analyse,
     cache,
     evaluate,
+    export,
     init,
     leaderboard,
     plugins,
@@ -48,6 +49,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("suspects")(suspects.suspects)
+app.command("export")(export.export)
 app.command("init")(init.init)
 app.command("cache")(cache.cache)
 app.add_typer(recipe.app, name="recipe")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 RESAMPLES, AT_ONCE = 1000, 100  # at once: what is held in memory together
 LEVEL = 0.95
 
-Interval = tuple[float, float]
+Interval = list[float]
 
 
 def from_confusion(confusion: npt.NDArray[np.int64], seed: int) -> dict[str, Interval]:
@@ -70,4 +70,4 @@ def by_images(
 
 def _interval(values: npt.NDArray[Any]) -> Interval:
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return [float(low), float(high)]

@@ -103,7 +103,11 @@ class Predictor:
             return target
         if target.suffix in (".h5", ".onnx", ".tflite", ".pb"):
             raise UsageError(
-                "this ending is not supported", where=str(path), found=target.suffix, allowed="a folder, or .keras"
+                "this ending is not supported",
+                where=str(path),
+                found=target.suffix,
+                allowed="a folder, or .keras",
+                hint="`automl-img export RUN --to onnx` writes other formats, and compares them.",
             )
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise UsageError("the folder exists and is not empty", where=str(path), hint="Give a new one.")

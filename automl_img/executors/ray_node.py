@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib.metadata
 import os
 import shutil
@@ -23,6 +24,7 @@ from typing import Any
 
 from automl_img.cache import cache_folder, completed
 from automl_img.errors import DataError
+from automl_img.executors.canary import Canary
 from automl_img.executors.devices import Devices, part_of
 from automl_img.executors.process import ChildProcess, Link, TaskDone, TaskFailed, wait_for_news
 from automl_img.executors.tasks import Place, TrainArgument, train
@@ -146,6 +148,7 @@ def supervise(order: Order, post: Any) -> Iterator[Parcel]:
 def _watched(order: Order, post: Any, place: Place, trials: Path, *, shared: bool) -> Iterator[Parcel]:
     folder = trials / order.key
     folder.mkdir(parents=True, exist_ok=True)
+    _prepare_fork_server()
     argument = TrainArgument(order.spec, place, str(folder), time.monotonic(), _devices(order.sharing))
     child = ChildProcess(train_here, NodeArgument(argument, _visible_gpus()), folder / "log.txt", order.deadline)
     threading.Thread(target=_obey, args=(post, order.key, child), daemon=True).start()
@@ -161,6 +164,13 @@ def _watched(order: Order, post: Any, place: Place, trials: Path, *, shared: boo
     finally:
         child.end()
         post.forget.remote(order.key)
+
+
+@functools.cache
+def _prepare_fork_server() -> None:
+    """Wait for this worker's fork server to hold TensorFlow, once: a trial's deadline shall not begin before."""
+    with tempfile.TemporaryDirectory(prefix="automl-img-") as folder:
+        Canary(Path(folder) / "canary.txt").problem()
 
 
 @dataclass(frozen=True)

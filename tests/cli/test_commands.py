@@ -37,6 +37,7 @@ def run(*arguments, **more):
         "leaderboard",
         "predict",
         "evaluate",
+        "export",
         "report",
         "suspects",
         "init",

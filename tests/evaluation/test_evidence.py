@@ -136,7 +136,7 @@ def test_intervals_from_counts_are_those_from_drawn_images(answers):
 
 
 def test_a_single_image_has_an_interval_too():
-    assert from_confusion(np.array([[1, 0], [0, 0]]), seed=0) == {"f1_macro": (1.0, 1.0), "accuracy": (1.0, 1.0)}
+    assert from_confusion(np.array([[1, 0], [0, 0]]), seed=0) == {"f1_macro": [1.0, 1.0], "accuracy": [1.0, 1.0]}
 
 
 def test_curves_of_a_split_are_json(answers, several):

@@ -131,7 +131,7 @@ def test_a_trial_ends_in_good_order_when_asked_and_at_once_when_cancelled(cluste
 def test_a_trial_that_crashes_or_hangs_is_told_by_its_kind(cluster, tmp_path, quick_settings):
     names = ["segfault", "hang", "plainnet"]
     modules = [*quick_settings["plugins.modules"], "faulty_steps"]
-    changed = {"plugins.modules": modules, "search.architectures": names, "search.limits.seconds": "8s"}
+    changed = {"plugins.modules": modules, "search.architectures": names, "search.limits.seconds": "10s"}
     automl_img.fit("digits", trials=3, settings={**quick_settings, **RAY, **changed}, out=tmp_path / "run")
     rows = {row.architecture: row for row in rows_of(tmp_path / "run")}
     assert {name: (row.status, row.kind) for name, row in rows.items()} == {

@@ -1,0 +1,96 @@
+"""What goes with an exported model: its labels for programs, and a card for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from automl_img.evaluation.predictor import Predictor
+
+if TYPE_CHECKING:
+    from automl_img.export.formats import Exported
+
+LABELS_FILE = "labels.json"
+
+
+def labels_of(predictor: Predictor, format: str) -> dict[str, Any]:
+    """Return what a program needs to use the model: its input, its classes, and how answers follow from probabilities."""
+    image = predictor.card.plan.image
+    return {
+        "input": {
+            "name": "images",
+            "dtype": "float32" if format == "keras" else "uint8",
+            "shape": [None, image.height, image.width, image.channels],
+            "range": [0, 255],
+        },
+        "output": {"name": "probabilities", "classes": list(predictor.class_names)},
+        "task": predictor.task.kind,
+        "thresholds": list(predictor.card.thresholds),
+        "weights_sha256": predictor.card.weights_sha256,
+    }
+
+
+def model_card(predictor: Predictor, exported: Exported, figures: Mapping[str, Any]) -> str:
+    """Return a model card in Markdown: what the model does, how well, on what it was trained, and what is not known of it.
+
+    Source:
+        M. Mitchell et al.: Model Cards for Model Reporting, FAT* 2019.
+    """
+    card, image = predictor.card, predictor.card.plan.image
+    colour = "grey" if image.channels == 1 else "RGB"
+    kind = "float32" if exported.format == "keras" else "uint8"
+    lines = [
+        f"# {card.trained.get('run', 'model')}",
+        "",
+        f"Tells {len(card.class_names)} classes of images apart ({predictor.task.kind}): {_listed(card.class_names)}.",
+        "",
+        "## How to use it",
+        "",
+        f"Input `images`: {kind}, (n, {image.height}, {image.width}, {image.channels}), {colour}, 0 to 255; resized by Pillow's",
+        "antialiased bicubic filter, EXIF orientation applied, transparent pixels on white. Standardisation is inside.",
+        f"Output `probabilities`: float32, (n, {len(card.class_names)}), in the order of `{LABELS_FILE}`; calibrated by one temperature"
+        f" ({card.temperature:.3g}){', mean over the image and its mirror image' if card.mirrored else ''}.",
+        "",
+        "## How good it is",
+        "",
+        *_figures(figures),
+        "",
+        f"Compared with Keras on {exported.images} images: the same class for {exported.same:.1%},",
+        f"probabilities within {exported.difference:.1e}.",
+        "",
+        "## How it was made",
+        "",
+        f"Architecture {card.plan.values['architecture']}, trial {card.trained.get('trial')}, seed {card.trained.get('seed')};",
+        "found by a search of automl-img.",
+        f"Versions: {', '.join(f'{name} {version}' for name, version in card.versions.items())}.",
+        f"Weights: SHA-256 `{card.weights_sha256}`.",
+        "",
+        "## Limits",
+        "",
+        "It knows its classes only, and calls every image by one of them. Images unlike those of its training, of other cameras or",
+        "places, may get wrong answers that look sure. Its figures hold for images drawn like its test images.",
+        "",
+        "## Licence",
+        "",
+        "- Licence of the model: to be filled in",
+        "- Licence of the training images: to be filled in",
+        "- Contact: to be filled in",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _listed(names: tuple[str, ...], most: int = 20) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown}, and {len(names) - most} more" if len(names) > most else shown
+
+
+def _figures(figures: Mapping[str, Any]) -> list[str]:
+    if not figures:
+        return ["Its figures are not at hand."]
+    lines = ["| images | macro-F1 | 95% interval | accuracy |", "|---|---|---|---|"]
+    for split, found in figures.items():
+        low, high = found.get("intervals", {}).get("f1", (None, None))
+        between = f"{low:.4f} to {high:.4f}" if low is not None else ""
+        lines.append(f"| {found['images']:,} {split} | {found['f1']:.4f} | {between} | {found['accuracy']:.4f} |")
+    return lines
