@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import json
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from automl_img.evaluation.predictor import Predictor
 
-BATCH = 256  # files that are decoded at once
+BATCH = 256  # files that are predicted at once; as many are decoded meanwhile
 SOME_UNREADABLE = 3
 SEPARATOR = "|"  # between the labels of an image that has several
+STANDARD_INPUT = Path("-")
+
+Row = dict[str, Any]
 
 
 class Format(StrEnum):
@@ -26,12 +35,15 @@ class Format(StrEnum):
 
     csv = "csv"
     json = "json"
+    parquet = "parquet"
 
 
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder, or a saved model.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    format: Annotated[Format, typer.Option(help="What to write.")] = Format.csv,
+    images: Annotated[
+        list[Path], typer.Argument(help="Image files, folders, patterns such as 'a/*.jpg', or - for a list of files.")
+    ],
+    format: Annotated[Format, typer.Option(help="What to write; parquet needs --out.")] = Format.csv,
     top: Annotated[int, typer.Option(min=1, help="How many classes to give for each image.")] = 1,
     out: Annotated[Path | None, typer.Option(help="File to write; standard output unless given.")] = None,
 ) -> None:
@@ -41,80 +53,165 @@ def predict(
     """
     from automl_img.evaluation.predictor import Predictor
 
+    _refuse_place(format, out)
     predictor = Predictor(run)
     top = min(top, len(predictor.class_names))
+    several = predictor.task.kind == "multilabel"
     unreadable = 0
     with contextlib.ExitStack() as stack:
-        file: TextIO = stack.enter_context(out.open("w", encoding="utf-8", newline="")) if out else sys.stdout
-        several = predictor.task.kind == "multilabel"
-        write = _csv_writer(file, top, several=several) if format is Format.csv else _json_writer(file, stack)
-        batch: list[Path] = []
-        for path in [*_listed(images), None]:
-            if path is not None:
-                batch.append(path)
-            if batch and (path is None or len(batch) == BATCH):
-                for row in _rows(predictor, batch, top):
-                    unreadable += bool(row["error"])
-                    write(row)
-                batch = []
+        write = _writer(format, out, top, several=several, stack=stack)
+        for paths, pixels in _decoded(predictor, _listed(images)):
+            rows = list(_rows(predictor, paths, pixels, top))
+            unreadable += sum(bool(row["error"]) for row in rows)
+            write(rows)
     if unreadable:
         print(f"{unreadable} images could not be read.", file=sys.stderr)
         raise typer.Exit(SOME_UNREADABLE)
 
 
-def _listed(images: list[Path]) -> Iterator[Path]:
+def _refuse_place(format: Format, out: Path | None) -> None:
+    from automl_img.errors import UsageError
+
+    if format is Format.parquet and out is None:
+        raise UsageError("parquet is no text", where="--out", hint="Name a file with --out.")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise UsageError("the folder of this file is not there", where="--out", found=str(out))
+
+
+def _listed(images: Iterable[Path]) -> Iterator[Path]:
     from automl_img.errors import DataError
 
     for given in images:
-        if given.is_dir():
+        if given == STANDARD_INPUT:
+            yield from (Path(line.rstrip("\n")) for line in sys.stdin if line.strip())
+        elif given.is_dir():
             found = sorted(path for path in given.rglob("*") if path.is_file() and not path.name.startswith("."))
             if not found:
                 raise DataError("the folder holds no files", where=str(given))
             yield from found
+        elif not given.exists() and glob.has_magic(str(given)):
+            names = glob.iglob(str(given), recursive=True)  # noqa: PTH207 (a pattern may be absolute)
+            matching = sorted(path for path in map(Path, names) if path.is_file())
+            if not matching:
+                raise DataError("no file matches this pattern", where=str(given))
+            yield from matching
         else:
             yield given
 
 
-def _rows(predictor: Predictor, paths: list[Path], top: int) -> Iterator[dict[str, Any]]:
-    import numpy as np
+def _decoded(
+    predictor: Predictor, paths: Iterator[Path]
+) -> Iterator[tuple[list[Path], list[npt.NDArray[np.uint8] | str]]]:
+    """Yield batches of files, with the pixels of each or what is wrong with it; the next batch is decoded meanwhile."""
+    import os
+    from concurrent.futures import ThreadPoolExecutor
 
     from automl_img.errors import DataError
 
-    prepared, errors = [], {}
-    for path in paths:
+    def decode(path: Path) -> npt.NDArray[np.uint8] | str:
         try:
-            prepared.append(predictor.prepare([path])[0])
+            pixels: npt.NDArray[np.uint8] = predictor.prepare([path])[0]
+            return pixels
         except DataError as error:
-            errors[path] = str(error)
+            return str(error)
+
+    waiting: deque[Any] = deque()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        while True:
+            batch = list(islice(paths, BATCH))
+            if batch:
+                waiting.append((batch, [threads.submit(decode, path) for path in batch]))
+            if len(waiting) > (1 if batch else 0):
+                ready, decoded = waiting.popleft()
+                yield ready, [one.result() for one in decoded]
+            elif not batch:
+                return
+
+
+def _rows(predictor: Predictor, paths: list[Path], decoded: list[Any], top: int) -> Iterator[Row]:
+    import numpy as np
+
+    prepared = [pixels for pixels in decoded if not isinstance(pixels, str)]
     probabilities: Iterator[Any] = iter(predictor.predict_proba_prepared(np.stack(prepared)) if prepared else [])
-    for path in paths:
-        if path in errors:
-            yield {"path": str(path), "classes": [], "error": errors[path]}
+    for path, pixels in zip(paths, decoded, strict=True):
+        if isinstance(pixels, str):
+            yield {"path": str(path), "classes": [], "error": pixels}
             continue
         row = next(probabilities)
         best = row.argsort()[::-1][:top]
         classes = [{"label": predictor.class_names[i], "confidence": round(float(row[i]), 6)} for i in best]
-        found: dict[str, Any] = {"path": str(path), "classes": classes, "error": ""}
+        found: Row = {"path": str(path), "classes": classes, "error": ""}
         if predictor.task.kind == "multilabel":
             found["labels"] = list(predictor.task.names(predictor.decide(row[np.newaxis]))[0])
         yield found
 
 
-def _csv_writer(file: TextIO, top: int, *, several: bool) -> Any:
+def _writer(
+    format: Format, out: Path | None, top: int, *, several: bool, stack: contextlib.ExitStack
+) -> Callable[[list[Row]], None]:
+    """Return what writes some rows; nothing is held back, however many there are."""
+    if format is Format.parquet:
+        assert out is not None
+        return _parquet_writer(out, top, several=several, stack=stack)
+    # Names of files may hold bytes that are no text.
+    file: TextIO = sys.stdout
+    if out is None and hasattr(file, "reconfigure"):
+        file.reconfigure(errors="surrogateescape")
+    elif out is not None:
+        file = stack.enter_context(out.open("w", encoding="utf-8", errors="surrogateescape", newline=""))
+    if format is Format.json:
+        return _json_writer(file, stack)
     writer = csv.writer(file, lineterminator="\n")
-    more = [name for rank in range(2, top + 1) for name in (f"label_{rank}", f"confidence_{rank}")]
-    writer.writerow(["path", *(["labels"] if several else []), "label", "confidence", *more, "error"])
+    writer.writerow(_columns(top, several=several))
+    return lambda rows: writer.writerows(_cells(row, top, several=several) for row in rows)
 
-    def write(row: dict[str, Any]) -> None:
-        cells = [cell for found in row["classes"] for cell in (found["label"], found["confidence"])]
-        cells += [""] * (2 * top - len(cells))
-        labels = [SEPARATOR.join(row.get("labels", ()))] if several else []
-        writer.writerow([row["path"], *labels, *cells, row["error"]])
+
+def _columns(top: int, *, several: bool) -> list[str]:
+    more = [name for rank in range(2, top + 1) for name in (f"label_{rank}", f"confidence_{rank}")]
+    return ["path", *(["labels"] if several else []), "label", "confidence", *more, "error"]
+
+
+def _cells(row: Row, top: int, *, several: bool, missing: Any = "") -> list[Any]:
+    cells = [cell for found in row["classes"] for cell in (found["label"], found["confidence"])]
+    cells += [missing] * (2 * top - len(cells))
+    labels = [SEPARATOR.join(row.get("labels", ()))] if several else []
+    return [row["path"], *labels, *cells, row["error"]]
+
+
+def _json_writer(file: TextIO, stack: contextlib.ExitStack) -> Callable[[list[Row]], None]:
+    before = ["["]
+    stack.callback(lambda: file.write(("[]" if before == ["["] else "\n]") + "\n"))
+
+    def write(rows: list[Row]) -> None:
+        for row in rows:
+            file.write(before[0] + "\n" + json.dumps(row, ensure_ascii=False))
+            before[0] = ","
 
     return write
 
 
-def _json_writer(file: TextIO, stack: contextlib.ExitStack) -> Any:
-    rows: list[dict[str, Any]] = []
-    stack.callback(lambda: file.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n"))
-    return rows.append
+def _parquet_writer(out: Path, top: int, *, several: bool, stack: contextlib.ExitStack) -> Callable[[list[Row]], None]:
+    from automl_img.errors import UsageError
+
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        hint = "Install it with `pip install 'automl-img[table]'`."
+        raise UsageError("parquet needs pyarrow, which is not installed", where="--format", hint=hint) from error
+    names = _columns(top, several=several)
+    kinds = [pyarrow.float64() if name.startswith("confidence") else pyarrow.string() for name in names]
+    schema = pyarrow.schema(list(zip(names, kinds, strict=True)))
+    writer = stack.enter_context(pyarrow.parquet.ParquetWriter(out, schema))
+
+    def write(rows: list[Row]) -> None:
+        cells = [_cells(row, top, several=several, missing=None) for row in rows]
+        text = [
+            [one.encode("utf-8", "replace").decode() if isinstance(one, str) else one for one in row] for row in cells
+        ]
+        columns = [
+            pyarrow.array(list(column), kind) for column, kind in zip(zip(*text, strict=True), kinds, strict=True)
+        ]
+        writer.write_table(pyarrow.table(columns, schema=schema))
+
+    return write

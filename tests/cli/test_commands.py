@@ -8,10 +8,14 @@ from pathlib import Path
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
+import typer
 from PIL import Image
 
+from automl_img.cli import predict as predict_command
 from automl_img.cli.init import commented_recipe
+from automl_img.cli.predict import Format
 from automl_img.cli.search import parse_settings
 from automl_img.errors import UsageError
 from automl_img.recipe import Recipe, read_recipe
@@ -205,6 +209,39 @@ def test_an_unreadable_image_is_a_row_with_its_error_and_exit_code_3(finished, d
     rows = json.loads(ran.stdout)
     assert [bool(row["error"]) for row in rows] == [False, False, False, True, False, False, True]
     assert "2 images could not be read" in ran.stderr
+
+
+@pytest.mark.train
+def test_a_list_on_standard_input_and_patterns_name_images_too(finished, digit_files):
+    listed = "\n".join(map(str, sorted(digit_files.glob("*.png"), reverse=True)))
+    ran = run("predict", finished[0].run_dir, "-", digit_files / "[01]*.png", input=listed + "\n\n")
+    assert ran.returncode == 0, ran.stderr
+    names = [Path(row["path"]).stem for row in csv.DictReader(io.StringIO(ran.stdout))]
+    assert names == ["4", "3", "2", "1", "0", "0", "1"]
+    none = run("predict", finished[0].run_dir, digit_files / "*.gif")
+    assert none.returncode == 2 and "no file matches this pattern" in none.stderr
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("format", list(Format))
+def test_many_images_are_written_in_their_order_whatever_the_batches(
+    format, finished, digit_files, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(predict_command, "BATCH", 2)
+    (digit_files / "1b.png").write_bytes(b"no image")
+    with pytest.raises(typer.Exit) as ended:
+        predict_command.predict(finished[0].run_dir, [digit_files], format, 2, tmp_path / "found")
+    assert ended.value.exit_code == 3
+    readers = {"csv": pd.read_csv, "json": pd.read_json, "parquet": pd.read_parquet}
+    found = readers[format.value](tmp_path / "found")
+    assert [Path(path).stem for path in found["path"]] == ["0", "1", "1b", "2", "3", "4"]
+    labels = [row[0]["label"] if row else None for row in found["classes"]] if format == "json" else found["label"]
+    assert [str(label).removesuffix(".0") for label in np.array(labels)[[0, 1, 3]]] == ["0", "1", "2"]
+
+
+def test_predictions_that_cannot_be_written_say_so_before_anything_is_loaded(tmp_path):
+    assert "parquet is no text" in run("predict", tmp_path, "x.png", "--format", "parquet").stderr
+    assert "folder of this file" in run("predict", tmp_path, "x.png", "--out", tmp_path / "no" / "x.csv").stderr
 
 
 @pytest.mark.train
