@@ -2,8 +2,9 @@
 
     python benchmarks/predict.py runs/fashion --images 10000
 
-The images are the run's own. "arrays" are prepared uint8 arrays given to the Predictor; "files" are PNGs of the network's size, read, decoded and
-predicted as `automl-img predict` does, without starting Python and TensorFlow. The bare model gets float32 arrays that are made before the clock starts.
+The images are the run's own. "arrays" are prepared uint8 arrays given to the Predictor; "files" are PNGs of the network's size, read,
+decoded and predicted as `automl-img predict` does, without starting Python and TensorFlow. The bare model gets float32 arrays that are made
+before the clock starts.
 """
 
 from __future__ import annotations
