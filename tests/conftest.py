@@ -56,3 +56,17 @@ def finished(tmp_path_factory, third_party_plugins):
         patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         result = automl_img.fit("digits", trials=2, settings=QUICK, out=folder, listener=heard.append)
     return result, heard
+
+
+@pytest.fixture(scope="session")
+def place(finished):
+    """Where child processes find the data of the finished search."""
+    import json
+
+    from automl_img.executors.tasks import Place
+    from automl_img.recipe import PluginSettings
+
+    run = finished[0].run_dir
+    data = json.loads((run / "data.json").read_text())
+    plugins = PluginSettings(modules=["automl_img_plainnet"])
+    return Place(data["store"], str(run / "splits.npz"), tuple(data["mean"]), tuple(data["std"]), plugins)

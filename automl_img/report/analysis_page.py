@@ -15,6 +15,7 @@ from automl_img.plugin import ImageDataset
 from automl_img.report.charts import aspect_bars, class_table, format_bars, size_bars
 from automl_img.report.facts import facts_of, mood
 from automl_img.report.pictures import Pictures
+from automl_img.report.rendering import render
 
 TEMPLATE = "analysis.html.j2"
 PICTURE_BYTES = 1_800_000
@@ -90,18 +91,9 @@ def analysis_page(found: Inspection, dataset: ImageDataset, *, picture_bytes: in
         dataset: The checked images that it was found in; those shown are read again, and left out where that fails.
         picture_bytes: What all pictures together may take; half of it is kept for the samples of the classes.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("automl_img.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["grouped"] = lambda number: f"{number:,}"
     page = _Page(found, dataset, picture_bytes // 2)
-    text = environment.get_template(TEMPLATE).render(
+    return render(
+        TEMPLATE,
         found=found,
         total=sum(found.images.values()),
         facts=facts_of(found),
@@ -116,7 +108,6 @@ def analysis_page(found: Inspection, dataset: ImageDataset, *, picture_bytes: in
         notes=found.notes[:SHOWN_NOTES],
         left_out=page.pictures.left_out,
     )
-    return text.strip().encode("utf-8", "replace").decode("utf-8") + "\n"  # file names may hold bytes that are no text
 
 
 class _Page:

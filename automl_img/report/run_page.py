@@ -13,6 +13,7 @@ from automl_img.recipe import duration_text
 from automl_img.report.answers import AnswerPictures
 from automl_img.report.facts import Fact
 from automl_img.report.plots import Chart, Series, line_chart, parallel_coordinates, steps
+from automl_img.report.rendering import render
 from automl_img.report.run_evidence import RunEvidence, TrialFacts
 
 TEMPLATE = "run.html.j2"
@@ -65,22 +66,13 @@ def run_page(evidence: RunEvidence, *, picture_bytes: int = PICTURE_BYTES) -> st
         evidence: What is known of the run.
         picture_bytes: What all pictures together may take.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("automl_img.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"grouped": lambda number: f"{number:,}", "duration": duration_text, "toml": _toml_value}
     script = SCRIPT.read_text(encoding="utf-8")
     pictures = None
     if evidence.judged in evidence.answers and evidence.task != "multilabel":
         answers = evidence.answers[evidence.judged]
         pictures = AnswerPictures(answers, evidence.class_names, evidence.images, picture_bytes)
-    text = environment.get_template(TEMPLATE).render(
+    return render(
+        TEMPLATE,
         run=evidence,
         best=_best(evidence),
         facts=tuple(_facts(evidence)),
@@ -101,7 +93,6 @@ def run_page(evidence: RunEvidence, *, picture_bytes: int = PICTURE_BYTES) -> st
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    return text.strip().encode("utf-8", "replace").decode("utf-8") + "\n"
 
 
 def _best(evidence: RunEvidence) -> TrialFacts | None:
@@ -266,7 +257,3 @@ def _reliability(evidence: RunEvidence) -> Chart | None:
     ]
     title, square = "How often answers are right, by how sure they are", (0.0, 1.0)
     return line_chart(title, series, "confidence", "share that is right", x_range=square, y_range=square)
-
-
-def _toml_value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

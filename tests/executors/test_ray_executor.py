@@ -1,7 +1,6 @@
 """Trials on a Ray cluster of three nodes, which are processes of this machine."""
 
 import importlib.metadata
-import json
 import os
 import sys
 from dataclasses import replace
@@ -14,8 +13,7 @@ from automl_img import events
 from automl_img.errors import SearchError
 from automl_img.executors.base import Done, Epoch, Failed, Started
 from automl_img.executors.process import TaskDone
-from automl_img.executors.tasks import Place
-from automl_img.recipe import ComputeSettings, PluginSettings
+from automl_img.recipe import ComputeSettings
 from automl_img.search.journal import Journal
 from automl_img.training.artifacts import WEIGHTS_FILE
 from automl_img.training.spec import Fidelity
@@ -42,15 +40,6 @@ def cluster(third_party_plugins):
         yield made
         ray.shutdown()
         made.shutdown()
-
-
-@pytest.fixture(scope="module")
-def place(finished):
-    """Where the data of a finished search lies."""
-    run = finished[0].run_dir
-    data = json.loads((run / "data.json").read_text())
-    plugins = PluginSettings(modules=["automl_img_plainnet"])
-    return Place(data["store"], str(run / "splits.npz"), tuple(data["mean"]), tuple(data["std"]), plugins)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A training that is cut off goes on from its checkpoint as if nothing had been."""
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,6 @@ import numpy as np
 import pytest
 
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
-from automl_img.executors.tasks import Place
-from automl_img.recipe import PluginSettings
 from automl_img.search.journal import Journal
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
 from automl_img.training.checkpoint import Checkpoint
@@ -32,15 +29,6 @@ ON = {
     "augmentation.mixup": True,
     "augmentation.mixup.alpha": 0.2,
 }
-
-
-@pytest.fixture(scope="module")
-def place(finished):
-    """Where the data of a finished search lies."""
-    run = finished[0].run_dir
-    data = json.loads((run / "data.json").read_text())
-    plugins = PluginSettings(modules=["automl_img_plainnet"])
-    return Place(data["store"], str(run / "splits.npz"), tuple(data["mean"]), tuple(data["std"]), plugins)
 
 
 @pytest.fixture
