@@ -18,7 +18,7 @@ $(VENV)/.dev: $(BIN)/automl-img
 setup: $(BIN)/automl-img  ## install automl-img into .venv
 
 test: $(VENV)/.dev  ## run the tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev  ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -9,7 +9,10 @@ from pathlib import Path
 from automl_img.executors.base import Done, Epoch, Failed, Message, Saved, Started
 from automl_img.executors.devices import DevicePool
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.site import Capacity
 from automl_img.executors.tasks import Place, TrainArgument, train
+from automl_img.recipe import ComputeSettings
+from automl_img.training.hardware import Hardware
 from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
 
 DEADLINE_GRACE = 3.0  # seconds that a trial may run over its deadline before it is ended
@@ -71,6 +74,39 @@ class LocalExecutor:
         """End everything."""
         for trial in list(self._running):
             self.cancel(trial)
+
+
+class LocalSite:
+    """This machine."""
+
+    def __init__(self, compute: ComputeSettings, memory: int | None) -> None:
+        self._compute = compute
+        hardware = Hardware.detect()
+        each, sharing = compute.devices_per_trial, compute.trials_per_device
+        slots = hardware.slots(compute.slots, devices_per_trial=each, trials_per_device=sharing)
+        whole = memory or hardware.memory_for_trials
+        self._capacity = Capacity(
+            hardware=hardware,
+            slots=slots,
+            memory=memory or (whole // slots if whole else None),
+            memory_alone=whole,
+            devices=hardware.gpus or hardware.cores,
+            devices_each=each / sharing if hardware.gpus else 1.0,
+            devices_alone=each if hardware.gpus else hardware.cores,
+        )
+
+    @property
+    def capacity(self) -> Capacity:
+        """What trials find here."""
+        return self._capacity
+
+    def open(self, place: Place, trials: Path) -> LocalExecutor:
+        """Begin to take trials."""
+        devices = DevicePool.of(self._capacity.hardware, self._compute)
+        return LocalExecutor(place, trials, self._capacity.slots, devices)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 def attempt_folder(trials: Path, spec: TrialSpec) -> Path:

@@ -11,18 +11,11 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from automl_img.errors import SearchError
-from automl_img.executors.site import Capacity
-from automl_img.executors.tasks import Place
 from automl_img.recipe import ComputeSettings
-from automl_img.training.hardware import TRIALS_SHARE, Hardware
 from automl_img.training.spec import TrialSpec
-
-if TYPE_CHECKING:
-    from automl_img.executors.ray_executor import RayExecutor
 
 GIB = 2**30
 LOOK_SECONDS = 2.0  # between two looks at which nodes there are
@@ -170,85 +163,43 @@ def refuse_unless_met(request: Request, present: Sequence[Node]) -> None:
     )
 
 
-class RaySite:
-    """The nodes of a Ray cluster: those that are there, those that join later too.
+class Room:
+    """How many trials a cluster has room for, by the nodes that are there now.
 
     Args:
-        compute: Where the cluster is, and what each trial asks for.
-        memory: Bytes of main memory that each trial may take; None: its share of the node's.
+        compute: What each trial asks for.
+        memory: Bytes of main memory that each trial may take; None: it does not say.
+
+    Attributes:
+        asked: What each trial asks for.
 
     Raises:
-        SearchError: There is no such cluster, or none of its nodes can run a trial.
+        SearchError: None of the nodes can run a trial.
     """
 
     def __init__(self, compute: ComputeSettings, memory: int | None) -> None:
-        self.compute = compute
-        self._own = connect(compute.address)
+        self._wanted = compute.slots
         self._looked, self._nodes = time.monotonic(), nodes()
         gpus = compute.devices_per_trial / compute.trials_per_device if any(node.gpus for node in self._nodes) else 0.0
-        self._request = Request(float(compute.cpus_per_trial), gpus, memory or 0)
-        try:
-            refuse_unless_met(self._request, self._nodes)
-            self._capacity = self._measured(_look(self._request))
-        except BaseException:
-            self.close()
-            raise
-
-    def _measured(self, hardware: Hardware) -> Capacity:
-        asked = self._request
-        whole = None if hardware.gpus else int(TRIALS_SHARE * hardware.memory)
-        beside = max(1.0, hardware.cores / asked.cpus)
-        return Capacity(
-            hardware=hardware,
-            slots=max(1, self.slots()),
-            memory=asked.memory or (int(whole / beside) if whole else None),
-            memory_alone=asked.memory or whole,
-            devices=sum(node.gpus if hardware.gpus else node.cpus for node in self._nodes),
-            devices_each=asked.gpus if hardware.gpus else asked.cpus,
-            devices_alone=asked.gpus if hardware.gpus else self._largest(),
-        )
-
-    @property
-    def capacity(self) -> Capacity:
-        """What trials find on the node on which the first one would have run."""
-        return self._capacity
-
-    def open(self, place: Place, trials: Path) -> RayExecutor:
-        """Begin to take trials."""
-        from automl_img.executors.ray_executor import RayExecutor
-
-        return RayExecutor(self, place, trials)
+        self.asked = Request(float(compute.cpus_per_trial), gpus, memory or 0)
+        refuse_unless_met(self.asked, self._nodes)
 
     def slots(self) -> int:
-        """How many trials run at once, by the nodes that there are now; never more than the recipe says."""
+        """How many trials run at once; never more than the recipe says."""
         if time.monotonic() - self._looked > LOOK_SECONDS:
             self._looked, self._nodes = time.monotonic(), nodes()
-        room = sum(node.room(self._request) for node in self._nodes)
-        wanted = self.compute.slots
-        return room if wanted == "auto" else min(room, wanted)
+        room = sum(node.room(self.asked) for node in self._nodes)
+        return room if self._wanted == "auto" else min(room, self._wanted)
 
     def request_of(self, spec: TrialSpec) -> Request:
         """What a trial asks for; one that runs alone gets all cores of the largest node."""
-        cpus = self._largest() if spec.threads == 0 else self._request.cpus
-        return Request(cpus, self._request.gpus, self._request.memory)
+        cpus = self.largest() if spec.threads == 0 else self.asked.cpus
+        return Request(cpus, self.asked.gpus, self.asked.memory)
 
-    def _largest(self) -> float:
-        return max((node.cpus for node in self._nodes if node.room(self._request)), default=self._request.cpus)
+    def largest(self) -> float:
+        """Cores of the largest node that can run a trial."""
+        return max((node.cpus for node in self._nodes if node.room(self.asked)), default=self.asked.cpus)
 
-    def close(self) -> None:
-        """Leave the cluster, if this site joined it."""
-        if self._own:
-            import ray
-
-            ray.shutdown()
-            self._own = False
-
-
-def _look(request: Request) -> Hardware:
-    """Return what a trial finds on the node on which it would run now."""
-    import ray
-
-    from automl_img.executors.ray_node import look_around
-
-    found: Hardware = ray.get(ray.remote(look_around).options(num_cpus=request.cpus, num_gpus=request.gpus).remote())
-    return found
+    def devices(self, *, gpus: bool) -> float:
+        """GPUs, or cores, of all nodes."""
+        return sum(node.gpus if gpus else node.cpus for node in self._nodes)

@@ -16,7 +16,7 @@ from automl_img.errors import SearchError
 from automl_img.executors.base import Done, Failed, Message
 from automl_img.executors.local import DEADLINE_GRACE, attempt_folder, message_of
 from automl_img.executors.process import TaskFailed
-from automl_img.executors.ray_cluster import RaySite
+from automl_img.executors.ray_cluster import Room
 from automl_img.executors.ray_node import DRIVER_FILE, Files, Order, Parcel, Post, supervise
 from automl_img.executors.tasks import Place
 from automl_img.training.artifacts import CHECKPOINT_FILE, replacing
@@ -47,16 +47,17 @@ class RayExecutor:
     """Runs as many trials at once as the cluster's nodes have room for; nodes that join are used, and trials of one that dies are lost.
 
     Args:
-        site: The cluster.
+        room: How many trials the cluster has room for.
         place: Where the driver finds the data.
         trials: Where each attempt gets its own folder, ``<trial>/<attempt>``.
+        sharing: Trials that share a GPU.
     """
 
-    def __init__(self, site: RaySite, place: Place, trials: Path) -> None:
+    def __init__(self, room: Room, place: Place, trials: Path, sharing: int) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        self._site, self._place, self._trials = site, place, trials.absolute()
+        self._room, self._place, self._trials, self._sharing = room, place, trials.absolute(), sharing
         self._running: dict[int, Running] = {}
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options = {"num_cpus": 0, "max_concurrency": LISTENERS, "scheduling_strategy": here}
@@ -67,11 +68,11 @@ class RayExecutor:
 
     def slots(self) -> int:
         """How many trials run at once, by the nodes that there are now."""
-        return self._site.slots()
+        return self._room.slots()
 
     def submit(self, spec: TrialSpec) -> None:
         """Send a trial to a node. Its deadline runs from when it begins there."""
-        request = self._site.request_of(spec)
+        request = self._room.request_of(spec)
         attempt_folder(self._trials, spec).mkdir(parents=True, exist_ok=True)
         deadline = None if spec.deadline is None else spec.deadline + DEADLINE_GRACE
         order = Order(
@@ -82,7 +83,7 @@ class RayExecutor:
             deadline=deadline,
             version=importlib.metadata.version("automl-img"),
             paths=tuple(path for path in sys.path if path),
-            sharing=self._site.compute.trials_per_device,
+            sharing=self._sharing,
             earlier=self._earlier(spec),
         )
         parcels = self._task.options(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from automl_img.evaluation.predictor import Predictor
-
-if TYPE_CHECKING:
-    from automl_img.export.formats import Exported
+from automl_img.export.comparison import Exported
 
 LABELS_FILE = "labels.json"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.errors import ModelFileError, UsageError
+from automl_img.errors import UsageError
 from automl_img.evaluation.predictor import Predictor
 from automl_img.export import runtimes
 from automl_img.export.card import LABELS_FILE, labels_of, model_card
+from automl_img.export.comparison import Exported, compared
 from automl_img.quiet import quiet
 from automl_img.training.artifacts import write_json
 
-BOUND = 1e-3  # by which a probability may differ from Keras's
-TIMED = 30  # predictions of one image, by whose median the latency is told
 OPSET = 18
 CARD_FILE = "MODEL_CARD.md"
 
@@ -34,31 +32,6 @@ class Format:
     file: str
     write: Callable[[Any, Predictor, Path], None]
     load: Callable[[Path], runtimes.Predict]
-
-
-@dataclass(frozen=True)
-class Exported:
-    """An exported model.
-
-    Attributes:
-        format: Its name.
-        path: Its file or folder.
-        bytes: Its size.
-        images: Images on which it was compared with Keras; 0: it was not.
-        same: Share of them that get the same class; a tie within the bound counts as the same.
-        difference: Largest difference of a probability.
-        seconds: Median time of one image, in its own runtime.
-        keras_seconds: The same in Keras, compiled by TensorFlow.
-    """
-
-    format: str
-    path: Path
-    bytes: int
-    images: int
-    same: float
-    difference: float
-    seconds: float
-    keras_seconds: float
 
 
 def export_model(
@@ -86,56 +59,13 @@ def export_model(
         with quiet():
             model = predictor.keras_model()
             chosen.write(model, predictor, path)
-        found = _compared(name, path, model, chosen.load, images)
+        found = compared(name, path, model, chosen.load, images)
         write_json(folder / LABELS_FILE, labels_of(predictor, name))
         (folder / CARD_FILE).write_text(model_card(predictor, found, figures), encoding="utf-8")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return found
-
-
-def _compared(
-    name: str, path: Path, model: Any, load: Callable[[Path], runtimes.Predict], images: npt.NDArray[np.uint8]
-) -> Exported:
-    with quiet():
-        predict = load(path)
-    expected = np.asarray(model.predict(images.astype(np.float32), verbose=0))
-    answers = predict(images)
-    difference = float(np.abs(answers - expected).max())
-    ordered = np.sort(expected, axis=1)
-    tied = ordered[:, -1] - ordered[:, -2] < 2 * BOUND if expected.shape[1] > 1 else np.zeros(len(images), bool)
-    same = float(np.mean((answers.argmax(axis=1) == expected.argmax(axis=1)) | tied))
-    if not difference <= BOUND or same < 1:
-        raise ModelFileError(
-            f"the {name} export does not answer as Keras does: {1 - same:.1%} of {len(images)} images get another class, "
-            f"probabilities differ by up to {difference:.2g}",
-            where=str(path),
-            allowed=f"up to {BOUND:g}",
-        )
-    one, compiled = images[:1], _compiled(model)
-    size = (
-        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
-    )
-    return Exported(
-        name, path, size, len(images), same, difference, _seconds(lambda: predict(one)), _seconds(lambda: compiled(one))
-    )
-
-
-def _compiled(model: Any) -> Callable[[Any], Any]:
-    import tensorflow as tf
-
-    forward = tf.function(lambda images: model(tf.cast(images, tf.float32), training=False))
-    return lambda images: forward(tf.constant(images)).numpy()
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    taken = []
-    for _ in range(TIMED):
-        begin = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - begin)
-    return float(np.median(taken[TIMED // 5 :]))
 
 
 def _serving(model: Any, predictor: Predictor) -> Any:

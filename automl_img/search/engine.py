@@ -13,7 +13,8 @@ from automl_img import events
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.model_file import library_versions
 from automl_img.executors.canary import Canary
-from automl_img.executors.site import Site, site_of
+from automl_img.executors.choosing import site_of
+from automl_img.executors.site import Site
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
 from automl_img.recipe import Recipe

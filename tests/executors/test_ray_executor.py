@@ -20,8 +20,9 @@ from automl_img.training.spec import Fidelity
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl-img[ray]'")
 
-from automl_img.executors.ray_cluster import Node, RaySite, Request, refuse_unless_met  # noqa: E402
+from automl_img.executors.ray_cluster import Node, Request, refuse_unless_met  # noqa: E402
 from automl_img.executors.ray_node import Order, Post, supervise  # noqa: E402
+from automl_img.executors.ray_site import RaySite  # noqa: E402
 
 pytestmark = pytest.mark.train
 RAY = {"compute.executor": "ray"}
@@ -68,13 +69,16 @@ def until(executor, kind):
 
 
 def test_a_node_that_dies_costs_no_trial_and_one_that_joins_is_used(cluster, tmp_path, quick_settings):
-    heard, nodes = [], {len(ray.nodes())}
-    settings = {**quick_settings, **RAY, "train.epochs": 60, "train.patience": 60}
+    heard, nodes, training = [], {len(ray.nodes())}, set()
+    settings = {**quick_settings, **RAY, "train.epochs": 150, "train.patience": 150}
 
     def disturb(event):
         heard.append(event)
-        begun = sum(isinstance(event, events.TrialStarted) for event in heard)
-        if isinstance(event, events.EpochEnded) and begun == 3 and cluster.others:
+        if isinstance(event, events.EpochEnded):
+            training.add(event.trial)
+        elif isinstance(event, events.TrialEnded):
+            training.discard(event.trial)
+        if len(training) == 3 and cluster.others:  # one on each node, in the middle of its training
             cluster.remove_node(cluster.others.pop(), allow_graceful=False)
             cluster.others.clear()
             cluster.add_node(num_cpus=1)

@@ -8,7 +8,7 @@ import pytest
 import automl_img
 from automl_img import events
 from automl_img.errors import RunFolderError, UsageError
-from automl_img.executors.site import site_of
+from automl_img.executors.choosing import site_of
 from automl_img.plugin import discover
 from automl_img.recipe import ComputeSettings
 from automl_img.search.interruption import Interruption
