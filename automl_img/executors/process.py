@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl_img.executors.pulse import STILL_SECONDS, Pulse
 from automl_img.training.spec import FailureKind, TrialFailure
 
 GRACE_SECONDS = 1.0  # between asking a process to end and killing it
@@ -76,9 +77,12 @@ class ChildProcess:
         argument: Its second argument; must be picklable.
         log: File that takes what the process prints.
         deadline: Seconds after which the process is ended; None: no limit.
+        stillness: Seconds without any processor time after which it is taken to hang, and ended.
     """
 
-    def __init__(self, task: Task, argument: Any, log: Path, deadline: float | None = None) -> None:
+    def __init__(
+        self, task: Task, argument: Any, log: Path, deadline: float | None = None, stillness: float = STILL_SECONDS
+    ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         context = start_context()
         self.connection, theirs = context.Pipe()
@@ -90,6 +94,7 @@ class ChildProcess:
             self._process.start()
         theirs.close()
         self._answered = False
+        self._pulse, self._stillness = Pulse(self._process.pid), stillness
 
     def waitables(self) -> list[Any]:
         """What to wait on for news."""
@@ -116,9 +121,9 @@ class ChildProcess:
             self._answered = True
             yield self._post_mortem()
         elif self.seconds_left() == 0.0:
-            self.end()
-            self._answered = True
-            yield TaskFailed(FailureKind.TIMEOUT, f"it did not end within its {self._limit:.0f} s and was stopped")
+            yield self._give_up(f"it did not end within its {self._limit:.0f} s and was stopped")
+        elif self._pulse.still_for(self._stillness):
+            yield self._give_up(f"it hung: no processor time in {self._stillness:.0f} s; see {self._log}")
 
     def stop(self) -> None:
         """Ask the task to end in good order."""
@@ -136,6 +141,11 @@ class ChildProcess:
             self._process.kill()
             self._process.join()
         self.connection.close()
+
+    def _give_up(self, reason: str) -> TaskFailed:
+        self.end()
+        self._answered = True
+        return TaskFailed(FailureKind.TIMEOUT, reason)
 
     def _post_mortem(self) -> TaskFailed:
         self._process.join()

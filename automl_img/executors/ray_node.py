@@ -31,7 +31,7 @@ from automl_img.executors.tasks import Place, TrainArgument, train
 from automl_img.training.hardware import Hardware
 from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
-PATIENCE = 60.0  # seconds between two looks at a child that says nothing
+PATIENCE = 30.0  # seconds between two looks at a child that says nothing: a quarter of what counts as a hang
 DRIVER_FILE = (
     ".driver-"  # with the executor's name: in the run folder's trials while it runs, to be seen where storage is shared
 )

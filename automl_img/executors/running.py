@@ -7,22 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.executors.process import ChildProcess, Task, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.pulse import STILL_SECONDS
 from automl_img.training.spec import FailureKind
 
 POLL_SECONDS = 1.0
 ATTEMPTS = 2
-LOST = (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY)  # a second attempt may have what the first had not
+LOST = (
+    FailureKind.CRASHED,
+    FailureKind.OUT_OF_MEMORY,
+    FailureKind.TIMEOUT,
+)  # a second attempt may have what the first had not
 
 
-def run_tasks(task: Task, arguments: Sequence[Any], logs: Sequence[Path]) -> list[TaskDone | TaskFailed]:
+def run_tasks(
+    task: Task, arguments: Sequence[Any], logs: Sequence[Path], stillness: float = STILL_SECONDS
+) -> list[TaskDone | TaskFailed]:
     """Run ``task`` with each of ``arguments`` at once, each in a process of its own, and return how each ended.
 
     Args:
         task: A function of an importable module.
         arguments: Its second argument.
         logs: For each the file that takes what its process prints.
+        stillness: Seconds without any processor time after which a process is taken to hang.
     """
-    children = {place: ChildProcess(task, argument, logs[place]) for place, argument in enumerate(arguments)}
+
+    def started(place: int) -> ChildProcess:
+        return ChildProcess(task, arguments[place], logs[place], stillness=stillness)
+
+    children = {place: started(place) for place in range(len(arguments))}
     attempts = dict.fromkeys(children, 1)
     answers: dict[int, TaskDone | TaskFailed] = {}
     try:
@@ -35,7 +47,7 @@ def run_tasks(task: Task, arguments: Sequence[Any], logs: Sequence[Path]) -> lis
                     del children[place]
                     if isinstance(news, TaskFailed) and news.kind in LOST and attempts[place] < ATTEMPTS:
                         attempts[place] += 1
-                        children[place] = ChildProcess(task, arguments[place], logs[place])
+                        children[place] = started(place)
                     else:
                         answers[place] = news
     finally:

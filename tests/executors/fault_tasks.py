@@ -52,3 +52,17 @@ def crash_at_first(link, path):
         path.touch()
         segfault(link, path)
     return "the second time"
+
+
+def hang_at_first(link, path):
+    if not path.exists():
+        path.touch()
+        hang(link, path)
+    return "the second time"
+
+
+def work_without_a_word(link, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return "done"

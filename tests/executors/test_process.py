@@ -1,22 +1,26 @@
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from automl_img.executors import pulse
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.pulse import Pulse
 from automl_img.training.spec import FailureKind
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fault_tasks
 
 
-def answer_of(child, on_message=lambda message: None):
+def answer_of(child, on_message=lambda message: None, patience=30.0):
     while True:
-        wait_for_news([child], 30.0)
+        wait_for_news([child], patience)
         for news in child.news():
             if isinstance(news, TaskDone | TaskFailed):
                 return news
@@ -62,6 +66,33 @@ def test_a_hang_ends_at_its_deadline(tmp_path):
     if pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pids[0], 0)
+
+
+def test_a_process_that_uses_no_processor_is_found_to_hang(tmp_path):
+    """By sleeping for ever, and by being stopped from outside, which it cannot notice."""
+    sleeping = ChildProcess(fault_tasks.hang, None, tmp_path / "log.txt", stillness=2.0)
+    stopped = ChildProcess(fault_tasks.work_without_a_word, 3600, tmp_path / "other.txt", stillness=2.0)
+    wait_for_news([stopped], 1.0)
+    os.kill(stopped._process.pid, signal.SIGSTOP)
+    for child in (sleeping, stopped):
+        failed = answer_of(child, patience=0.4)
+        assert failed.kind is FailureKind.TIMEOUT
+        assert "no processor time in 2 s" in failed.message
+
+
+def test_a_process_that_works_without_a_word_is_left_alone(tmp_path):
+    child = ChildProcess(fault_tasks.work_without_a_word, 4.0, tmp_path / "log.txt", stillness=1.0)
+    assert answer_of(child, patience=0.2) == TaskDone("done")
+
+
+def test_time_in_which_nobody_looked_is_no_proof_of_a_hang():
+    """A driver that was stopped with its children, or a machine that slept, finds them as they were."""
+    clock = iter([0.0, 0.0, 1000.0, 2000.0, 2001.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        patch.setattr(Pulse, "_processor_seconds", lambda self: 5.0)
+        watched = Pulse(1)
+        assert [watched.still_for(120.0) for _ in range(4)] == [False, False, False, False]
 
 
 def test_a_task_can_be_asked_to_end_in_good_order(tmp_path):

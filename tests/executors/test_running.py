@@ -23,6 +23,11 @@ def test_a_process_that_was_lost_is_started_once_more(tmp_path):
     assert answers == [TaskDone("the second time"), TaskDone("the second time")]
 
 
+def test_a_process_that_hangs_is_started_once_more(tmp_path):
+    (answer,) = run_tasks(fault_tasks.hang_at_first, [tmp_path / "first"], [tmp_path / "log.txt"], stillness=2.0)
+    assert answer == TaskDone("the second time")
+
+
 def test_one_that_is_lost_twice_or_raises_has_failed(tmp_path):
     (crashed,) = run_tasks(fault_tasks.segfault, [None], [tmp_path / "log.txt"])
     assert crashed.kind is FailureKind.CRASHED
