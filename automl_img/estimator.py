@@ -104,9 +104,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._model().predict_proba(np.asarray(X))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the most probable label of each image; shape (n,)."""
-        best = self.predict_proba(X).argmax(1)
-        chosen: npt.NDArray[Any] = self.classes_[best]
+        """Return the most probable label of each image, or the one that costs and wishes of a ``[decision]`` prefer; shape (n,)."""
+        probabilities = self.predict_proba(X)
+        chosen: npt.NDArray[Any] = self.classes_[self._model().decide(probabilities)]
         return chosen
 
     def _model(self) -> Predictor:

@@ -111,7 +111,7 @@ class Preflight(Event):
 
 @dataclass(frozen=True)
 class StageStarted(Event):
-    """The search goes over to another stage: "looks", "search", or "final"."""
+    """The search goes over to another stage: "look", "search", "final", or "repeat"."""
 
     stage: str
     why: str

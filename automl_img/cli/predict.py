@@ -49,6 +49,8 @@ def predict(
 ) -> None:
     """Predict the class of images; with several labels an image, the column labels holds those that reach their thresholds.
 
+    The answer of a model with a [decision] stands in a column of its own: a class, the parent of one, "don't know" or "unknown".
+
     An image that cannot be read gives a row with its error; the others are predicted, and the exit code is 3.
     """
     from automl_img.evaluation.predictor import Predictor
@@ -56,10 +58,11 @@ def predict(
     _refuse_place(format, out)
     predictor = Predictor(run)
     top = min(top, len(predictor.class_names))
-    several = predictor.task.kind == "multilabel"
+    more = ("answer",) if not predictor.card.decision.is_plain else ()
+    more = (*more, "labels") if predictor.task.kind == "multilabel" else more
     unreadable = 0
     with contextlib.ExitStack() as stack:
-        write = _writer(format, out, top, several=several, stack=stack)
+        write = _writer(format, out, top, more=more, stack=stack)
         for paths, pixels in _decoded(predictor, _listed(images)):
             rows = list(_rows(predictor, paths, pixels, top))
             unreadable += sum(bool(row["error"]) for row in rows)
@@ -132,27 +135,30 @@ def _rows(predictor: Predictor, paths: list[Path], decoded: list[Any], top: int)
     import numpy as np
 
     prepared = [pixels for pixels in decoded if not isinstance(pixels, str)]
-    probabilities: Iterator[Any] = iter(predictor.predict_proba_prepared(np.stack(prepared)) if prepared else [])
+    answered = iter(zip(*predictor.answer(np.stack(prepared)), strict=True) if prepared else ())
     for path, pixels in zip(paths, decoded, strict=True):
         if isinstance(pixels, str):
             yield {"path": str(path), "classes": [], "error": pixels}
             continue
-        row = next(probabilities)
+        answer, row = next(answered)
         best = row.argsort()[::-1][:top]
         classes = [{"label": predictor.class_names[i], "confidence": round(float(row[i]), 6)} for i in best]
         found: Row = {"path": str(path), "classes": classes, "error": ""}
+        names = list(answer) if isinstance(answer, tuple) else [str(answer)]
         if predictor.task.kind == "multilabel":
-            found["labels"] = list(predictor.task.names(predictor.decide(row[np.newaxis]))[0])
+            found["labels"] = names if isinstance(answer, tuple) else []
+        if not predictor.card.decision.is_plain:
+            found["answer"] = SEPARATOR.join(names)
         yield found
 
 
 def _writer(
-    format: Format, out: Path | None, top: int, *, several: bool, stack: contextlib.ExitStack
+    format: Format, out: Path | None, top: int, *, more: tuple[str, ...], stack: contextlib.ExitStack
 ) -> Callable[[list[Row]], None]:
     """Return what writes some rows; nothing is held back, however many there are."""
     if format is Format.parquet:
         assert out is not None
-        return _parquet_writer(out, top, several=several, stack=stack)
+        return _parquet_writer(out, top, more=more, stack=stack)
     # Names of files may hold bytes that are no text.
     file: TextIO = sys.stdout
     if out is None and hasattr(file, "reconfigure"):
@@ -162,20 +168,20 @@ def _writer(
     if format is Format.json:
         return _json_writer(file, stack)
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(_columns(top, several=several))
-    return lambda rows: writer.writerows(_cells(row, top, several=several) for row in rows)
+    writer.writerow(_columns(top, more=more))
+    return lambda rows: writer.writerows(_cells(row, top, more=more) for row in rows)
 
 
-def _columns(top: int, *, several: bool) -> list[str]:
-    more = [name for rank in range(2, top + 1) for name in (f"label_{rank}", f"confidence_{rank}")]
-    return ["path", *(["labels"] if several else []), "label", "confidence", *more, "error"]
+def _columns(top: int, *, more: tuple[str, ...]) -> list[str]:
+    lower = [name for rank in range(2, top + 1) for name in (f"label_{rank}", f"confidence_{rank}")]
+    return ["path", *more, "label", "confidence", *lower, "error"]
 
 
-def _cells(row: Row, top: int, *, several: bool, missing: Any = "") -> list[Any]:
+def _cells(row: Row, top: int, *, more: tuple[str, ...], missing: Any = "") -> list[Any]:
     cells = [cell for found in row["classes"] for cell in (found["label"], found["confidence"])]
     cells += [missing] * (2 * top - len(cells))
-    labels = [SEPARATOR.join(row.get("labels", ()))] if several else []
-    return [row["path"], *labels, *cells, row["error"]]
+    said = [SEPARATOR.join(found) if isinstance(found := row.get(name, ""), list) else found for name in more]
+    return [row["path"], *said, *cells, row["error"]]
 
 
 def _json_writer(file: TextIO, stack: contextlib.ExitStack) -> Callable[[list[Row]], None]:
@@ -190,7 +196,9 @@ def _json_writer(file: TextIO, stack: contextlib.ExitStack) -> Callable[[list[Ro
     return write
 
 
-def _parquet_writer(out: Path, top: int, *, several: bool, stack: contextlib.ExitStack) -> Callable[[list[Row]], None]:
+def _parquet_writer(
+    out: Path, top: int, *, more: tuple[str, ...], stack: contextlib.ExitStack
+) -> Callable[[list[Row]], None]:
     from automl_img.errors import UsageError
 
     try:
@@ -199,13 +207,13 @@ def _parquet_writer(out: Path, top: int, *, several: bool, stack: contextlib.Exi
     except ImportError as error:
         hint = "Install it with `pip install 'automl-img[table]'`."
         raise UsageError("parquet needs pyarrow, which is not installed", where="--format", hint=hint) from error
-    names = _columns(top, several=several)
+    names = _columns(top, more=more)
     kinds = [pyarrow.float64() if name.startswith("confidence") else pyarrow.string() for name in names]
     schema = pyarrow.schema(list(zip(names, kinds, strict=True)))
     writer = stack.enter_context(pyarrow.parquet.ParquetWriter(out, schema))
 
     def write(rows: list[Row]) -> None:
-        cells = [_cells(row, top, several=several, missing=None) for row in rows]
+        cells = [_cells(row, top, more=more, missing=None) for row in rows]
         text = [
             [one.encode("utf-8", "replace").decode() if isinstance(one, str) else one for one in row] for row in cells
         ]

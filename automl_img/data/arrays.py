@@ -74,7 +74,10 @@ def _checked(dataset: ImageDataset, places: dict[str, tuple[str, str]]) -> Image
     raw = {name: (split.labels, len(images[name]), places[name][1]) for name, split in splits.items()}
     found = encoded_labels(raw, dataset.class_names, dataset.task)
     checked: dict[str, Any] = {
-        name: Split(images[name], found.labels[name], _groups(split, places[name][0])) for name, split in splits.items()
+        name: Split(
+            images[name], found.labels[name], _groups(split, places[name][0]), _metadata(split, places[name][0])
+        )
+        for name, split in splits.items()
     }
     fresh = tuple(note for note in (*notes, *found.notes) if note not in dataset.notes)
     return replace(dataset, class_names=found.names, notes=dataset.notes + fresh, task=found.task, **checked)
@@ -88,6 +91,20 @@ def _groups(split: Split, where: str) -> tuple[str, ...] | None:
         problem = "every image needs its group"
         raise DataError(problem, where=where, found=f"{len(split)} images, groups of {len(groups)}")
     return groups
+
+
+def _metadata(split: Split, where: str) -> dict[str, tuple[str, ...]] | None:
+    if not split.metadata:
+        return None
+    found = {
+        str(name): tuple("" if value is None else str(value) for value in values)
+        for name, values in split.metadata.items()
+    }
+    for name, values in found.items():
+        if len(values) != len(split):
+            problem = f"every image needs its {name}"
+            raise DataError(problem, where=where, found=f"{len(split)} images, metadata of {len(values)}")
+    return found
 
 
 def _scale(images: Any, where: str) -> tuple[float | None, tuple[str, ...]]:

@@ -49,6 +49,8 @@ def _add_split(digest: Any, split: Split) -> None:
     digest.update(labels.reshape(-1).data)
     if split.groups is not None:
         digest.update(json.dumps(list(split.groups)).encode())
+    if split.metadata:
+        digest.update(json.dumps({name: list(values) for name, values in split.metadata.items()}).encode())
     if isinstance(split.images, np.ndarray):
         digest.update(f"{split.images.dtype}{split.images.shape}".encode())
         for start in range(0, len(split.images), ARRAYS_AT_A_TIME):

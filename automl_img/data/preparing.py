@@ -22,6 +22,7 @@ from automl_img.tasks import make_task
 
 PATHS_FILE = "files.json"  # in the place of IMAGES_FILE where images are streamed
 NAMES_FILE = "names.json"  # beside IMAGES_FILE where images come from files
+METADATA_FILE = "metadata.json"  # where the source knows more of each image
 IMAGES_FILE, LABELS_FILE, GROUPS_FILE, FACTS_FILE = "images.npy", "labels.npy", "groups.npy", "store.json"
 FILES_AT_A_TIME = 32
 ARRAYS_AT_A_TIME = 2048
@@ -87,6 +88,9 @@ class StoreWriter:
         if images is not None and any(left):
             (folder / NAMES_FILE).write_text(json.dumps(left), encoding="utf-8", errors="surrogateescape")
         np.save(folder / LABELS_FILE, labels)
+        metadata = _metadata(splits, kept)
+        if metadata:
+            (folder / METADATA_FILE).write_text(json.dumps(metadata), encoding="utf-8", errors="surrogateescape")
         if groups is not None:
             np.save(folder / GROUPS_FILE, groups)
         facts = {
@@ -162,6 +166,23 @@ def _group_numbers(splits: Sequence[Split]) -> npt.NDArray[np.int64] | None:
     return np.array(
         [numbers.setdefault(name, len(numbers)) if name else -1 - place for place, name in enumerate(names)], np.int64
     )
+
+
+def _metadata(splits: Sequence[Split], kept: npt.NDArray[np.bool_]) -> dict[str, list[str]]:
+    """What is known of the images that are kept, by name; empty texts in a split that does not know it."""
+    names = dict.fromkeys(name for split in splits for name in split.metadata or ())
+    return {
+        name: [
+            value
+            for value, there in zip(
+                (value for split in splits for value in (split.metadata or {}).get(name, [""] * len(split))),
+                kept,
+                strict=True,
+            )
+            if there
+        ]
+        for name in names
+    }
 
 
 def _packed(folder: Path, images: Pixels, kept: npt.NDArray[np.bool_]) -> Pixels:

@@ -22,6 +22,7 @@ from automl_img.data.preparing import (
     GROUPS_FILE,
     IMAGES_FILE,
     LABELS_FILE,
+    METADATA_FILE,
     NAMES_FILE,
     PATHS_FILE,
     StoreWriter,
@@ -154,6 +155,14 @@ class PreparedStore:
                 found: list[str] = json.loads(text)
                 return found if len(found) == len(self.labels) else []
         return []
+
+    def metadata(self) -> dict[str, list[str]]:
+        """What the source knows of each image beside its label, by name; empty where it knows nothing."""
+        with contextlib.suppress(OSError, ValueError):
+            text = (self.folder / METADATA_FILE).read_text(encoding="utf-8", errors="surrogateescape")
+            found: dict[str, list[str]] = json.loads(text)
+            return {name: values for name, values in found.items() if len(values) == len(self.labels)}
+        return {}
 
     def __reduce__(self) -> tuple[object, ...]:
         return (PreparedStore.open, (self.folder,))

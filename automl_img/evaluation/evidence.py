@@ -97,7 +97,7 @@ def _intervals(
 ) -> dict[str, Any]:
     decided = task.decide(probabilities, thresholds)
     if task.kind == "multilabel":
-        found = {"f1_macro": by_images(len(labels), lambda drawn: _macro_f1(labels[drawn], decided[drawn]), seed)}
+        found = {"f1_macro": by_images(len(labels), lambda drawn: task.f1(labels[drawn], decided[drawn]), seed)}
         exact = (labels == decided).all(axis=1)
         return {
             **found,
@@ -106,17 +106,8 @@ def _intervals(
         }
     found = from_confusion(np.array(figures["confusion"]), seed)
     if task.kind == "hierarchical":
-        hierarchical: Any = task
-        f1 = by_images(len(labels), lambda d: hierarchical.precision_recall_f1(labels[d], decided[d])[2], seed)
-        return {**found, "f1": f1}
+        return {**found, "f1": by_images(len(labels), lambda d: task.f1(labels[d], decided[d]), seed)}
     return {**found, "f1": found["f1_macro"]}
-
-
-def _macro_f1(labels: Labels, decided: Labels) -> float:
-    right = (labels & decided).sum(axis=0, dtype=np.int64)
-    involved = labels.sum(axis=0, dtype=np.int64) + decided.sum(axis=0, dtype=np.int64)
-    present = involved > 0
-    return float(np.mean(2 * right[present] / involved[present])) if present.any() else 0.0
 
 
 def _baseline(task: Task, labels: Labels, prior: npt.NDArray[np.float64]) -> dict[str, float]:
@@ -124,7 +115,7 @@ def _baseline(task: Task, labels: Labels, prior: npt.NDArray[np.float64]) -> dic
     if task.kind == "multilabel":
         answer = (prior > 0.5) if (prior > 0.5).any() else prior == prior.max()
         decided = np.tile(answer.astype(np.uint8), (len(labels), 1))
-        return {"f1": _macro_f1(labels, decided), "accuracy": float((labels == decided).all(axis=1).mean())}
+        return {"f1": task.f1(labels, decided), "accuracy": float((labels == decided).all(axis=1).mean())}
     always = np.full(len(labels), int(prior.argmax()))
     constant = np.eye(task.classes, dtype=np.float32)[always]
     figures = task_metrics(task, labels, constant)

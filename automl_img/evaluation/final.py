@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,64 +11,137 @@ import numpy as np
 
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
+from automl_img.evaluation.attention import ATTENTION_FILE, Attention, examples, grad_cam
 from automl_img.evaluation.calibration import fit_temperature
+from automl_img.evaluation.contest import Outcome, hold_contest
+from automl_img.evaluation.decision import (
+    Decision,
+    coverage_curve,
+    decision_figures,
+    fit_decision,
+    mean_energy,
+)
 from automl_img.evaluation.evidence import split_curves, split_figures
-from automl_img.evaluation.model_file import ModelCard, Winner, library_versions, write_model
+from automl_img.evaluation.model_file import Candidate, Member, ModelCard, library_versions, member_file, write_model
 from automl_img.evaluation.predictions import CURVES_FILE, Predictions
+from automl_img.evaluation.slices import properties_of, slices_of
+from automl_img.evaluation.terms import Terms
 from automl_img.plugin import PluginRegistry
 from automl_img.training.artifacts import sha256_of, write_json
-from automl_img.training.network import build_network
-from automl_img.training.scoring import Scorer
 
 
 def finalise(
-    winner: Winner,
+    candidates: Sequence[Candidate],
     store: PreparedStore,
     splits: SplitIndices,
     registry: PluginRegistry,
     folder: Path,
     evidence: Path,
-    seed: int,
+    terms: Terms,
 ) -> dict[str, Any]:
-    """Write the winner's model to ``folder`` and its predictions and curves to ``evidence``; return its figures by split.
+    """Choose the model among ``candidates``, write it to ``folder``, and its predictions and curves to ``evidence``.
 
-    Whether the model averages over an image and its mirror image, the temperature of its probabilities, and the thresholds are decided
-    on validation. The test images are read here, once.
+    Who wins, whether the model averages over an image and its mirror image, the temperature of its probabilities, thresholds and the
+    decision are settled on validation. The test images are read here, once.
+
+    Returns:
+        The figures of each split, and as ``selection`` how the model was chosen.
     """
-    network = build_network(winner.plan, registry).model
-    network.load_weights(winner.weights)
-    scorer, task = Scorer(network), store.task
-    truth = store.labels[splits.validation]
-    plain = scorer.logits(store.images, splits.validation)
-    both = scorer.logits(store.images, splits.validation, mirrored=True)
-    mirrored = task.score(truth, both).f1 > task.score(truth, plain).f1
-    chosen = both if mirrored else plain
-    temperature = fit_temperature(truth, chosen)
-    thresholds = task.thresholds(truth, task.probabilities(chosen / np.float32(temperature)))
-    logits = {"validation": (splits.validation, chosen)}
+    task, truth = store.task, store.labels[splits.validation]
+    outcome = hold_contest(
+        candidates,
+        store,
+        splits,
+        registry,
+        terms.settings,
+        seed=terms.seed,
+        latency=terms.latency,
+        seconds=terms.seconds,
+    )
+    temperature = fit_temperature(truth, outcome.logits)
+    calibrated = task.probabilities(outcome.logits / np.float32(temperature))
+    energy = mean_energy(task, [one.logits for one in outcome.members], outcome.shares)
+    decision, thresholds, kept = fit_decision(
+        task, truth, calibrated, energy, terms.wishes, task.thresholds(truth, calibrated)
+    )
+    answers = {"validation": (splits.validation, calibrated, energy)}
     if len(splits.test):
-        logits["test"] = (splits.test, scorer.logits(store.images, splits.test, mirrored=mirrored))
+        found = [one.scorer.logits(store.images, splits.test, mirrored=outcome.mirrored) for one in outcome.members]
+        logits = task.mixed(found, outcome.shares) / np.float32(temperature)
+        answers["test"] = (splits.test, task.probabilities(logits), mean_energy(task, found, outcome.shares))
     prior = task.counts(store.labels[splits.train]) / len(splits.train)
     figures: dict[str, Any] = {}
     curves: dict[str, Any] = {}
-    for split, (indices, found) in logits.items():
-        probabilities = task.probabilities(found / np.float32(temperature))
+    for split, (indices, probabilities, strangeness) in answers.items():
         labels = store.labels[indices]
-        figures[split] = split_figures(task, labels, probabilities, thresholds, seed=seed, prior=prior)
+        figures[split] = split_figures(task, labels, probabilities, thresholds, seed=terms.seed, prior=prior)
+        if not decision.is_plain and labels.ndim == 1:
+            figures[split]["decision"] = decision_figures(task, labels, probabilities, strangeness, decision)
         curves[split] = split_curves(task, labels, probabilities)
+        if labels.ndim == 1:
+            curves[split]["coverage"] = coverage_curve(labels, probabilities)
+        decided = task.decide(probabilities, thresholds)
+        parts = slices_of(task, labels, decided, properties_of(store, indices))
+        curves[split]["slices"] = [asdict(one) for one in parts]
         Predictions(indices, labels, probabilities).save(evidence / f"{split}.npz")
     write_json(evidence / CURVES_FILE, curves)
+    _look_into(outcome, store, *list(answers.values())[-1][:2], evidence)
+    _write(folder, outcome, store.class_names, temperature, thresholds, decision, terms)
+    return {**figures, "selection": _selection(outcome, kept)}
+
+
+def _look_into(outcome: Outcome, store: PreparedStore, indices: Any, probabilities: Any, evidence: Path) -> None:
+    """Keep where the first network found its answers to some images of the split by which the model is judged."""
+    labels = store.labels[indices]
+    if labels.ndim == 2:
+        return
+    chosen = examples(labels, probabilities)
+    rows = indices[chosen]
+    maps = grad_cam(outcome.winner.network, np.asarray(store.images[rows]), probabilities[chosen].argmax(axis=1))
+    if maps is not None:
+        Attention(rows, (255 * maps).round().astype(np.uint8)).save(evidence / ATTENTION_FILE)
+
+
+def _write(
+    folder: Path,
+    outcome: Outcome,
+    class_names: tuple[str, ...],
+    temperature: float,
+    thresholds: tuple[float, ...],
+    decision: Decision,
+    terms: Terms,
+) -> None:
+    first, *others = [one.candidate for one in outcome.members]
+    plugins: dict[str, str] = {}
+    for candidate in (*others, first):
+        plugins.update(candidate.plugins)
     card = ModelCard(
-        plan=winner.plan,
-        class_names=store.class_names,
+        plan=first.plan,
+        class_names=class_names,
+        plugins=plugins,
+        plugin_modules=terms.modules,
         temperature=temperature,
         thresholds=thresholds,
-        plugins=winner.plugins,
-        plugin_modules=winner.plugin_modules,
-        mirrored=bool(mirrored),
-        weights_sha256=sha256_of(Path(winner.weights)),
-        trained=winner.trained,
+        mirrored=bool(outcome.mirrored),
+        weights_sha256=sha256_of(Path(first.weights)),
+        trained={"run": terms.run, "trial": first.trial, "seed": terms.seed, **first.result},
         versions=library_versions(),
+        decision=decision,
+        others=tuple(
+            Member(one.plan, member_file(place), sha256_of(Path(one.weights)), share)
+            for place, (one, share) in enumerate(zip(others, outcome.shares[1:], strict=True), start=1)
+        ),
     )
-    write_model(folder, card, Path(winner.weights))
-    return figures
+    write_model(folder, card, *(Path(one.weights) for one in (first, *others)))
+
+
+def _selection(outcome: Outcome, kept: Sequence[Any]) -> Mapping[str, Any]:
+    return {
+        "trial": outcome.winner.candidate.trial,
+        "members": [one.candidate.trial for one in outcome.members],
+        "shares": list(outcome.shares),
+        "ms_per_image": round(1e3 * sum(one.seconds for one in outcome.members), 3),
+        "contestants": [one.as_dict() for one in outcome.contestants],
+        "sentences": list(outcome.sentences),
+        "wishes": [{"wish": one.wish, "kept": one.kept, "reached": one.reached} for one in kept],
+    }

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.errors import DataError, ModelFileError, UsageError
+from automl_img.evaluation.decision import mean_energy
 from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
 from automl_img.plugin import PluginRegistry, discover
 from automl_img.tasks import make_task
-from automl_img.training.artifacts import WEIGHTS_FILE
+from automl_img.tasks.scores import TINY
 
 Images = Any  # an array, a path, or a sequence of paths
 
@@ -46,7 +47,7 @@ class Predictor:
         self.class_names = self.card.class_names
         self.task = make_task(self.card.plan.image.task, self.class_names)
         self._registry = registry or discover(modules=self.card.plugin_modules)
-        self._scorer: Any = None
+        self._scorers: list[Any] | None = None
 
     def predict_proba(self, images: Images) -> npt.NDArray[np.float32]:
         """Return the probability of each class; shape (n, classes), float32.
@@ -61,15 +62,25 @@ class Predictor:
         return self.predict_proba_prepared(self.prepare(images))
 
     def predict(self, images: Images) -> npt.NDArray[Any]:
-        """Return the name of the class of each image, shape (n,); of a multilabel model, a tuple of the names of its classes.
+        """Return the answer to each image, shape (n,): the name of its class; of a multilabel model, a tuple of the names of its classes.
 
-        Takes what :meth:`predict_proba` takes.
+        A model with a ``[decision]`` may also answer ``"don't know"``, ``"unknown"``, or the parent of a class. Takes what
+        :meth:`predict_proba` takes.
         """
-        return self.task.names(self.decide(self.predict_proba(images)))
+        return self.answer(self.prepare(images))[0]
+
+    def answer(self, images: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+        """Return the answers to images that :meth:`prepare` gave, as :meth:`predict` does, and the probabilities behind them."""
+        logits, energy = self._logits(images, None)
+        probabilities = self.task.probabilities(logits / np.float32(self.card.temperature))
+        return self.card.decision.answers(self.task, probabilities, energy, self.card.thresholds), probabilities
 
     def decide(self, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        """Return the predicted labels: indices into the class names, shape (n,); of a multilabel model 0 and 1, shape (n, classes)."""
-        return self.task.decide(probabilities, self.card.thresholds)
+        """Return the predicted labels: indices into the class names, shape (n,); of a multilabel model 0 and 1, shape (n, classes).
+
+        These are the most probable classes, or those that costs and wishes of the ``[decision]`` prefer; none is refused.
+        """
+        return self.card.decision.labels(self.task, probabilities, self.card.thresholds)
 
     def prepare(self, images: Images) -> npt.NDArray[np.uint8]:
         """Return images as the network gets them: uint8, shape (n, height, width, channels)."""
@@ -112,26 +123,54 @@ class Predictor:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise UsageError("the folder exists and is not empty", where=str(path), hint="Give a new one.")
         target.mkdir(parents=True, exist_ok=True)
-        for name in (MODEL_FILE, WEIGHTS_FILE):
+        for name in (MODEL_FILE, *self.card.files):
             shutil.copyfile(self.folder / name, target / name)
         return target
 
     def keras_model(self) -> Any:
         """Return a keras.Model from float32 images (batch, height, width, channels), 0 to 255, to probabilities (batch, classes)."""
-        network = self._network()
+        networks = self._networks()
         import keras
 
-        inputs = network.inputs[0]
-        logits = network.output
-        if self.card.mirrored:
-            mirror = network(keras.ops.flip(inputs, axis=2), training=False)
-            logits = keras.layers.Average()([logits, mirror])
+        inputs = networks[0].inputs[0]
+        if len(networks) > 1:
+            # Two networks of one architecture have one name, which a model may hold only once.
+            networks = [
+                keras.Model(network.inputs[0], network.outputs[0], name=f"member-{place}")
+                for place, network in enumerate(networks, start=1)
+            ]
+            inputs = keras.Input(tuple(inputs.shape[1:]), name="images")
+        answers = [self._with_mirror(network, inputs) for network in networks]
+        logits = answers[0] if len(answers) == 1 else self._mixed(answers)
         if self.card.temperature != 1:
             logits = keras.layers.Rescaling(1 / self.card.temperature, name="temperature", dtype="float32")(logits)
         activation = "sigmoid" if self.task.kind == "multilabel" else "softmax"
         return keras.Model(inputs, keras.layers.Activation(activation, name="probabilities", dtype="float32")(logits))
 
-    def _network(self) -> Any:
+    def _with_mirror(self, network: Any, inputs: Any) -> Any:
+        import keras
+
+        logits = network.output if network.inputs[0] is inputs else network(inputs, training=False)
+        if not self.card.mirrored:
+            return logits
+        return keras.layers.Average()([logits, network(keras.ops.flip(inputs, axis=2), training=False)])
+
+    def _mixed(self, logits: list[Any]) -> Any:
+        """The same in layers as :meth:`Task.mixed` in arrays."""
+        import keras
+
+        several = self.task.kind == "multilabel"
+        of_one = keras.layers.Activation("sigmoid" if several else "softmax", dtype="float32")
+        parts = [
+            keras.layers.Rescaling(share, dtype="float32")(of_one(one))
+            for share, one in zip(self.card.shares, logits, strict=True)
+        ]
+        mean = keras.ops.clip(
+            keras.layers.Add(name="members", dtype="float32")(parts), TINY, 1 - TINY if several else 1
+        )
+        return keras.ops.log(mean / (1 - mean)) if several else keras.ops.log(mean)
+
+    def _networks(self) -> list[Any]:
         from automl_img.quiet import load_tensorflow
 
         load_tensorflow(with_devices=True)
@@ -142,15 +181,16 @@ class Predictor:
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("float32")
         try:
-            network = build_network(self.card.plan, self._registry).model
-            network.load_weights(self.folder / WEIGHTS_FILE)
+            networks = [build_network(plan, self._registry).model for plan in self.card.plans]
+            for network, name in zip(networks, self.card.files, strict=True):
+                network.load_weights(self.folder / name)
         except ValueError as error:
             raise ModelFileError(
                 f"the weights do not fit the network: {error}", where=str(self.folder), hint=_version_hint(self.card)
             ) from error
         finally:
             keras.config.set_dtype_policy(policy)
-        return network
+        return networks
 
     def predict_proba_prepared(
         self, images: Any, indices: npt.NDArray[np.int64] | None = None
@@ -161,13 +201,19 @@ class Predictor:
             images: uint8, shape (n, height, width, channels) as the network gets them, read a batch at a time.
             indices: Which of them; None: all.
         """
-        if self._scorer is None:
-            network = self._network()
+        logits, _ = self._logits(images, indices)
+        return self.task.probabilities(logits / np.float32(self.card.temperature))
+
+    def _logits(
+        self, images: Any, indices: npt.NDArray[np.int64] | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        if self._scorers is None:
+            networks = self._networks()
             from automl_img.training.scoring import Scorer
 
-            self._scorer = Scorer(network)
-        logits = self._scorer.logits(images, indices, mirrored=self.card.mirrored)
-        return self.task.probabilities(logits / np.float32(self.card.temperature))
+            self._scorers = [Scorer(network) for network in networks]
+        found = [scorer.logits(images, indices, mirrored=self.card.mirrored) for scorer in self._scorers]
+        return self.task.mixed(found, self.card.shares), mean_energy(self.task, found, self.card.shares)
 
     def __repr__(self) -> str:
         image = self.card.plan.image

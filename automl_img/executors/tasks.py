@@ -13,7 +13,8 @@ from automl_img.recipe import PluginSettings
 from automl_img.training.spec import TrialResult, TrialSpec
 
 if TYPE_CHECKING:
-    from automl_img.evaluation.model_file import Winner
+    from automl_img.evaluation.model_file import Candidate
+    from automl_img.evaluation.terms import Terms
     from automl_img.plugin import PluginRegistry
     from automl_img.training.trial import TrialData
 
@@ -127,23 +128,23 @@ class FinaliseArgument:
     """What :func:`finalise_best` needs."""
 
     place: Place
-    winner: Winner
+    candidates: tuple[Candidate, ...]
     folder: str
     evidence: str
-    seed: int
+    terms: Terms
 
 
 def finalise_best(link: Link, argument: FinaliseArgument) -> dict[str, Any]:
-    """Write the winner's model file and measure it."""
+    """Choose the model among the candidates, write its file, and measure it."""
     from automl_img.evaluation.final import finalise
 
     data = argument.place.data()
     return finalise(
-        argument.winner,
+        argument.candidates,
         data.store,
         data.splits,
         argument.place.registry(),
         Path(argument.folder),
         Path(argument.evidence),
-        argument.seed,
+        argument.terms,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from automl_img.evaluation.predictor import Predictor
@@ -24,6 +25,7 @@ def labels_of(predictor: Predictor, format: str) -> dict[str, Any]:
         "output": {"name": "probabilities", "classes": list(predictor.class_names)},
         "task": predictor.task.kind,
         "thresholds": list(predictor.card.thresholds),
+        "decision": {} if predictor.card.decision.is_plain else asdict(predictor.card.decision),
         "weights_sha256": predictor.card.weights_sha256,
     }
 
@@ -35,6 +37,8 @@ def model_card(predictor: Predictor, exported: Exported, figures: Mapping[str, A
         M. Mitchell et al.: Model Cards for Model Reporting, FAT* 2019.
     """
     card, image = predictor.card, predictor.card.plan.image
+    kinds = ", ".join(str(plan.values["architecture"]) for plan in card.plans)
+    made = f"The mean of {len(card.plans)} networks ({kinds})" if card.others else f"Architecture {kinds}"
     colour = "grey" if image.channels == 1 else "RGB"
     kind = "float32" if exported.format == "keras" else "uint8"
     lines = [
@@ -58,7 +62,7 @@ def model_card(predictor: Predictor, exported: Exported, figures: Mapping[str, A
         "",
         "## How it was made",
         "",
-        f"Architecture {card.plan.values['architecture']}, trial {card.trained.get('trial')}, seed {card.trained.get('seed')};",
+        f"{made}, trial {card.trained.get('trial')}, seed {card.trained.get('seed')};",
         "found by a search of automl-img.",
         f"Versions: {', '.join(f'{name} {version}' for name, version in card.versions.items())}.",
         f"Weights: SHA-256 `{card.weights_sha256}`.",

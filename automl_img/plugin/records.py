@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from automl_img.errors import DataError
@@ -35,6 +35,7 @@ class Record:
         split: "train", "validation" or "test" in any of the spellings of :data:`SPLIT_NAMES`; empty: the core decides.
         group: What the image belongs to; images of one group stay on one side of the split. Empty: it stands for itself.
         where: The record's place for messages, such as "row 17".
+        metadata: What else is known of the image, by name.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Record:
     split: str = ""
     group: str = ""
     where: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def dataset_from_records(
@@ -104,7 +106,7 @@ def _by_file(name: str, records: Sequence[Record], *, several: bool) -> tuple[li
             )
         if several:
             labels = tuple(dict.fromkeys(before.labels + record.labels))
-            found[record.path] = Record(record.path, labels, before.split, before.group, before.where)
+            found[record.path] = replace(before, labels=labels)
         elif before.labels != record.labels:
             raise DataError(
                 f"{record.path} has two labels",
@@ -155,7 +157,9 @@ def _split_name(name: str, record: Record) -> str:
 def _split(records: Sequence[Record], *, several: bool) -> Split:
     labels = [record.labels if several else record.labels[0] for record in records]
     groups = [record.group for record in records] if any(record.group for record in records) else None
-    return Split([record.path for record in records], labels, groups)
+    names = dict.fromkeys(name for record in records for name in record.metadata)
+    metadata = {name: [record.metadata.get(name, "") for record in records] for name in names}
+    return Split([record.path for record in records], labels, groups, metadata or None)
 
 
 def _place(name: str, record: Record) -> str:

@@ -24,11 +24,14 @@ class Split:
             for the multilabel task, a sequence of label names for each image.
         groups: What each image belongs to (a patient, a product), one string for each image; images of one group stay on one side of
             the split. None: every image stands for itself.
+        metadata: What else is known of each image, such as its camera: a sequence of strings for each name. Nothing is learned from
+            it; the figures are told by its values. None: nothing is known.
     """
 
     images: npt.NDArray[np.uint8] | Sequence[Path]
     labels: npt.NDArray[Any] | Sequence[Any]
     groups: Sequence[str] | None = None
+    metadata: Mapping[str, Sequence[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

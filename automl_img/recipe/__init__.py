@@ -4,6 +4,8 @@ from automl_img.recipe.models import (
     BudgetSettings,
     ComputeSettings,
     DataSettings,
+    DecisionSettings,
+    FinalSettings,
     LimitSettings,
     OutputSettings,
     PluginSettings,
@@ -13,17 +15,21 @@ from automl_img.recipe.models import (
 )
 from automl_img.recipe.reading import override, read_recipe, recipe_from_mapping
 from automl_img.recipe.units import duration_seconds, duration_text
+from automl_img.recipe.wishes import Wish
 
 __all__ = [
     "BudgetSettings",
     "ComputeSettings",
     "DataSettings",
+    "DecisionSettings",
+    "FinalSettings",
     "LimitSettings",
     "OutputSettings",
     "PluginSettings",
     "Recipe",
     "SearchSettings",
     "TrainSettings",
+    "Wish",
     "duration_seconds",
     "duration_text",
     "override",

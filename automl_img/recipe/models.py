@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from automl_img.recipe.units import duration_seconds, duration_text, size_bytes
+from automl_img.recipe.wishes import Wish
 
 Duration = Annotated[
     float,
@@ -217,6 +218,76 @@ class ComputeSettings(Settings):
         return self
 
 
+class FinalSettings(Settings):
+    """``[final]``: what is made of the trained models when the search has ended."""
+
+    prefer: Literal["cheapest", "best"] = Field(
+        "cheapest",
+        description="Among models whose validation F1 cannot be told apart, the fastest or the one with the highest F1.",
+    )
+    ensemble: int = Field(
+        4,
+        ge=1,
+        le=16,
+        description="The most models that the final one may average; it does where validation F1 gains more than its error. 1: never.",
+    )
+    repeats: Literal["auto"] | int = Field(
+        "auto",
+        description="Times that the best configuration is trained again under other seeds, to tell how much is luck: the last so many of "
+        'budget.trials; "auto": up to 2, where time is left after the final trainings.',
+    )
+
+    @model_validator(mode="after")
+    def _repeats_are_counted(self) -> Self:
+        if self.repeats != "auto" and not 0 <= self.repeats <= 100:
+            raise ValueError("repeats must lie between 0 and 100")
+        return self
+
+
+class DecisionSettings(Settings):
+    """``[decision]``: how answers follow from probabilities; fitted on validation images, and kept in the model."""
+
+    costs: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="What a mistake costs, by true and answered class, such as costs.defect.fine = 20; others cost 1.",
+    )
+    wishes: list[str] = Field(
+        default_factory=list, description='Figures that classes are to reach, such as "precision >= 0.98 for defect".'
+    )
+    accuracy: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description='Share of the answers given that is to be right; "don\'t know" where that takes it.',
+    )
+    unknown: float | None = Field(
+        None,
+        gt=0,
+        lt=0.5,
+        description='Share of validation images that may be called "unknown", so that strange ones are.',
+    )
+    parents: float | None = Field(
+        None, gt=0.5, lt=1, description="Hierarchical: probability below which the parent of a class is answered."
+    )
+
+    @model_validator(mode="after")
+    def _costs_are_sensible(self) -> Self:
+        if any(not 0 <= cost < 1e9 for row in self.costs.values() for cost in row.values()):
+            raise ValueError("costs must be at least 0, and finite")
+        if self.costs and self.wishes:
+            raise ValueError("either costs or wishes decide between classes, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _wishes_can_be_read(self) -> Self:
+        self.parsed()
+        return self
+
+    def parsed(self) -> tuple[Wish, ...]:
+        """The wishes, read."""
+        return tuple(Wish.parsed(text) for text in self.wishes)
+
+
 class OutputSettings(Settings):
     """``[output]``: what a run leaves behind."""
 
@@ -244,6 +315,8 @@ class Recipe(Settings):
     budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings(time="10m"))
     train: TrainSettings = Field(default_factory=TrainSettings)
     compute: ComputeSettings = Field(default_factory=ComputeSettings)
+    final: FinalSettings = Field(default_factory=FinalSettings)
+    decision: DecisionSettings = Field(default_factory=DecisionSettings)
     output: OutputSettings = Field(default_factory=OutputSettings)
     plugins: PluginSettings = Field(default_factory=PluginSettings)
 

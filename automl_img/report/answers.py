@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.report.pictures import PIXEL_ART, data_uri
-from automl_img.report.run_evidence import Answers
+from automl_img.report.pictures import PIXEL_ART, data_uri, lit
+from automl_img.report.run_evidence import Answers, Maps
 
 SHOWN_IN_CELL, SHOWN_CELLS = 7, 60
 SHOWN_OF_CLASS, SHOWN_CLASSES = 6, 30
@@ -70,6 +70,14 @@ class OfClass:
     recall: float
     right: tuple[Picture, ...]
     wrong: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A picture, and the same with the places that spoke for the answer lit up."""
+
+    picture: Picture
+    lit: str
 
 
 class AnswerPictures:
@@ -147,6 +155,20 @@ class AnswerPictures:
         """The surest wrong answers: often the label is wrong, not the model."""
         wrong = np.flatnonzero(self._predicted != self._labels)
         return list(self._pictures(self._surest(wrong)[:SHOWN_MISTAKES]))
+
+    def looked_into(self, attention: Maps) -> list[Looked]:
+        """Pictures with the places that spoke for the answer: the surest mistakes first, then right answers."""
+        places = {int(row): place for place, row in enumerate(self._answers.indices)}
+        found = []
+        for row, heat in zip(attention.indices.tolist(), attention.maps, strict=True):
+            if row not in places or self._images is None:
+                continue
+            (picture,) = self._pictures([places[row]])
+            uri = data_uri(lit(np.asarray(self._images[np.array([row])])[0], heat))
+            if picture.uri and len(uri) <= self._limit:
+                self._limit -= len(uri)
+                found.append(Looked(picture, uri))
+        return found
 
     def _counts(self) -> npt.NDArray[np.int64]:
         size = len(self._names)

@@ -17,6 +17,7 @@ from automl_img.plugin import ImageDataset
 SIDE = 96  # pixels of a picture's longer side
 PIXEL_ART = 40  # a longer side up to which pixels are shown as they are, enlarged
 QUALITY = 78
+HEAT = (255, 138, 0)  # the colour of places that speak for an answer
 
 
 class Pictures:
@@ -65,6 +66,25 @@ class Pictures:
             return examine(Path(images[position]), longest=SIDE).pixels
         except (DataError, OSError):
             return None
+
+
+def lit(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return an image in grey, the places of high ``heat`` in orange; uint8, shape (height, width, 3).
+
+    Args:
+        pixels: uint8, shape (height, width, 1 or 3).
+        heat: uint8, shape (rows, columns), drawn over the whole image.
+    """
+    from PIL import Image
+
+    height, width = pixels.shape[:2]
+    share = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BILINEAR), np.float32) / 255
+    grey = pixels.mean(axis=2, keepdims=True, dtype=np.float32).repeat(3, axis=2)
+    strength = 0.75 * share[:, :, np.newaxis]
+    drawn: npt.NDArray[np.uint8] = ((1 - strength) * 0.8 * grey + strength * np.array(HEAT, np.float32)).astype(
+        np.uint8
+    )
+    return drawn
 
 
 def data_uri(pixels: npt.NDArray[np.uint8]) -> str:

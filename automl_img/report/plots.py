@@ -183,7 +183,7 @@ def parallel_coordinates(trials: Sequence[tuple[str, str, Mapping[str, Any], flo
     if not columns:
         return None
     names = sorted(columns, key=lambda name: (name != "architecture", -len(set(map(str, columns[name]))), name))
-    scales = [_scale(name, columns[name]) for name in names[:MOST_AXES]]
+    scales = [_scale(name.rpartition(".")[2], columns[name]) for name in names[:MOST_AXES]]
     scores = [f1 for *_, f1 in trials]
     scales.append(_scale("F1", scores))
     shape = Parallel((), ())

@@ -76,6 +76,20 @@ class Answers(Protocol):
         ...
 
 
+class Maps(Protocol):
+    """Where the model found some of its answers; see :class:`automl_img.evaluation.attention.Attention`."""
+
+    @property
+    def indices(self) -> npt.NDArray[np.int64]:
+        """Rows of the images."""
+        ...
+
+    @property
+    def maps(self) -> npt.NDArray[np.uint8]:
+        """How much each place speaks for the answer, shape (n, rows, columns)."""
+        ...
+
+
 @dataclass(frozen=True)
 class RunEvidence:
     """Everything that is known of a run.
@@ -95,7 +109,12 @@ class RunEvidence:
         trials: All trials, best first; those without a score, and architectures without a trial, at the end.
         remarks: What was decided, in order.
         figures: By split; empty while there is no best model.
-        curves: By split: "roc", "precision_recall", "reliability".
+        curves: By split: "roc", "precision_recall", "reliability", "coverage", and "slices" with their figures.
+        selection: How the model was chosen among the trials.
+        repeats: Configurations that were trained under several seeds, with the F1 of all their trainings.
+        importance: Hyperparameters with their shares of the explained differences of F1, the most important first.
+        explained: How well they explain it, R², at most 1.
+        attention: Where the model found some of its answers; None: it is not known.
         answers: By split.
         images: The prepared images, uint8, read by ``images[rows]``; None if they are no longer there.
         best: Number of the best trial; 0 while there is none.
@@ -119,6 +138,11 @@ class RunEvidence:
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     answers: Mapping[str, Answers] = field(default_factory=dict)
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    repeats: Sequence[Mapping[str, Any]] = ()
+    importance: Sequence[tuple[str, float]] = ()
+    explained: float = 0.0
+    attention: Maps | None = None
     images: Any = None
     best: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)

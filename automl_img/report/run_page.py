@@ -20,6 +20,7 @@ TEMPLATE = "run.html.j2"
 SCRIPT = Path(__file__).parent / "templates" / "run.js"
 PICTURE_BYTES = 3_000_000
 FEW_CURVES = 8  # classes with a curve of their own
+SHOWN_SLICES = 24
 
 #: Names of figures, as they stand in the table.
 FIGURES = {
@@ -87,6 +88,11 @@ def run_page(evidence: RunEvidence, *, picture_bytes: int = PICTURE_BYTES) -> st
         precision_recall=_class_curves(evidence, "precision_recall", "Recall", "Precision"),
         reliability=_reliability(evidence),
         matrix=pictures.matrix() if pictures else [],
+        coverage=_coverage(evidence),
+        slices=evidence.curves.get(evidence.judged, {}).get("slices", ())[:SHOWN_SLICES],
+        contestants=_contestants(evidence),
+        decision=evidence.figures.get(evidence.judged, {}).get("decision"),
+        looked=pictures.looked_into(evidence.attention) if pictures and evidence.attention else [],
         mistakes=pictures.mistakes() if pictures else [],
         classes=pictures.of_classes() if pictures else [],
         confused=pictures.confused() if pictures else [],
@@ -217,7 +223,7 @@ def _strands(trials: Sequence[TrialFacts]) -> list[tuple[str, str, Mapping[str, 
         (
             f"trial-{trial.trial}",
             f"trial {trial.trial}, {trial.architecture}: F1 {trial.f1:.4f}",
-            _plain(trial.values),
+            plain_values(trial.values),
             trial.f1,
         )
         for trial in trials
@@ -225,10 +231,10 @@ def _strands(trials: Sequence[TrialFacts]) -> list[tuple[str, str, Mapping[str, 
     ]
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters with the learning rate under one name, whichever optimizer has it."""
-    rate = values.get(f"optimizer.{values.get('optimizer')}.lr")
-    return {**values, **({"learning rate": rate} if rate is not None else {})}
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return hyperparameters with the learning rate under one name, whichever optimizer has it."""
+    own = f"optimizer.{values.get('optimizer')}.lr"
+    return {("learning rate" if name == own else name): value for name, value in values.items()}
 
 
 def _class_curves(evidence: RunEvidence, kind: str, x: str, y: str) -> Chart | None:
@@ -244,6 +250,33 @@ def _class_curves(evidence: RunEvidence, kind: str, x: str, y: str) -> Chart | N
     if kind == "roc" and series:
         series.insert(0, Series("chance", [(0.0, 0.0), (1.0, 1.0)], "guide"))
     return line_chart(f"{y} over {x.lower()}", series, x, y, x_range=(0.0, 1.0), y_range=(0.0, 1.0))
+
+
+def _contestants(evidence: RunEvidence) -> list[dict[str, Any]]:
+    """The trials that were compared at the end, each with its share of the model."""
+    selection = evidence.selection
+    shares = dict(zip(selection.get("members", ()), selection.get("shares", ()), strict=False))
+    names = {trial.trial: f"{trial.architecture} {trial.size}".strip() for trial in evidence.trials}
+    return [
+        {**one, "name": names.get(one["trial"], ""), "share": shares.get(one["trial"])}
+        for one in selection.get("contestants", ())
+    ]
+
+
+def _coverage(evidence: RunEvidence) -> Chart | None:
+    found = evidence.curves.get(evidence.judged, {}).get("coverage")
+    if not found:
+        return None
+    points = [
+        (share, accuracy) for share, accuracy in zip(found["coverage"], found["accuracy"], strict=True) if share >= 0.1
+    ]
+    return line_chart(
+        "Accuracy of the surest answers, by how many are given",
+        [Series("answers", points, "best")],
+        "share of the images that get an answer",
+        "share that is right",
+        x_range=(0.0, 1.0),
+    )
 
 
 def _reliability(evidence: RunEvidence) -> Chart | None:

@@ -19,6 +19,7 @@ from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
 from automl_img.recipe import Recipe
 from automl_img.search import preparation, resuming, run_folder
+from automl_img.search.deciding import wishes_of
 from automl_img.search.driving import Driver
 from automl_img.search.finishing import finish
 from automl_img.search.interruption import Interruption
@@ -93,6 +94,7 @@ def _search(
         _tell_begun(run, accept=accept)
         _write_versions(run)
         data = _prepare_data(run, dataset, accept=accept)
+        wishes_of(recipe.decision, data.store.task)  # a name that is wrong is told before anything is trained
         space = build_space(recipe, run.registry, data.store.traits, data.imbalance)
         for plugin, reason in space.left_out.items():
             run.say(events.PluginLeftOut, plugin.split()[1], plugin.split()[0], "", reason)

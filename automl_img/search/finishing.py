@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from automl_img import events
 from automl_img.errors import SearchError
-from automl_img.evaluation.model_file import Winner
+from automl_img.evaluation.model_file import Candidate
+from automl_img.evaluation.terms import Terms
 from automl_img.executors.local import attempt_folder
 from automl_img.executors.process import TaskFailed
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import FinaliseArgument, Place, finalise_best
 from automl_img.search import run_folder
-from automl_img.search.journal import TrialRow
-from automl_img.search.leaderboard import best_trial, leaderboard
+from automl_img.search.deciding import wishes_of
+from automl_img.search.journal import CHOSEN, TrialRow
+from automl_img.search.leaderboard import by_worth, leaderboard
 from automl_img.search.preparation import PreparedData
 from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
+
+CANDIDATES = 8  # trials that are compared on the validation images
+LEAST_DIFFERENCE = 0.01  # of F1, below which a trial is always worth comparing
+CLEAR_ERRORS = 3.0  # standard errors of a share, beyond which it is not
+CONTEST_RESERVE = 6.0  # seconds of a time budget that are kept for the test images, the report and the end
 
 
 def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> dict[str, Any]:
@@ -37,10 +45,15 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     rows = run.journal.trials()
     entries = leaderboard(rows, run.skipped)
     run.folder.write_leaderboard(entries)
-    best = best_trial(rows)
-    if best is None:
+    candidates = _candidates(run, rows, data)
+    if not candidates:
         raise SearchError(_why_nothing(run, rows), where=str(run.folder.path))
-    figures = _finalise(run, best, data, place)
+    figures = _finalise(run, candidates, data, place)
+    selection = figures["selection"]
+    for sentence in selection["sentences"]:
+        run.decided(sentence)
+    _tell_wishes(run, selection["wishes"], data.store.task.kind)
+    best = next(row for row in rows if row.trial == selection["trial"])
     if run.recipe.output.keep == "best":
         run.folder.delete_weights()
     metrics = {
@@ -50,12 +63,16 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
             "trial": best.trial,
             "architecture": best.architecture,
             "f1": best.result.f1 if best.result else None,
+            "members": selection["members"],
         },
+        "selection": selection,
+        "repeats": _repeats(rows),
         "trials": len(rows),
         "interrupted": interrupted,
         "wall_s": round(run.elapsed, 1),
     }
     run.folder.write(run_folder.METRICS_FILE, metrics)
+    run.journal.set_meta(CHOSEN, best.trial)
     run.journal.set_meta("state", "interrupted" if interrupted else "ended")
     _report(run)
     test = figures.get("test") or {}
@@ -89,19 +106,49 @@ def _report(run: Run) -> None:
         )
 
 
-def _finalise(run: Run, best: TrialRow, data: PreparedData, place: Place) -> dict[str, Any]:
-    assert best.result is not None
-    plan = NetworkPlan(best.spec.values, data.store.traits, data.mean, data.std, best.spec.weights != "none")
-    winner = Winner(
-        plan=plan,
-        weights=str(_weights(run, best, best.result.weights_sha256)),
-        plugins=best.spec.plugins,
-        plugin_modules=tuple(run.recipe.plugins.modules),
-        trained={"run": run.recipe.name, "trial": best.trial, "seed": run.recipe.seed, **best.result.as_dict()},
+def _candidates(run: Run, rows: list[TrialRow], data: PreparedData) -> tuple[Candidate, ...]:
+    """The trials that may become the model, the best first: their weights are there, and their F1 is not clearly lower."""
+    kept = _kept_weights(run)
+    found: list[Candidate] = []
+    best = 0.0
+    for row in by_worth(rows):
+        assert row.result is not None
+        weights = attempt_folder(run.folder.trials, row.spec) / WEIGHTS_FILE
+        if not weights.is_file():
+            weights = kept.get(row.result.weights_sha256, weights)
+        if not weights.is_file():
+            continue
+        best = best or row.result.f1
+        if found and best - row.result.f1 > _clearly(best, len(data.splits.validation)):
+            break
+        plan = NetworkPlan(row.spec.values, data.store.traits, data.mean, data.std, row.spec.weights != "none")
+        found.append(Candidate(row.trial, plan, str(weights), row.spec.plugins, row.result.as_dict()))
+    return tuple(found[:CANDIDATES])
+
+
+def _clearly(f1: float, images: int) -> float:
+    """A difference of F1 over which two networks are not as good as one another: some standard errors of a share."""
+    return max(LEAST_DIFFERENCE, CLEAR_ERRORS * math.sqrt(max(0.0, f1 * (1 - f1)) / max(1, images)))
+
+
+def _kept_weights(run: Run) -> dict[str, Path]:
+    """Weights by their SHA-256, of a model with which an earlier process has ended this search."""
+    return {sha256_of(path): path for path in run.folder.model.glob("*.weights.h5")}
+
+
+def _finalise(run: Run, candidates: tuple[Candidate, ...], data: PreparedData, place: Place) -> dict[str, Any]:
+    folder, recipe, budget = run.folder, run.recipe, run.recipe.budget.time
+    terms = Terms(
+        settings=recipe.final,
+        wishes=wishes_of(recipe.decision, data.store.task),
+        seed=recipe.seed,
+        latency=recipe.search.limits.latency,
+        seconds=math.inf if budget is None else budget - run.elapsed - CONTEST_RESERVE,
+        modules=tuple(recipe.plugins.modules),
+        run=recipe.name,
     )
-    folder = run.folder
-    argument = FinaliseArgument(place, winner, str(folder.model), str(folder.evaluation), run.recipe.seed)
-    (answer,) = run_tasks(finalise_best, [argument], [run.folder.trials / "finish.txt"])
+    argument = FinaliseArgument(place, candidates, str(folder.model), str(folder.evaluation), terms)
+    (answer,) = run_tasks(finalise_best, [argument], [folder.trials / "finish.txt"])
     if isinstance(answer, TaskFailed):
         raise SearchError(
             f"the best model could not be evaluated: {answer.message}",
@@ -111,13 +158,27 @@ def _finalise(run: Run, best: TrialRow, data: PreparedData, place: Place) -> dic
     return dict(answer.value)
 
 
-def _weights(run: Run, best: TrialRow, sha256: str) -> Path:
-    """Return the weights of a trial: its own, or the best model's where an earlier process has ended this search with it."""
-    own = attempt_folder(run.folder.trials, best.spec) / WEIGHTS_FILE
-    kept = run.folder.model / WEIGHTS_FILE
-    if not own.is_file() and kept.is_file() and sha256_of(kept) == sha256:
-        return kept
-    return own
+def _tell_wishes(run: Run, wishes: list[dict[str, Any]], kind: str) -> None:
+    for wish in wishes:
+        state = "holds on validation" if wish["kept"] else "cannot be kept; the nearest on validation"
+        run.decided(f"wish {wish['wish']}: {state} ({wish['reached']:.4f})")
+
+
+def _repeats(rows: list[TrialRow]) -> list[dict[str, Any]]:
+    """The configurations that were trained under several seeds, each with the F1 of all its trainings."""
+    groups: dict[int, list[TrialRow]] = {}
+    for row in rows:
+        if row.result is not None:
+            groups.setdefault(row.spec.repeats or row.trial, []).append(row)
+    return [
+        {
+            "trial": first,
+            "trials": [row.trial for row in group],
+            "f1": [row.result.f1 for row in group if row.result is not None],
+        }
+        for first, group in groups.items()
+        if len(group) > 1
+    ]
 
 
 def _why_nothing(run: Run, rows: list[TrialRow]) -> str:

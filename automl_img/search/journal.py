@@ -16,6 +16,7 @@ from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
 
 JOURNAL_FILE = "journal.sqlite"
 SCHEMA_VERSION = 3
+CHOSEN = "chosen"  # key of the trial that became the model, or the first part of it
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);

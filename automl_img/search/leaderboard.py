@@ -17,7 +17,7 @@ class Entry:
     Attributes:
         rank: From 1; 0 for a trial without a score.
         trial: Number of the trial; 0 for an architecture that never got one.
-        stage: "look", "search", "final", or "" .
+        stage: "look", "search", "final", "repeat", or "".
         architecture: Name of the plugin.
         size: What the architecture's own hyperparameters are.
         status: "done", "failed", "skipped", "stopped" or "running".
@@ -53,7 +53,7 @@ def leaderboard(trials: Iterable[TrialRow], skipped: Iterable[tuple[str, str]] =
         skipped: Architectures that never got a trial, with the reason.
     """
     rows = list(trials)
-    scored = sorted((row for row in rows if row.result is not None), key=_worth)
+    scored = by_worth(rows)
     entries = [_entry(row, rank) for rank, row in enumerate(scored, start=1)]
     entries += [_entry(row, 0) for row in rows if row.result is None]
     for architecture, reason in skipped:
@@ -61,10 +61,15 @@ def leaderboard(trials: Iterable[TrialRow], skipped: Iterable[tuple[str, str]] =
     return entries
 
 
-def best_trial(trials: Iterable[TrialRow]) -> TrialRow | None:
-    """The trial at the top, or None if none has a score."""
-    scored = [row for row in trials if row.result is not None]
-    return min(scored, key=_worth) if scored else None
+def by_worth(trials: Iterable[TrialRow]) -> list[TrialRow]:
+    """The trials with a score, the best first."""
+    return sorted((row for row in trials if row.result is not None), key=_worth)
+
+
+def best_trial(trials: Iterable[TrialRow], chosen: int | None = None) -> TrialRow | None:
+    """The trial that became the model, if ``chosen`` names it, or else the one at the top; None if none has a score."""
+    ranked = by_worth(trials)
+    return next((row for row in ranked if row.trial == chosen), next(iter(ranked), None))
 
 
 def _worth(row: TrialRow) -> tuple[float, float, int, int]:

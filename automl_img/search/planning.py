@@ -22,6 +22,8 @@ from automl_img.search.warm_start import Learned, learned_from
 from automl_img.training.cost import Estimate
 from automl_img.training.hardware import Hardware
 
+REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
+
 
 def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Place) -> Scheduler:
     """Estimate the architectures, choose the member of each that fits, and plan the stages.
@@ -69,6 +71,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         end = budget.time - finish_seconds(budget.time, len(data.splits.test) + len(data.splits.validation), dearest)
     limits = recipe.search.limits
     augmentations = list(run.registry.all("augmentation"))
+    repeats = recipe.final.repeats
     known = {parameter.name for parameter in space.parameters}
     rules = Rules(
         seed=recipe.seed,
@@ -93,6 +96,8 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         memory_limit=capacity.memory,
         memory_alone=capacity.memory_alone,
         options=recipe.search.options,
+        repeats=0 if repeats == "auto" else repeats,
+        repeats_if_time=REPEATS_IF_TIME if repeats == "auto" else repeats,
         device_seconds=_device_seconds(run),
         devices=capacity.devices,
         devices_each=capacity.devices_each,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search import run_folder
-from automl_img.search.journal import Journal, TrialRow
+from automl_img.search.journal import CHOSEN, Journal, TrialRow
 from automl_img.search.leaderboard import best_trial
 from automl_img.search.lock import driver_of
 from automl_img.search.run_folder import RunFolder
@@ -77,7 +77,7 @@ def progress_of(path: str | Path, remarks: int = 4) -> Progress:
     try:
         rows = journal.trials()
         running = [_trial(journal, row) for row in rows if row.status == "running"]
-        best = best_trial(rows)
+        best = best_trial(rows, journal.meta(CHOSEN))
         return Progress(
             name=recipe.name,
             run_dir=str(folder.path),

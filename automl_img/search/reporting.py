@@ -9,18 +9,21 @@ from typing import Any
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
 from automl_img.errors import AutoMLImageError, RunFolderError
+from automl_img.evaluation.attention import ATTENTION_FILE, Attention
 from automl_img.evaluation.predictions import CURVES_FILE, Predictions
 from automl_img.recipe import recipe_from_mapping
 from automl_img.report.run_evidence import Measured, RunEvidence, TrialFacts
-from automl_img.report.run_page import run_page
+from automl_img.report.run_page import plain_values, run_page
 from automl_img.search import run_folder
-from automl_img.search.journal import JOURNAL_FILE, Journal
+from automl_img.search.importance import importance
+from automl_img.search.journal import CHOSEN, JOURNAL_FILE, Journal, TrialRow
 from automl_img.search.leaderboard import Entry, best_trial, leaderboard
 from automl_img.search.lock import driver_of
 from automl_img.search.progress import state_of
 from automl_img.search.run_folder import RunFolder
 from automl_img.training.artifacts import replacing
 
+LEAST_EXPLAINED = 0.1  # of the differences of F1, below which nothing is said of what mattered
 REPORT_FILE = "report.html"
 
 
@@ -71,6 +74,9 @@ def evidence_of(folder: RunFolder) -> RunEvidence:
         figures=figures,
         curves=_curves(folder) if figures else {},
         answers=answers,
+        selection=metrics.get("selection", {}),
+        repeats=metrics.get("repeats", ()),
+        attention=Attention.load(folder.evaluation / ATTENTION_FILE) if figures else None,
         images=_images(data),
         versions=versions.get("libraries", {}),
         machine=_machine(versions.get("machine", {})),
@@ -92,16 +98,26 @@ def _journal(folder: RunFolder) -> dict[str, Any]:
             _trial(entry, begun.get(entry.trial, first) - first, specs.get(entry.trial, {}), journal)
             for entry in leaderboard(rows, skipped)
         ]
-        best = best_trial(rows)
+        best = best_trial(rows, journal.meta(CHOSEN))
         return {
             "state": state_of(journal.meta("state"), driver_of(folder.path)),
             "elapsed": float(journal.meta("elapsed") or 0.0),
             "trials": trials,
             "remarks": journal.remarks(),
             "best": best.trial if best else 0,
+            **_importance(rows),
         }
     finally:
         journal.close()
+
+
+def _importance(rows: list[TrialRow]) -> dict[str, Any]:
+    """By the trials of every configuration once; values under the names that a person knows."""
+    known = [(row.spec.values, row.result.epochs, row.result.f1) for row in rows if row.result and not row.spec.repeats]
+    found, explained = importance([(plain_values(values), epochs, f1) for values, epochs, f1 in known])
+    if explained < LEAST_EXPLAINED:
+        return {}
+    return {"importance": [(one.name, one.share) for one in found], "explained": explained}
 
 
 def _trial(entry: Entry, begun: float, values: Any, journal: Journal) -> TrialFacts:

@@ -18,7 +18,7 @@ from automl_img.executors.tasks import Place
 from automl_img.plugin import PluginRegistry, discover
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search import run_folder
-from automl_img.search.journal import Journal, TrialRow
+from automl_img.search.journal import CHOSEN, Journal, TrialRow
 from automl_img.search.leaderboard import best_trial
 from automl_img.search.preparation import reopened_store
 from automl_img.search.run_folder import RunFolder
@@ -95,9 +95,9 @@ def reproduce(
 
 def _row(folder: RunFolder, trial: int | None) -> TrialRow:
     journal = Journal(folder.path)
-    rows = journal.trials()
+    rows, chosen = journal.trials(), journal.meta(CHOSEN)
     journal.close()
-    row = best_trial(rows) if trial is None else next((row for row in rows if row.trial == trial), None)
+    row = best_trial(rows, chosen) if trial is None else next((row for row in rows if row.trial == trial), None)
     if row is None or row.result is None:
         ended = ", ".join(str(row.trial) for row in rows if row.result) or "none"
         problem = "no trial has ended well" if trial is None else f"trial {trial} has not ended well, or there is none"

@@ -11,7 +11,7 @@ from automl_img import events
 from automl_img.executors.site import Site
 from automl_img.plugin import PluginRegistry
 from automl_img.recipe import Recipe
-from automl_img.search.journal import Journal
+from automl_img.search.journal import CHOSEN, Journal
 from automl_img.search.lock import RunLock
 from automl_img.search.run_folder import RunFolder
 
@@ -58,6 +58,7 @@ class Run:
         self._begun -= float(self.journal.meta("elapsed") or 0.0)
         self.journal.clock = lambda: self.elapsed
         self.journal.set_meta("state", "running")
+        self.journal.set_meta(CHOSEN, None)
         self.capacity = site.capacity
         self.skipped = [(name, reason) for name, reason in self.journal.meta("skipped") or []]
 

@@ -23,7 +23,8 @@ RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1, FailureKind.NO_
 NODES_LOST = 3  # times that a trial is begun again because its node has gone; not its fault, and counted apart
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
 
-LOOK, SEARCH, FINAL = "look", "search", "final"
+LOOK, SEARCH, FINAL, REPEAT = "look", "search", "final", "repeat"
+SEED_STEP = 1_000_003  # between the seeds of repeats
 
 
 class Scheduler:
@@ -252,6 +253,9 @@ class Scheduler:
             if math.isinf(self.budget.trials_left):
                 deadline = left
         threads = self._threads(min(rules.slots, self.budget.trials_left))
+        if self.budget.trials_left <= rules.repeats - self._repeated() and self._done_records():
+            # Which configuration is the best is known when all others have ended.
+            return WAIT if self._unrepeated_runs() else self._repeat(deadline, threads)
         if self._queue:
             start = self._queue.pop(0)
             values = dict(start.values) if first else self._with_policy(start.values)
@@ -306,15 +310,36 @@ class Scheduler:
     def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
         if self._running:
             return WAIT
+        rules = self._rules
         left = min(plan.end, self._end(elapsed)) - elapsed
         first = self.stage != FINAL
         if left < SHORTEST_LOOK + LOOK_OVERHEAD or (not first and left < LEAST_FULL * plan.final_seconds):
             return DONE
         if not self._finals:
+            if not first and self._repeated() < rules.repeats_if_time:
+                return self._repeat(left, 0)
             return DONE if first else self._suggested(SEARCH, left, None, 0)
         self.stage = FINAL
         why, values = self._finals.pop(0)
         return self._launch(FINAL, why, values, left, threads=0)
+
+    def _repeat(self, deadline: float | None, threads: int) -> TrialSpec:
+        """Train the best configuration once more under another seed."""
+        best = min((record for record in self._done_records() if not record.spec.repeats), key=worth)
+        turn = self._repeated() + 1
+        assert best.result is not None
+        why = f"trial {best.spec.trial} (F1 {best.result.f1:.4f}) under another seed"
+        spec = self._launch(REPEAT, why, best.spec.values, deadline, threads=threads)
+        seed = (self._rules.seed + turn * SEED_STEP) % 2**31
+        spec = replace(spec, seed=seed, repeats=best.spec.trial)
+        self._records[spec.trial].spec = spec
+        return spec
+
+    def _repeated(self) -> int:
+        return sum(record.spec.repeats > 0 for record in self._records.values())
+
+    def _unrepeated_runs(self) -> bool:
+        return any(not self._records[trial].spec.repeats for trial in self._running)
 
     def _rank_finals(self) -> list[tuple[str, dict[str, Any]]]:
         ranked = sorted(self._done_records(), key=worth)

@@ -19,6 +19,9 @@ LEAST_EPOCHS = 2.0  # an architecture that cannot do so many passes in its share
 FULL_MARGIN = 1.5  # a final training that ends by its epochs gets this much of its predicted time, and no more
 LEAST_FOR_SEARCH = 2  # suggestions below which a search stage is not worth its time
 
+LONG_BUDGET = 1200.0  # seconds, from which on there are mostly several trained networks to be compared at the end
+CONTEST_SHARE, LONGEST_CONTEST = 0.01, 60.0  # of the time, and seconds at most, for that
+
 
 @dataclass(frozen=True)
 class StagePlan:
@@ -59,7 +62,8 @@ def finish_seconds(time: float, test_images: int, seconds_per_image: float) -> f
         test_images: Images to be predicted at the end, each as it is and mirrored; the two take about as long as a training step.
         seconds_per_image: Predicted time of a training step on one image.
     """
-    return 3.0 + 0.006 * time + test_images * seconds_per_image
+    contest = min(LONGEST_CONTEST, CONTEST_SHARE * time) if time >= LONG_BUDGET else 0.0
+    return 3.0 + 0.006 * time + contest + test_images * seconds_per_image
 
 
 def plan_stages(

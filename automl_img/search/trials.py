@@ -48,6 +48,8 @@ class Rules:
         memory_limit: Bytes that one trial may take; None: no limit.
         memory_alone: The same for one that runs alone.
         options: Settings of the strategy.
+        repeats: Times that the best configuration is trained again under other seeds: with a budget of trials the last so many.
+        repeats_if_time: The same, where time is left after the final trainings.
         device_seconds: Device time that all trials together may take, or None.
         devices: Devices in all: GPUs, or processor cores.
         devices_each, devices_alone: Those of a trial beside others, and of one that runs alone.
@@ -71,6 +73,8 @@ class Rules:
     memory_limit: int | None = None
     memory_alone: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    repeats: int = 0
+    repeats_if_time: int = 0
     device_seconds: float | None = None
     devices: float = 1.0
     devices_each: float = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,6 +68,29 @@ class Task(ABC):
     @abstractmethod
     def probabilities(self, logits: Floats) -> Floats:
         """Return the probability of each class; logits and result of shape (n, classes)."""
+
+    @abstractmethod
+    def logits(self, probabilities: Floats) -> Floats:
+        """Return logits of which these are the probabilities; both of shape (n, classes)."""
+
+    def mixed(self, logits: Sequence[Floats], shares: Sequence[float]) -> Floats:
+        """Return the logits of several models' mean answer: of their probabilities, each by its share; shape (n, classes)."""
+        if len(logits) == 1:
+            return logits[0]
+        return self.logits(sum(share * self.probabilities(one) for share, one in zip(shares, logits, strict=True)))  # type: ignore[arg-type]
+
+    @abstractmethod
+    def energy(self, logits: Floats) -> Floats:
+        """Return how much an image looks like what the network has learned, shape (n,): the less, the stranger it is.
+
+        Source:
+            The negative free energy of W. Liu et al., "Energy-based Out-of-distribution Detection", NeurIPS 2020; of several labels
+            the sum over the labels of H. Wang et al., "Can multi-label classification networks know what they don't know?", NeurIPS 2021.
+        """
+
+    @abstractmethod
+    def f1(self, labels: Labels, decided: Labels) -> float:
+        """Return the F1 that the task is judged by, of predicted labels in the form that labels have."""
 
     @abstractmethod
     def score(self, labels: Labels, logits: Floats) -> Score:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.tasks.base import Floats, Labels, Score
+from automl_img.tasks.base import Labels
 from automl_img.tasks.multiclass import Multiclass
-from automl_img.tasks.scores import cross_entropy
 
 SEPARATOR = "/"
 
@@ -70,10 +69,9 @@ class Hierarchical(Multiclass):
 
         return over_levels
 
-    def score(self, labels: Labels, logits: Floats) -> Score:
-        """Return hierarchical F1 and the cross-entropy over the classes."""
-        _, _, f1 = self.precision_recall_f1(labels, logits.argmax(1))
-        return Score(f1, cross_entropy(labels, logits))
+    def f1(self, labels: Labels, decided: Labels) -> float:
+        """Return hierarchical F1."""
+        return self.precision_recall_f1(labels, decided)[2]
 
     def precision_recall_f1(self, labels: Labels, predicted: Labels) -> tuple[float, float, float]:
         """Return hierarchical precision, recall and F1.

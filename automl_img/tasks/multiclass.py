@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.tasks.base import Floats, Labels, Score, Task
-from automl_img.tasks.scores import confusion_matrix, cross_entropy, macro_f1, softmax
+from automl_img.tasks.scores import TINY, confusion_matrix, cross_entropy, macro_f1, softmax
 
 
 class Multiclass(Task):
@@ -37,10 +37,23 @@ class Multiclass(Task):
         """Return the softmax."""
         return softmax(logits)
 
+    def logits(self, probabilities: Floats) -> Floats:
+        """Return the logarithms of the probabilities."""
+        return np.log(np.maximum(probabilities, TINY))
+
+    def energy(self, logits: Floats) -> Floats:
+        """Return the logarithm of the sum of the exponentials."""
+        largest = logits.max(axis=1)
+        energy: Floats = largest + np.log(np.exp(logits - largest[:, np.newaxis]).sum(axis=1))
+        return energy
+
+    def f1(self, labels: Labels, decided: Labels) -> float:
+        """Return macro-F1."""
+        return macro_f1(confusion_matrix(labels, decided, self.classes))
+
     def score(self, labels: Labels, logits: Floats) -> Score:
         """Return macro-F1 and cross-entropy."""
-        confusion = confusion_matrix(labels, logits.argmax(1), self.classes)
-        return Score(macro_f1(confusion), cross_entropy(labels, logits))
+        return Score(self.f1(labels, logits.argmax(1)), cross_entropy(labels, logits))
 
     def decide(self, probabilities: Floats, thresholds: tuple[float, ...] = ()) -> Labels:
         """Return the most probable class of each image."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.tasks.base import Floats, Labels, Score, Task
-from automl_img.tasks.scores import best_thresholds, binary_cross_entropy, sigmoid
+from automl_img.tasks.scores import TINY, best_thresholds, binary_cross_entropy, sigmoid
 
 
 class Multilabel(Task):
@@ -40,6 +40,24 @@ class Multilabel(Task):
     def probabilities(self, logits: Floats) -> Floats:
         """Return the sigmoid of each logit."""
         return sigmoid(logits)
+
+    def logits(self, probabilities: Floats) -> Floats:
+        """Return log(p / (1 − p))."""
+        inside = np.clip(probabilities, TINY, 1 - TINY)
+        logits: Floats = np.log(inside / (1 - inside))
+        return logits
+
+    def energy(self, logits: Floats) -> Floats:
+        """Return the sum over the classes of log(1 + exp(logit))."""
+        energy: Floats = np.logaddexp(0, logits).sum(axis=1)
+        return energy
+
+    def f1(self, labels: Labels, decided: Labels) -> float:
+        """Return the mean of F1 over the classes that occur in labels or answers."""
+        right = (labels & decided).sum(axis=0, dtype=np.int64)
+        involved = labels.sum(axis=0, dtype=np.int64) + decided.sum(axis=0, dtype=np.int64)
+        present = involved > 0
+        return float(np.mean(2 * right[present] / involved[present])) if present.any() else 0.0
 
     def score(self, labels: Labels, logits: Floats) -> Score:
         """Return macro-F1 at the best threshold of each class, and cross-entropy averaged over the classes."""

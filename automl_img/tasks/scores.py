@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+TINY = 1e-7  # below which a probability is taken for this, so that its logarithm stays finite
+
 
 def confusion_matrix(
     labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int

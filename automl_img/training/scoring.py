@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 VALUES_AT_ONCE = 6_000_000  # pixels' channels in one call: what a network makes of them takes many times the memory
+TIMED = 20  # predictions of one image, by which their time is measured
 SMALLEST_BATCH, LARGEST_BATCH = 16, 500
 
 
@@ -51,6 +52,15 @@ class Scorer:
 
     def _answer(self, batch: npt.NDArray[np.uint8]) -> Any:
         return self._forward(tf.constant(np.ascontiguousarray(batch))).numpy()
+
+    def seconds_of_one(self, images: Any, *, mirrored: bool = False) -> float:
+        """Return the median time of predicting one image, its mirror image included if ``mirrored``."""
+        one, taken = np.zeros(1, np.int64), []
+        for _ in range(TIMED):
+            begin = time.perf_counter()
+            self.logits(images, one, mirrored=mirrored)
+            taken.append(time.perf_counter() - begin)
+        return float(np.median(taken[TIMED // 4 :]))
 
     def time_pass(self, images: Any, indices: npt.NDArray[np.int64]) -> float:
         """Compile, and return the seconds that one pass over ``indices`` will take, from one timed batch."""

@@ -41,7 +41,7 @@ class TrialSpec:
     Attributes:
         trial: Number of the trial in its search, from 1.
         attempt: Number of the attempt at this trial, from 1.
-        stage: "look", "search" or "final".
+        stage: "look", "search", "final" or "repeat".
         why: Why the trial is run, for people.
         values: Hyperparameter values by full name; the active ones only.
         plugins: Versions of the plugins that take part, by "kind/name".
@@ -59,6 +59,7 @@ class TrialSpec:
         memory_limit: Bytes of main memory that its process may allocate; None: no limit.
         latency_limit: Seconds that the prediction of one image may take.
         continues: The attempt whose checkpoint this one goes on from, such as "3/1", if it left one; empty: it begins anew.
+        repeats: The trial whose configuration this one trains again under another seed; 0: none.
         promotable: Whether its checkpoint is kept at the end, so that another trial may go on from it.
     """
 
@@ -83,6 +84,7 @@ class TrialSpec:
     memory_limit: int | None = None
     latency_limit: float | None = None
     continues: str = ""
+    repeats: int = 0
     promotable: bool = False
 
     @property

@@ -25,6 +25,7 @@ LABEL_NAMES = (
 SPLIT_COLUMNS = ("split", "set", "subset", "partition", "fold", "phase", "usage", "data_set", "dataset")
 GROUP_COLUMNS = ("group", "groups", "group_id", "patient", "patient_id", "subject", "subject_id")
 ZERO_ONE: Mapping[str, bool] = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+SEVERAL = ("label", "levels", "metadata")  # options that may name several columns
 LOOKED_AT = 200  # cells that a guess is made by
 FEWEST_GROUPS = 10  # below, a column named "group" hardly means images that belong together
 
@@ -38,6 +39,7 @@ class Columns:
         label: One column of labels, or several.
         kind: "label": one column; "indicators": a column of 0 and 1 for each class; "levels": the parts of a path from the top.
         split, group: Empty if there is none.
+        metadata: What else is told of each image.
         notes: What was guessed.
     """
 
@@ -46,6 +48,7 @@ class Columns:
     kind: str
     split: str = ""
     group: str = ""
+    metadata: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
 
@@ -54,13 +57,13 @@ def choose_columns(table: Table, options: Mapping[str, Any], root: Path) -> Colu
 
     Args:
         table: The table.
-        options: The source's options; image, label, levels, split and group name columns.
+        options: The source's options; image, label, levels, split, group and metadata name columns.
         root: The folder where relative file names start.
 
     Raises:
         DataError: A column that an option names is not there, or there is none for the images or the labels.
     """
-    named = {key: _named(table, options, key) for key in ("image", "label", "levels", "split", "group")}
+    named = {key: _named(table, options, key) for key in ("image", "label", "levels", "split", "group", "metadata")}
     if named["label"] and named["levels"]:
         problem = "label and levels exclude each other"
         raise DataError(problem, where="data.options.levels", hint="Name the labels of all levels in levels alone.")
@@ -84,21 +87,17 @@ def choose_columns(table: Table, options: Mapping[str, Any], root: Path) -> Colu
     label = found["levels"] or found["label"]
     kind = "levels" if found["levels"] else "indicators" if len(label) > 1 else "label"
     split, group = ("".join(found[key][:1]) for key in ("split", "group"))
-    return Columns(found["image"][0], label, kind, split, group, (*_told(guessed), *notes))
+    return Columns(found["image"][0], label, kind, split, group, found["metadata"], (*_told(guessed), *notes))
 
 
 def _named(table: Table, options: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return the columns that an option names: one, or for label and levels several."""
+    """Return the columns that an option names: one, or for label, levels and metadata several."""
     given = options.get(key, "")
     if isinstance(given, list | tuple):
         names = [str(name).strip() for name in given]
     else:
         text = str(given).strip()
-        names = (
-            [text]
-            if text in table.names or key not in ("label", "levels")
-            else [part.strip() for part in text.split(",")]
-        )
+        names = [text] if text in table.names or key not in SEVERAL else [part.strip() for part in text.split(",")]
     names = [name for name in names if name]
     for name in names:
         if name not in table.names:
@@ -108,7 +107,7 @@ def _named(table: Table, options: Mapping[str, Any], key: str) -> tuple[str, ...
         if name in table.lists and (key != "label" or len(names) > 1):
             problem = "the cells of this column hold several values each"
             raise DataError(problem, where=f"data.options.{key}", found=name)
-    if len(names) > 1 and key not in ("label", "levels"):
+    if len(names) > 1 and key not in SEVERAL:
         raise DataError("this is one column", where=f"data.options.{key}", found=", ".join(names))
     return tuple(names)
 

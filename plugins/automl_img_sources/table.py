@@ -31,6 +31,7 @@ class TableSource(DataSource):
         "levels": "Columns that make a hierarchy from the top, such as category,subcategory, in place of label.",
         "split": "Column with train, validation or test.",
         "group": "Column of what an image belongs to (a patient, a product); a group stays on one side of the split.",
+        "metadata": "Columns with more on each image, such as camera,site: the figures are told by their values.",
         "separator": 'What stands between several labels in one cell, such as "|", ";" or ","; "" if each cell is one label.',
         "root": "Folder where relative file names start; the table's folder unless set, and relative to that.",
     }
@@ -83,8 +84,9 @@ def _dataset(table: Table, folder: Path, options: Mapping[str, Any]) -> ImageDat
     blank = [""] * len(paths)
     splits = table.columns[columns.split] if columns.split else blank
     groups = table.columns[columns.group] if columns.group else blank
+    more = {name: table.columns[name] for name in columns.metadata}
     records = (
-        Record(path, found, split, group, table.place(row))
+        Record(path, found, split, group, table.place(row), {name: cells[row] for name, cells in more.items()})
         for row, (path, found, split, group) in enumerate(zip(paths, labels.rows, splits, groups, strict=True))
     )
     notes = (*table.notes, *columns.notes, *labels.notes)

@@ -89,9 +89,12 @@ class LiveView(View):
             case events.Preflight():
                 self._plan = event.summary
             case events.StageStarted():
-                self._stage = {"look": "a look at each", "search": "search", "final": "final training"}.get(
-                    event.stage, event.stage
-                )
+                self._stage = {
+                    "look": "a look at each",
+                    "search": "search",
+                    "final": "final training",
+                    "repeat": "other seeds",
+                }.get(event.stage, event.stage)
             case events.TrialStarted():
                 self._running[event.trial] = _Running(event)
             case events.EpochEnded():

@@ -162,6 +162,17 @@ def test_numbers_with_gaps_keep_their_whole_names_in_a_dataframe(here):
     assert dataset.train.labels == ["1", "2", "1"] and dataset.train.groups == ["4", "", "5"]
 
 
+def test_columns_of_metadata_come_with_their_images(here):
+    path = table(here, "name,label,camera,site\n1.png,cat,old,north\n2.png,dog,new,south\n3.png,cat,new,north\n")
+    dataset = load(path, metadata="camera, site")
+    assert {name: list(values) for name, values in dataset.train.metadata.items()} == {
+        "camera": ["old", "new", "new"],
+        "site": ["north", "south", "north"],
+    }
+    with pytest.raises(DataError, match="no such column"):
+        load(path, metadata="camara")
+
+
 def test_splits_and_groups_come_from_their_columns(here):
     rows = "".join(
         f"{k}.png,{CLASSES[k % 2]},{split},p{k // 2}\n" for k, split in enumerate(["train", "Val", "TEST"] * 2)

@@ -1,0 +1,203 @@
+"""The trained networks side by side on the validation images, and what is made of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.data.splits import SplitIndices
+from automl_img.data.store import PreparedStore
+from automl_img.evaluation.model_file import Candidate
+from automl_img.evaluation.selection import (
+    Difference,
+    cheapest_of_tied,
+    greedy_ensemble,
+    paired_difference,
+)
+from automl_img.plugin import PluginRegistry
+from automl_img.recipe import FinalSettings
+from automl_img.training.network import build_network
+from automl_img.training.scoring import Scorer
+
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A candidate with its answers to the validation images.
+
+    Attributes:
+        candidate: The trained network.
+        network: keras.Model from float32 images, 0 to 255, to logits.
+        scorer: Computes its logits.
+        logits: On validation, shape (n, classes).
+        f1: Of them.
+        seconds: To predict one image.
+        parameters: Weights.
+        behind: By how much the best is above it.
+    """
+
+    candidate: Candidate
+    network: Any
+    scorer: Scorer
+    logits: Logits
+    f1: float
+    seconds: float
+    parameters: int
+    behind: Difference
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the run folder keeps."""
+        return {
+            "trial": self.candidate.trial,
+            "f1": self.f1,
+            "behind": self.behind.mean,
+            "behind_error": self.behind.error,
+            "behind_interval": list(self.behind.interval),
+            "ms_per_image": round(1e3 * self.seconds, 3),
+            "parameters": self.parameters,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Who has won.
+
+    Attributes:
+        members: The networks that the model averages, the first with the largest share; often one.
+        shares: Of each; their sum is 1.
+        mirrored: Whether the mean over an image and its mirror image is better on validation.
+        logits: Of the members together, on validation.
+        contestants: All that were compared, the best first.
+        sentences: What was decided and why.
+    """
+
+    members: tuple[Contestant, ...]
+    shares: tuple[float, ...]
+    mirrored: bool
+    logits: Logits
+    contestants: tuple[Contestant, ...]
+    sentences: tuple[str, ...]
+
+    @property
+    def winner(self) -> Contestant:
+        """The first member."""
+        return self.members[0]
+
+
+def hold_contest(
+    candidates: Sequence[Candidate],
+    store: PreparedStore,
+    splits: SplitIndices,
+    registry: PluginRegistry,
+    settings: FinalSettings,
+    *,
+    seed: int,
+    latency: float | None = None,
+    seconds: float = math.inf,
+) -> Outcome:
+    """Compare trained networks on the validation images and choose one, or several together.
+
+    Args:
+        candidates: The networks, the best first; the others take part as long as there is time.
+        store, splits: The images.
+        registry: The plugins.
+        settings: The recipe's ``[final]``.
+        seed: Of the bootstrap.
+        latency: Seconds that one prediction may take; None: any.
+        seconds: That all this may take.
+    """
+    task, truth, begun = store.task, store.labels[splits.validation], time.monotonic()
+    contestants: list[Contestant] = []
+    decided: list[Any] = []
+    mirrored, longest = False, 0.0
+    for place, candidate in enumerate(candidates):
+        now = time.monotonic()
+        if place and now - begun + longest > seconds:
+            break
+        network = build_network(candidate.plan, registry).model
+        network.load_weights(candidate.weights)
+        scorer = Scorer(network)
+        if place == 0:
+            plain = scorer.logits(store.images, splits.validation)
+            both = scorer.logits(store.images, splits.validation, mirrored=True)
+            mirrored = task.score(truth, both).f1 > task.score(truth, plain).f1
+            logits = both if mirrored else plain
+        else:
+            logits = scorer.logits(store.images, splits.validation, mirrored=mirrored)
+        probabilities = task.probabilities(logits)
+        decided.append(task.decide(probabilities, task.thresholds(truth, probabilities)))
+        behind = paired_difference(task, truth, decided[0], decided[-1], seed)
+        one = scorer.seconds_of_one(store.images, mirrored=mirrored)
+        f1 = task.f1(truth, decided[-1])
+        contestants.append(Contestant(candidate, network, scorer, logits, f1, one, int(network.count_params()), behind))
+        longest = max(longest, time.monotonic() - now)
+    winner, sentences = _single(contestants, settings)
+    members, shares, logits, said = _together(task, truth, contestants, winner, settings, latency, seed)
+    return Outcome(members, shares, mirrored, logits, tuple(contestants), (*sentences, *said))
+
+
+def _single(contestants: list[Contestant], settings: FinalSettings) -> tuple[int, list[str]]:
+    if settings.prefer == "best" or len(contestants) == 1:
+        return 0, []
+    place = cheapest_of_tied(
+        [one.behind for one in contestants], [(one.seconds, one.parameters) for one in contestants]
+    )
+    if place == 0:
+        return 0, []
+    best, chosen = contestants[0], contestants[place]
+    return place, [
+        f"trial {chosen.candidate.trial} wins over trial {best.candidate.trial}: its validation F1 is lower by "
+        f"{chosen.behind.mean:.4f}, no more than the error of that difference ({chosen.behind.error:.4f}), and it predicts "
+        f"{best.seconds / chosen.seconds:.1f} times as fast"
+    ]
+
+
+def _together(
+    task: Any,
+    truth: Any,
+    contestants: list[Contestant],
+    winner: int,
+    settings: FinalSettings,
+    latency: float | None,
+    seed: int,
+) -> tuple[tuple[Contestant, ...], tuple[float, ...], Logits, list[str]]:
+    """The winner alone, or an ensemble whose gain in validation F1 is larger than the gain's own standard error."""
+    alone = contestants[winner]
+    if settings.ensemble == 1 or len(contestants) == 1:
+        return (alone,), (1.0,), alone.logits, []
+    found = greedy_ensemble(
+        task,
+        truth,
+        [one.logits for one in contestants],
+        [one.seconds for one in contestants],
+        first=winner,
+        most=settings.ensemble,
+        latency=latency,
+    )
+    if len(found) == 1:
+        return (alone,), (1.0,), alone.logits, []
+    order = sorted(found, key=lambda place: (-found[place], place))
+    members, shares = tuple(contestants[place] for place in order), tuple(found[place] for place in order)
+    logits = task.mixed([one.logits for one in members], shares)
+    answers = [task.probabilities(one) for one in (logits, alone.logits)]
+    together, by_itself = (task.decide(one, task.thresholds(truth, one)) for one in answers)
+    gain = paired_difference(task, truth, together, by_itself, seed)
+    trials = ", ".join(str(one.candidate.trial) for one in members)
+    if gain.is_noise:
+        said = (
+            f"the mean of the trials {trials} would gain {gain.mean:+.4f} of validation F1, no more than the error of that "
+            f"difference ({gain.error:.4f}): trial {alone.candidate.trial} stays alone"
+        )
+        return (alone,), (1.0,), alone.logits, [said]
+    said = (
+        f"the model is the mean of the trials {trials}: validation F1 {gain.mean:+.4f} (error {gain.error:.4f}) "
+        f"against trial {alone.candidate.trial} alone, for {sum(one.seconds for one in members) / alone.seconds:.1f} times its time"
+    )
+    return members, shares, logits, [said]

@@ -1,0 +1,315 @@
+"""From probabilities to answers: costs, wishes for a class, "don't know", images unlike any seen, and parents of classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.recipe import Wish
+from automl_img.tasks import Hierarchical, Task
+from automl_img.tasks.scores import TINY
+
+Labels = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+
+DONT_KNOW = "don't know"
+UNKNOWN = "unknown"
+PASSES = 3
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the recipe's ``[decision]`` asks for.
+
+    Attributes:
+        costs: What it costs to call an image of the first class one of the second, by both names; 1 unless given, 0 if right.
+        wishes: Figures that classes are to reach.
+        accuracy: Share of the given answers that is to be right; where that takes it, the answer is "don't know".
+        unknown: Share of the validation images that may be called unknown, so that images unlike any seen are.
+        parents: Probability that an answer is to have; a parent of the class is answered where the class has less.
+    """
+
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    wishes: tuple[Wish, ...] = ()
+    accuracy: float | None = None
+    unknown: float | None = None
+    parents: float | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How answers follow from probabilities, beyond the most probable class; fitted on validation images.
+
+    Attributes:
+        costs: Shape (classes, classes), of true and answered class; empty: every mistake costs the same.
+        factors: By which each class's probability is divided before they are compared; empty: 1.
+        least_confidence: Below which the answer is "don't know".
+        least_energy: Below which an image is unknown; None: none is.
+        least_share: Probability below which a parent is answered; None: classes only.
+    """
+
+    costs: tuple[tuple[float, ...], ...] = ()
+    factors: tuple[float, ...] = ()
+    least_confidence: float = 0.0
+    least_energy: float | None = None
+    least_share: float | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it changes no answer."""
+        return self == Decision()
+
+    def labels(self, task: Task, probabilities: Floats, thresholds: tuple[float, ...] = ()) -> Labels:
+        """Return the class of each image, in the form of the labels, before anything is refused."""
+        if self.costs:
+            # The answer with the least expected cost (C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001).
+            cheapest: Labels = (probabilities @ np.asarray(self.costs, np.float32)).argmin(axis=1)
+            return cheapest
+        if self.factors:
+            weighed: Labels = (probabilities / np.asarray(self.factors, np.float32)).argmax(axis=1)
+            return weighed
+        return task.decide(probabilities, thresholds)
+
+    def answers(
+        self, task: Task, probabilities: Floats, energy: Floats | None = None, thresholds: tuple[float, ...] = ()
+    ) -> npt.NDArray[Any]:
+        """Return what is answered to each image, shape (n,): the name of a class or of a parent, "don't know" or "unknown".
+
+        Args:
+            task: What the labels mean.
+            probabilities: Shape (n, classes).
+            energy: Shape (n,), as :meth:`Task.energy` gives it; None: no image is unknown.
+            thresholds: For the multilabel task, of each class.
+        """
+        labels = self.labels(task, probabilities, thresholds)
+        named = task.names(labels)
+        if self.is_plain:
+            return named
+        answers = named.astype(object)
+        if self.least_share is not None and isinstance(task, Hierarchical):
+            answers = _or_parents(task, probabilities, labels, self.least_share)
+        if self.least_confidence > 0:
+            answers[confidence(probabilities, labels) < self.least_confidence] = DONT_KNOW
+        if self.least_energy is not None and energy is not None:
+            answers[energy < self.least_energy] = UNKNOWN
+        return answers
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of one wish.
+
+    Attributes:
+        wish: In words.
+        kept: Whether the validation images fulfil it.
+        reached: The figure that they reach.
+    """
+
+    wish: str
+    kept: bool
+    reached: float
+
+
+def mean_energy(task: Task, logits: Sequence[Floats], shares: Sequence[float]) -> Floats:
+    """Return the mean energy of several networks' logits, each by its share; shape (n,)."""
+    return sum(share * task.energy(one) for share, one in zip(shares, logits, strict=True))  # type: ignore[return-value]
+
+
+def confidence(probabilities: Floats, labels: Labels) -> Floats:
+    """Return the probability of each image's answer; shape (n,)."""
+    found: Floats = probabilities[np.arange(len(labels)), labels]
+    return found
+
+
+def fit_decision(
+    task: Task,
+    labels: Labels,
+    probabilities: Floats,
+    energy: Floats,
+    wishes: Wishes,
+    thresholds: tuple[float, ...] = (),
+) -> tuple[Decision, tuple[float, ...], list[Kept]]:
+    """Fit a decision to what a person wishes.
+
+    Args:
+        task: What the labels mean.
+        labels: True labels of the validation images.
+        probabilities: Of each class, calibrated, shape (n, classes).
+        energy: Shape (n,).
+        wishes: What is wished.
+        thresholds: For the multilabel task, of each class.
+
+    Returns:
+        The decision, the thresholds (changed where a wish is for a class of the multilabel task), and what became of each wish.
+        One that cannot be kept is kept as well as it can be.
+    """
+    costs = _cost_matrix(task, wishes.costs)
+    factors, limits = np.ones(task.classes), np.array(thresholds)
+    for _ in range(PASSES if len(wishes.wishes) > 1 else 1):  # what one class gets, another loses
+        for wish in wishes.wishes:
+            place = task.class_names.index(wish.name)
+            moved = limits if task.kind == "multilabel" else factors
+            ratio, true = _against(task, labels, probabilities, factors, place)
+            moved[place] = _cut(ratio, true, wish, float(moved[place]))
+    kept = []
+    for wish in wishes.wishes:
+        place = task.class_names.index(wish.name)
+        ratio, true = _against(task, labels, probabilities, factors, place)
+        reached = _figure(wish.figure, true, ratio >= (limits if task.kind == "multilabel" else factors)[place])
+        kept.append(Kept(str(wish), reached >= wish.at_least, reached))
+    changed = tuple(map(float, factors)) if (factors != 1).any() else ()
+    decision = Decision(costs=costs, factors=changed, least_share=wishes.parents)
+    if wishes.accuracy is not None:
+        decided = decision.labels(task, probabilities)
+        sure, right = confidence(probabilities, decided), decided == labels
+        limit = _least_confidence(sure, right, wishes.accuracy)
+        given = sure >= limit
+        reached = float(right[given].mean()) if given.any() else 0.0
+        said = f"accuracy >= {wishes.accuracy:g} of the answers given"
+        kept.append(Kept(said, reached >= wishes.accuracy, reached))
+        decision = replace(decision, least_confidence=limit)
+    if wishes.unknown is not None:
+        decision = replace(decision, least_energy=float(np.quantile(energy, wishes.unknown)))
+    return decision, tuple(map(float, limits)), kept
+
+
+def _against(
+    task: Task, labels: Labels, probabilities: Floats, factors: npt.NDArray[np.float64], place: int
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """How probable a class is, for several labels by itself, else against the best of the others; and which images are of it."""
+    if task.kind == "multilabel":
+        return probabilities[:, place], labels[:, place] > 0
+    weighed = probabilities / factors
+    weighed[:, place] = 0
+    ratio: Floats = probabilities[:, place] / np.maximum(weighed.max(axis=1), TINY)
+    return ratio, labels == place
+
+
+def decision_figures(
+    task: Task, labels: Labels, probabilities: Floats, energy: Floats, decision: Decision
+) -> dict[str, Any]:
+    """Return what a decision comes to on one split, one label for each image, as JSON can hold it.
+
+    Returns:
+        ``answered`` (share of images that get a class or a parent), ``dont_know``, ``unknown``, ``parents`` (shares), ``accuracy`` of
+        the answers given (a parent is right if the true class lies below it), ``cost`` (mean over all images that get a class, where
+        there are costs), and ``per_class`` (precision and recall of each answered class).
+    """
+    decided = decision.labels(task, probabilities)
+    answers = decision.answers(task, probabilities, energy).astype(str)
+    unknown, silent = answers == UNKNOWN, answers == DONT_KNOW
+    given = ~(unknown | silent)
+    names = np.asarray(task.class_names)
+    true = names[labels]
+    exact = answers == true
+    parent = given & (answers != names[decided])
+    right = exact | (
+        parent & np.array([one.startswith(f"{answer}/") for one, answer in zip(true, answers, strict=True)])
+    )
+    per_class = {
+        name: {
+            "precision": _figure("precision", true == name, given & (answers == name)),
+            "recall": _figure("recall", true == name, given & (answers == name)),
+        }
+        for name in task.class_names
+    }
+    figures: dict[str, Any] = {
+        "answered": float(given.mean()),
+        "dont_know": float(silent.mean()),
+        "unknown": float(unknown.mean()),
+        "parents": float(parent.mean()),
+        "accuracy": float(right[given].mean()) if given.any() else None,
+        "per_class": per_class,
+    }
+    if decision.costs:
+        figures["cost"] = (
+            float(np.asarray(decision.costs)[labels[given], decided[given]].mean()) if given.any() else None
+        )
+    return figures
+
+
+def coverage_curve(labels: Labels, probabilities: Floats, points: int = 101) -> dict[str, list[float]]:
+    """Return how accurate the surest answers are: ``coverage`` (share of images, 0 to 1) and ``accuracy`` of so many.
+
+    Source:
+        Y. Geifman, R. El-Yaniv: Selective Classification for Deep Neural Networks, NeurIPS 2017.
+    """
+    decided = probabilities.argmax(axis=1)
+    order = np.argsort(-confidence(probabilities, decided), kind="stable")
+    right = (decided == labels)[order].cumsum()
+    counts = np.unique(np.linspace(1, len(labels), min(points, len(labels))).round().astype(int))
+    return {
+        "coverage": (counts / len(labels)).tolist(),
+        "accuracy": (right[counts - 1] / counts).tolist(),
+    }
+
+
+def _cost_matrix(task: Task, costs: Mapping[str, Mapping[str, float]]) -> tuple[tuple[float, ...], ...]:
+    if not costs:
+        return ()
+    names = task.class_names
+    return tuple(
+        tuple(0.0 if true == answered else float(costs.get(true, {}).get(answered, 1.0)) for answered in names)
+        for true in names
+    )
+
+
+def _figure(figure: str, true: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> float:
+    """Precision or recall of ``found``; precision of nothing is 1, for nothing said is wrong."""
+    right = int((true & found).sum())
+    of = int(found.sum()) if figure == "precision" else int(true.sum())
+    return right / of if of else (1.0 if figure == "precision" else 0.0)
+
+
+def _cut(ratio: Floats, true: npt.NDArray[np.bool_], wish: Wish, now: float) -> float:
+    """Return the value nearest to ``now`` from which on a class is answered so that the wish is kept; else the best for it."""
+    order = np.argsort(-ratio, kind="stable")
+    values = ratio[order].astype(np.float64)
+    right = true[order].cumsum()
+    # Every cut between two neighbours, and in front of all: from there on nothing is answered.
+    below = np.append(values[1:], values[-1] / 2)
+    cuts = np.concatenate([[values[0] * 2], np.sqrt(np.maximum(values, TINY) * np.maximum(below, TINY)), [now]])
+    found = np.concatenate([[0], np.arange(1, len(values) + 1), [int((values >= now).sum())]])
+    hits = np.concatenate([[0], right, [int(true[ratio >= now].sum())]])
+    if wish.figure == "precision":
+        reached = np.where(found > 0, hits / np.maximum(found, 1), 0.0)
+    else:
+        reached = hits / max(1, int(true.sum()))
+    splits = np.concatenate([[True], values[:-1] > values[1:], [True, True]])
+    reached = np.where(splits, reached, -1.0)
+    keeping = reached >= wish.at_least
+    if keeping.any():
+        distance = np.abs(np.log(np.maximum(cuts, TINY)) - math.log(max(now, TINY)))
+        return float(cuts[np.where(keeping, distance, np.inf).argmin()])
+    return float(cuts[reached.argmax()])
+
+
+def _least_confidence(sure: Floats, right: npt.NDArray[np.bool_], accuracy: float) -> float:
+    """Return the confidence from which on so many of the answers are right, as many answered as can be."""
+    order = np.argsort(-sure, kind="stable")
+    values = sure[order]
+    reached = right[order].cumsum() / np.arange(1, len(sure) + 1)
+    last = np.append(values[:-1] > values[1:], True)
+    enough = np.flatnonzero((reached >= accuracy) & last)
+    place = int(enough[-1]) if len(enough) else int(np.where(last, reached, -1).argmax())
+    return 0.0 if place == len(sure) - 1 else float(values[place])
+
+
+def _or_parents(task: Hierarchical, probabilities: Floats, labels: Labels, least: float) -> npt.NDArray[Any]:
+    """Each image's class, or the deepest of its ancestors that is probable enough; "don't know" if not even the topmost is."""
+    answers = np.full(len(labels), DONT_KNOW, object)
+    waiting = np.ones(len(labels), bool)
+    for level in reversed(range(len(task.levels))):
+        nodes = task.levels[level]
+        places = task.at_level(level)
+        of_nodes = probabilities @ np.eye(len(nodes), dtype=np.float32)[places]
+        mine = places[labels]
+        enough = waiting & (of_nodes[np.arange(len(labels)), mine] >= least)
+        answers[enough] = np.asarray(nodes, object)[mine[enough]]
+        waiting &= ~enough
+    return answers

@@ -1,0 +1,129 @@
+"""Which trained model wins: the best, a cheaper one that is as good within the noise, or several together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.tasks import Task
+
+Labels = npt.NDArray[np.int64] | npt.NDArray[np.uint8]
+Logits = npt.NDArray[np.float32]
+
+RESAMPLES = 200
+CHEAPER = 0.8  # of the better one's latency, from which on a model is worth being preferred
+ROUNDS = 12  # members that the greedy selection draws, with replacement
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much one model's F1 is above another's on the same images.
+
+    Attributes:
+        mean: The difference as measured.
+        error: Its standard error.
+        interval: 95%.
+    """
+
+    mean: float
+    error: float
+    interval: tuple[float, float]
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether it is no larger than its own standard error."""
+        return self.mean <= self.error
+
+
+def paired_difference(task: Task, labels: Labels, first: Labels, second: Labels, seed: int) -> Difference:
+    """Compare two models' decisions on the same images by a paired bootstrap: what is hard for both cancels out.
+
+    Args:
+        task: What the labels mean.
+        labels: True labels.
+        first, second: What the two models have decided, in the form of the labels.
+        seed: Of the draws.
+
+    Source:
+        B. Efron, R. Tibshirani: An Introduction to the Bootstrap, 1993, chapter 16.
+    """
+    rng = np.random.default_rng(seed)
+    n = len(labels)
+    drawn = (rng.integers(0, n, n) for _ in range(RESAMPLES))
+    differences = [task.f1(labels[rows], first[rows]) - task.f1(labels[rows], second[rows]) for rows in drawn]
+    low, high = np.quantile(differences, [0.025, 0.975])
+    mean = task.f1(labels, first) - task.f1(labels, second)
+    return Difference(mean, float(np.std(differences, ddof=1)), (float(low), float(high)))
+
+
+def cheapest_of_tied(differences: Sequence[Difference], costs: Sequence[tuple[float, int]]) -> int:
+    """Return the place of the winner among models that are ordered by F1, the best first.
+
+    A model whose F1 lies below the best by no more than the standard error of the difference is as good as far as anybody can tell;
+    the fastest of those wins if it is clearly faster than the best (the one-standard-error rule of Breiman et al., 1984).
+
+    Args:
+        differences: Of the best to each, itself included.
+        costs: Seconds to predict one image, and weights, of each.
+    """
+    best_seconds = costs[0][0]
+    tied = [
+        place
+        for place, found in enumerate(differences)
+        if place == 0 or (found.is_noise and costs[place][0] <= CHEAPER * best_seconds)
+    ]
+    return min(tied, key=lambda place: (costs[place], place))
+
+
+def greedy_ensemble(
+    task: Task,
+    labels: Labels,
+    logits: Sequence[Logits],
+    seconds: Sequence[float],
+    *,
+    first: int = 0,
+    most: int = 4,
+    latency: float | None = None,
+) -> dict[int, float]:
+    """Return the shares by which models are averaged, by their places: greedily the one whose answers add most to F1.
+
+    Args:
+        task: What the labels mean.
+        labels: True labels of the validation images.
+        logits: Of each model on them, shape (n, classes).
+        seconds: To predict one image, of each model.
+        first: The model to begin with.
+        most: The most members.
+        latency: Seconds that the members together may take for one image; None: any.
+
+    Source:
+        Selection with replacement: R. Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004.
+    """
+    probabilities = [task.probabilities(one) for one in logits]
+    counts = {first: 1}
+    total = probabilities[first].astype(np.float64)
+    kept, best = dict(counts), _f1(task, labels, total)
+    for size in range(2, ROUNDS + 1):
+        allowed = [place for place in range(len(logits)) if _fits(place, counts, seconds, most, latency)]
+        scores = {place: _f1(task, labels, (total + probabilities[place]) / size) for place in allowed}
+        place = max(scores, key=lambda one: (scores[one], -one))
+        counts[place] = counts.get(place, 0) + 1
+        total = total + probabilities[place]
+        if scores[place] > best:
+            best, kept = scores[place], dict(counts)
+    return {place: count / sum(kept.values()) for place, count in kept.items()}
+
+
+def _fits(place: int, counts: dict[int, int], seconds: Sequence[float], most: int, latency: float | None) -> bool:
+    members = {*counts, place}
+    return len(members) <= most and (
+        place in counts or latency is None or sum(seconds[one] for one in members) <= latency
+    )
+
+
+def _f1(task: Task, labels: Labels, probabilities: npt.NDArray[np.float64]) -> float:
+    found = probabilities.astype(np.float32)
+    return task.f1(labels, task.decide(found, task.thresholds(labels, found)))

@@ -1,0 +1,133 @@
+"""Where a model fails: its figures on parts of the images, by what is known of them and by how they look."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from automl_img.data.store import PreparedStore
+from automl_img.tasks import Task
+
+LEAST_IMAGES = 10  # of a part that is told
+MOST_PARTS = 12  # of one property
+THIRDS = ("low", "middle", "high")
+CLEAR_ERRORS = 2.0  # standard errors below the whole, from which on a part is weak
+AT_A_TIME = 512
+MOST_FOLDERS = 50
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The figures of one part of the images.
+
+    Attributes:
+        property: By what the images are divided, such as "brightness" or a column of metadata.
+        value: Which part.
+        images: How many there are.
+        f1: That the task is judged by.
+        accuracy: Share that is right; of several labels, with all of them right.
+        weak: Whether accuracy lies below that of all images by more than chance explains.
+    """
+
+    property: str
+    value: str
+    images: int
+    f1: float
+    accuracy: float
+    weak: bool
+
+
+def slices_of(
+    task: Task, labels: npt.NDArray[Any], decided: npt.NDArray[Any], properties: Mapping[str, Sequence[str]]
+) -> list[Slice]:
+    """Return the figures of each part that has enough images, the least accurate first.
+
+    Args:
+        task: What the labels mean.
+        labels, decided: True and predicted labels, shape (n,) or (n, classes).
+        properties: For each name the part that each image belongs to; an empty text: none.
+    """
+    right = (labels == decided).all(axis=1) if labels.ndim == 2 else labels == decided
+    whole = float(right.mean())
+    found = []
+    for name, values in properties.items():
+        column = np.asarray(values)
+        counts = Counter(column.tolist())
+        common = [value for value, count in counts.most_common(MOST_PARTS) if value and count >= LEAST_IMAGES]
+        if len(common) < 2:
+            continue
+        for value in common:
+            mine = column == value
+            n, accuracy = int(mine.sum()), float(right[mine].mean())
+            error = math.sqrt(max(whole * (1 - whole), 1e-12) / n)
+            weak = whole - accuracy > CLEAR_ERRORS * error
+            found.append(Slice(name, value, n, task.f1(labels[mine], decided[mine]), accuracy, weak))
+    return sorted(found, key=lambda one: one.accuracy)
+
+
+def properties_of(store: PreparedStore, indices: npt.NDArray[np.int64]) -> dict[str, list[str]]:
+    """Return by what images can be divided: metadata, brightness, contrast, the size and the folder of their files.
+
+    Args:
+        store: The prepared images.
+        indices: Which of them, shape (n,).
+    """
+    metadata = store.metadata()
+    found = {name: [values[place] for place in indices] for name, values in metadata.items()}
+    brightness, contrast = _looks(store, indices)
+    found["brightness"], found["contrast"] = _thirds(brightness), _thirds(contrast)
+    names = store.names()
+    if names:
+        files = [Path(names[place]) for place in indices]
+        folders = [file.parent.name for file in files]
+        labels = store.labels[indices]
+        if 1 < len(set(folders)) <= MOST_FOLDERS and labels.ndim == 1 and _is_mixed(folders, labels):
+            found["folder"] = folders
+        sizes = np.array([_pixels(file) for file in files])
+        if (sizes > 0).all() and len(set(sizes.tolist())) > 1:
+            found["size of the file's image"] = _thirds(sizes)
+    return found
+
+
+def _looks(
+    store: PreparedStore, indices: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation of the pixels of each image."""
+    means, deviations = np.empty(len(indices)), np.empty(len(indices))
+    for start in range(0, len(indices), AT_A_TIME):
+        chosen = slice(start, start + AT_A_TIME)
+        pixels = np.asarray(store.images[indices[chosen]], np.float32)
+        means[chosen], deviations[chosen] = pixels.mean(axis=(1, 2, 3)), pixels.std(axis=(1, 2, 3))
+    return means, deviations
+
+
+def _thirds(values: npt.NDArray[Any]) -> list[str]:
+    """The third in which each value lies; of equal values all in one."""
+    bounds = np.quantile(values, [1 / 3, 2 / 3])
+    return [THIRDS[place] for place in np.searchsorted(bounds, values, side="left")]
+
+
+def _is_mixed(folders: Sequence[str], labels: npt.NDArray[np.int64]) -> bool:
+    """Whether folders are something else than the classes: one of them holds several."""
+    classes: dict[str, set[int]] = {}
+    for folder, label in zip(folders, labels.tolist(), strict=True):
+        classes.setdefault(folder, set()).add(label)
+    return any(len(found) > 1 for found in classes.values())
+
+
+def _pixels(path: Path) -> int:
+    """Pixels of a file's image, by its header; 0 if it cannot be told."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return image.width * image.height
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+        return 0

@@ -1,0 +1,32 @@
+"""The terms under which the winner of a search is chosen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from automl_img.evaluation.decision import Wishes
+from automl_img.recipe import FinalSettings
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Under which the winner is chosen.
+
+    Attributes:
+        settings: The recipe's ``[final]``.
+        wishes: Its ``[decision]``.
+        seed: Of everything random.
+        latency: Seconds that one prediction may take; None: any.
+        seconds: That the comparison of candidates may take.
+        modules: Modules that hold plugins without an entry point.
+        run: Name of the search.
+    """
+
+    settings: FinalSettings
+    wishes: Wishes = field(default_factory=Wishes)
+    seed: int = 0
+    latency: float | None = None
+    seconds: float = math.inf
+    modules: tuple[str, ...] = ()
+    run: str = ""

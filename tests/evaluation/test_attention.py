@@ -1,0 +1,62 @@
+"""Grad-CAM finds the place that speaks for a class."""
+
+import numpy as np
+import pytest
+
+from automl_img.evaluation.attention import Attention, examples, grad_cam
+
+
+def bright_patch_network(side=16):
+    """A network whose second class is the mean of a map that answers to bright pixels."""
+    import keras
+
+    inputs = keras.Input((side, side, 1))
+    scaled = keras.layers.Rescaling(1 / 255)(inputs)
+    maps = keras.layers.Conv2D(1, 3, padding="same", use_bias=False)(scaled)
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    logits = keras.layers.Dense(2, use_bias=False)(pooled)
+    model = keras.Model(inputs, logits)
+    model.set_weights([np.full((3, 3, 1, 1), 1 / 9, np.float32), np.array([[-1.0, 1.0]], np.float32)])
+    return model
+
+
+@pytest.mark.train
+def test_the_patch_that_makes_the_class_is_lit():
+    images = np.zeros((2, 16, 16, 1), np.uint8)
+    images[0, 2:5, 2:5] = 255
+    images[1, 10:14, 9:13] = 255
+    maps = grad_cam(bright_patch_network(), images, np.array([1, 1]))
+    assert maps.shape == (2, 16, 16) and maps.max() == pytest.approx(1.0)
+    assert np.unravel_index(maps[0].argmax(), (16, 16)) == (3, 3)
+    assert maps[1][10:14, 9:13].mean() > 0.5 and maps[1][:8].max() == 0.0
+
+
+@pytest.mark.train
+def test_a_class_that_the_patch_speaks_against_has_an_empty_map():
+    images = np.full((1, 16, 16, 1), 255, np.uint8)
+    assert grad_cam(bright_patch_network(), images, np.array([0])).max() == 0.0
+
+
+@pytest.mark.train
+def test_a_network_without_places_has_no_map():
+    import keras
+
+    inputs = keras.Input((8, 8, 1))
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
+    assert grad_cam(model, np.zeros((1, 8, 8, 1), np.uint8), np.array([0])) is None
+
+
+def test_the_surest_mistakes_come_first_then_one_right_answer_of_each_class():
+    labels = np.array([0, 0, 1, 1, 0])
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.1, 0.9], [0.45, 0.55]], np.float32)
+    assert examples(labels, probabilities).tolist() == [1, 4, 0, 3]
+
+
+def test_maps_are_kept_and_a_damaged_file_is_none(tmp_path):
+    attention = Attention(np.array([3, 5]), np.arange(32, dtype=np.uint8).reshape(2, 4, 4))
+    attention.save(tmp_path / "a.npz")
+    assert (Attention.load(tmp_path / "a.npz").maps == attention.maps).all()
+    (tmp_path / "a.npz").write_bytes(b"torn")
+    assert Attention.load(tmp_path / "a.npz") is None
+    np.savez(tmp_path / "b.npz", indices=np.array([None], object), maps=attention.maps)
+    assert Attention.load(tmp_path / "b.npz") is None, "pickled objects are not read"

@@ -1,0 +1,168 @@
+"""Answers that follow costs and wishes, "don't know", "unknown", and parents, each against a case counted by hand."""
+
+import numpy as np
+import pytest
+
+from automl_img.evaluation.decision import (
+    DONT_KNOW,
+    UNKNOWN,
+    Decision,
+    Wishes,
+    coverage_curve,
+    decision_figures,
+    fit_decision,
+)
+from automl_img.recipe import Wish
+from automl_img.tasks import make_task
+
+BINARY = make_task("binary", ("fine", "defect"))
+TREE = make_task("hierarchical", ("shoe/boot", "shoe/sandal", "bag"))
+
+
+def probabilities_of(*second):
+    return np.array([[1 - p, p] for p in second], np.float32)
+
+
+@pytest.fixture
+def inspected():
+    """Labels of 800 parts, a fifth of them defect, and what a model that is unsure of many says."""
+    rng = np.random.default_rng(1)
+    labels = (rng.random(800) < 0.2).astype(np.int64)
+    z = rng.normal(size=800) + 2.2 * labels - 1.2
+    return labels, probabilities_of(*(1 / (1 + np.exp(-z)))), rng.normal(size=800).astype(np.float32)
+
+
+def test_a_plain_decision_is_the_most_probable_class():
+    answers = Decision().answers(BINARY, probabilities_of(0.2, 0.7))
+    assert answers.tolist() == ["fine", "defect"]
+
+
+def test_costs_move_the_answer_to_the_cheaper_mistake():
+    """A defect that is missed costs 9, a false alarm 1: from 10% on it is called a defect (Elkan, 2001)."""
+    decision, _, _ = fit_decision(
+        BINARY,
+        np.array([0, 1]),
+        probabilities_of(0.1, 0.9),
+        np.zeros(2, np.float32),
+        Wishes(costs={"defect": {"fine": 9.0}}),
+    )
+    assert decision.costs == ((0.0, 1.0), (9.0, 0.0))
+    assert decision.answers(BINARY, probabilities_of(0.09, 0.11)).tolist() == ["fine", "defect"]
+    figures = decision_figures(
+        BINARY, np.array([0, 1, 1]), probabilities_of(0.2, 0.05, 0.9), np.zeros(3, np.float32), decision
+    )
+    assert figures["cost"] == pytest.approx((1 + 9 + 0) / 3)
+
+
+@pytest.mark.parametrize(
+    "wish", [Wish("precision", 0.9, "defect"), Wish("recall", 0.95, "defect"), Wish("precision", 0.99, "fine")]
+)
+def test_a_wish_that_can_be_kept_is_kept_with_little_change(inspected, wish):
+    labels, probabilities, energy = inspected
+    decision, _, (kept,) = fit_decision(BINARY, labels, probabilities, energy, Wishes(wishes=(wish,)))
+    decided = decision.labels(BINARY, probabilities)
+    place = BINARY.class_names.index(wish.name)
+    right, of = ((decided == place) & (labels == place)).sum(), decided == place
+    reached = right / of.sum() if wish.figure == "precision" else right / (labels == place).sum()
+    assert kept.kept and reached >= wish.at_least
+    assert kept.reached == pytest.approx(reached)
+    assert reached < wish.at_least + 0.03, "no more is given up than the wish asks for"
+
+
+def test_a_wish_that_holds_already_changes_nothing(inspected):
+    labels, probabilities, energy = inspected
+    decision, _, (kept,) = fit_decision(
+        BINARY, labels, probabilities, energy, Wishes(wishes=(Wish("recall", 0.1, "defect"),))
+    )
+    assert decision.is_plain and kept.kept
+
+
+def test_a_wish_that_cannot_be_kept_says_what_can():
+    labels, probabilities = np.array([0, 1, 0, 1]), probabilities_of(0.9, 0.8, 0.3, 0.2)
+    _, _, (kept,) = fit_decision(
+        BINARY, labels, probabilities, np.zeros(4, np.float32), Wishes(wishes=(Wish("precision", 0.9, "defect"),))
+    )
+    assert not kept.kept and kept.reached == pytest.approx(0.5)
+
+
+def test_a_wish_of_several_classes_moves_that_class_alone():
+    task = make_task("multiclass", ("ant", "bee", "cat"))
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, 600)
+    logits = rng.normal(size=(600, 3)) + 1.5 * np.eye(3)[labels]
+    probabilities = task.probabilities(logits.astype(np.float32))
+    wish = Wish("precision", 0.95, "bee")
+    decision, _, (kept,) = fit_decision(task, labels, probabilities, np.zeros(600, np.float32), Wishes(wishes=(wish,)))
+    decided = decision.labels(task, probabilities)
+    assert kept.kept and (labels[decided == 1] == 1).mean() >= 0.95
+    assert decision.factors[0] == decision.factors[2] == 1.0
+    others = probabilities[:, [0, 2]].argmax(axis=1) * 2
+    assert (decided[decided != 1] == others[decided != 1]).all()
+
+
+def test_a_wish_for_one_of_several_labels_moves_its_threshold():
+    task = make_task("multilabel", ("red", "round"))
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.uint8)
+    probabilities = np.array([[0.6, 0.1], [0.7, 0.9], [0.9, 0.8], [0.1, 0.2]], np.float32)
+    wishes = Wishes(wishes=(Wish("precision", 1.0, "red"),))
+    decision, thresholds, (kept,) = fit_decision(
+        task, labels, probabilities, np.zeros(4, np.float32), wishes, (0.5, 0.5)
+    )
+    assert decision.is_plain and kept.kept
+    assert 0.7 < thresholds[0] < 0.9 and thresholds[1] == 0.5
+
+
+def test_unsure_answers_are_held_back_until_the_others_are_right_often_enough(inspected):
+    labels, probabilities, energy = inspected
+    decision, _, (kept,) = fit_decision(BINARY, labels, probabilities, energy, Wishes(accuracy=0.95))
+    answers = decision.answers(BINARY, probabilities)
+    given = answers != DONT_KNOW
+    right = answers[given] == np.array(BINARY.class_names)[labels[given]]
+    assert kept.kept and 0.95 <= right.mean() < 0.97
+    assert 0.3 < given.mean() < 1.0
+    figures = decision_figures(BINARY, labels, probabilities, energy, decision)
+    assert figures["answered"] == pytest.approx(given.mean()) and figures["accuracy"] == pytest.approx(right.mean())
+
+
+def test_a_share_of_the_strangest_images_is_unknown(inspected):
+    labels, probabilities, energy = inspected
+    decision, _, _ = fit_decision(BINARY, labels, probabilities, energy, Wishes(unknown=0.05))
+    answers = decision.answers(BINARY, probabilities, energy)
+    assert (answers == UNKNOWN).mean() == pytest.approx(0.05)
+    assert energy[answers == UNKNOWN].max() < energy[answers != UNKNOWN].min()
+
+
+def test_energy_is_that_of_the_papers():
+    logits = np.array([[2.0, -1.0, 0.5], [-3.0, -2.0, -4.0]], np.float32)
+    several = make_task("multilabel", ("a", "b", "c"))
+    one = make_task("multiclass", ("a", "b", "c"))
+    assert one.energy(logits) == pytest.approx(np.log(np.exp(logits).sum(axis=1)), rel=1e-5)
+    assert several.energy(logits) == pytest.approx(np.log1p(np.exp(logits)).sum(axis=1), rel=1e-5)
+
+
+def test_a_parent_is_answered_where_its_class_is_not_sure():
+    probabilities = np.array([[0.9, 0.05, 0.05], [0.5, 0.45, 0.05], [0.4, 0.1, 0.5]], np.float32)
+    answers = Decision(least_share=0.8).answers(TREE, probabilities)
+    assert answers.tolist() == ["shoe/boot", "shoe", DONT_KNOW]
+    decision = Decision(least_share=0.8)
+    figures = decision_figures(TREE, np.array([0, 1, 2]), probabilities, np.zeros(3, np.float32), decision)
+    assert figures["parents"] == pytest.approx(1 / 3) and figures["accuracy"] == 1.0
+
+
+def test_accuracy_over_coverage_is_counted_from_the_surest():
+    labels, probabilities = np.array([1, 0, 1, 0]), probabilities_of(0.9, 0.2, 0.3, 0.45)
+    curve = coverage_curve(labels, probabilities)
+    assert curve["coverage"] == [0.25, 0.5, 0.75, 1.0]
+    assert curve["accuracy"] == pytest.approx([1.0, 1.0, 2 / 3, 3 / 4])
+
+
+@pytest.mark.parametrize(
+    "text", ["precision > 0.9 for a", "precision >= 2 for a", "f1 >= 0.9 for a", "recall >= . for a", ""]
+)
+def test_what_is_no_wish_is_told_as_such(text):
+    with pytest.raises(ValueError, match="is no wish"):
+        Wish.parsed(text)
+
+
+def test_names_of_classes_in_wishes_may_hold_spaces():
+    assert Wish.parsed(" recall≥0.5 for  deep scratch ") == Wish("recall", 0.5, "deep scratch")

@@ -1,0 +1,115 @@
+"""What is made of the trained models at the end: the winner, an ensemble, other seeds, and a decision."""
+
+import json
+
+import numpy as np
+import pytest
+
+import automl_img
+from automl_img.errors import RecipeError
+from automl_img.export import export_model
+from automl_img.search.journal import Journal
+
+pytestmark = pytest.mark.train
+SETTINGS = {
+    "plugins.modules": ["automl_img_plainnet"],
+    "search.architectures": ["plainnet"],
+    "search.strategy": "random",
+    "train.epochs": 4,
+    "train.deterministic": True,
+    "data.validation": 0.4,
+    "data.test": 0.1,
+    "final.repeats": 2,
+    "decision.accuracy": 0.999,
+    "decision.unknown": 0.02,
+    "decision.wishes": ["precision >= 0.97 for 8"],
+}
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory, third_party_plugins):
+    folder = tmp_path_factory.mktemp("finishing") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        return automl_img.fit("digits", trials=6, settings=SETTINGS, out=folder)
+
+
+def test_the_last_trials_train_the_best_configuration_under_other_seeds(ended):
+    journal = Journal(ended.run_dir)
+    rows = journal.trials()
+    journal.close()
+    best = max(rows[:4], key=lambda row: row.result.f1)
+    assert [row.spec.repeats for row in rows] == [0, 0, 0, 0, best.trial, best.trial]
+    assert len({row.spec.seed for row in rows}) == 3 and rows[4].spec.values == best.spec.values
+    (spread,) = ended.metrics["repeats"]
+    assert spread["trials"] == [best.trial, 5, 6] and len(spread["f1"]) == 3
+
+
+def test_the_model_is_what_the_contest_decided(ended):
+    selection, card = ended.metrics["selection"], ended.predictor.card
+    scores = [one["f1"] for one in selection["contestants"]]
+    assert scores == pytest.approx(sorted(scores, reverse=True), abs=0.03), "mirroring may change the order a little"
+    assert card.trained["trial"] == ended.metrics["best"]["trial"] == selection["members"][0]
+    assert len(card.plans) == len(selection["members"]) > 1, "averaging three networks of this size gains on the digits"
+    assert sum(card.shares) == pytest.approx(1.0)
+    assert selection["sentences"][-1].startswith("the model is the mean of the trials")
+    assert sorted(path.name for path in (ended.run_dir / "model").glob("*.h5")) == sorted(card.files)
+
+
+def test_the_saved_model_answers_as_the_evidence_says(ended, digits_data):
+    with np.load(ended.run_dir / "evaluation" / "test.npz") as kept:
+        rows, probabilities = kept["indices"], kept["probabilities"]
+    images = digits_data[0][rows]
+    loaded = automl_img.load(ended.predictor.save(ended.run_dir.parent / "saved"))
+    assert loaded.predict_proba(images) == pytest.approx(probabilities, abs=1e-5)
+    answers = loaded.predict(images)
+    shares = ended.metrics["test"]["decision"]
+    assert np.mean(answers == "don't know") == pytest.approx(shares["dont_know"])
+    assert np.mean(answers == "unknown") == pytest.approx(shares["unknown"])
+    assert shares["accuracy"] >= ended.metrics["test"]["accuracy"]
+
+
+def test_an_ensemble_is_exported_as_one_model(ended, digits_data, tmp_path):
+    found = export_model(ended.predictor, "onnx", tmp_path / "out", digits_data[0][:40, :, :, None], {})
+    assert found.same == 1.0
+    labels = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert labels["decision"]["least_confidence"] > 0
+    assert "mean of" in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    ended.predictor.save(tmp_path / "model.keras")
+    import keras
+
+    model = keras.models.load_model(tmp_path / "model.keras")
+    images = digits_data[0][:40, :, :, None]
+    assert model.predict(images.astype("float32"), verbose=0) == pytest.approx(
+        ended.predictor.predict_proba(images), abs=1e-5
+    )
+
+
+def test_the_page_tells_how_the_model_was_chosen(ended):
+    page = (ended.run_dir / "report.html").read_text()
+    for heading in ("How the model was chosen", "How much is luck", "Where it looks", "Where it fails", "If unsure"):
+        assert heading in page
+
+
+def test_a_search_that_goes_on_after_its_end_still_has_the_members(ended):
+    """The weights of all trials were deleted at its end; the model's own are taken."""
+    before = ended.metrics["selection"]
+    again = automl_img.fit("digits", trials=7, out=ended.run_dir, resume=True).metrics["selection"]
+    assert {one["trial"] for one in again["contestants"]} >= set(before["members"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"decision.wishes": ["precision >= 0.9 for seven"]}, "there is no such class"),
+        ({"decision.wishes": [], "decision.costs": {"8": {"ate": 3.0}}}, "there is no such class"),
+        ({"decision.parents": 0.9}, "the classes have no parents"),
+        ({"decision.wishes": ["precision = 2"]}, "is no wish"),
+        ({"decision.wishes": ["recall >= 0.9 for 8"], "decision.costs": {"8": {"1": 2.0}}}, "not both"),
+        ({"final.repeats": -1}, "repeats must lie"),
+    ],
+)
+def test_a_decision_that_does_not_fit_the_data_is_told_before_anything_is_trained(tmp_path, setting, said):
+    with pytest.raises(RecipeError, match=said):
+        automl_img.fit("digits", trials=1, settings={**SETTINGS, **setting}, out=tmp_path / "run")
+    assert not list(tmp_path.glob("run/trials/1"))
