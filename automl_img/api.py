@@ -30,6 +30,8 @@ from automl_img.search.run_folder import (
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTEBOOK_PICTURES = 300_000  # characters of pictures that a notebook is given to keep
+
 
 def fit(
     dataset: Any,
@@ -254,11 +256,13 @@ class SearchResult:
         return f"{text}, test F1 {test['f1']:.4f}" if test else text
 
     def _repr_html_(self) -> str:
-        frame = self.leaderboard()
-        columns = ["rank", "trial", "stage", "architecture", "status", "f1", "parameters", "epochs", "seconds", "note"]
-        return f"<p><b>{escape(self._headline())}</b><br><code>{escape(str(self.run_dir))}</code></p>" + frame[
-            columns
-        ].to_html(index=False, na_rep="", float_format=lambda number: f"{number:.4g}", border=0)
+        """The page on the run, with fewer pictures, as a notebook shows it."""
+        from automl_img.report.run_page import run_page
+        from automl_img.search.reporting import evidence_of
+
+        page = run_page(evidence_of(RunFolder.open(self.run_dir)), picture_bytes=NOTEBOOK_PICTURES)
+        frame = f'<iframe srcdoc="{escape(page)}" sandbox="allow-scripts" style="width:100%;height:42rem;border:0"></iframe>'
+        return f"<p><b>{escape(self._headline())}</b><br><code>{escape(str(self.run_dir))}</code></p>{frame}"
 
 
 def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:

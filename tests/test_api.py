@@ -42,6 +42,7 @@ def test_a_run_folder_holds_what_is_needed_and_no_more(finished):
         "report.html",
         "evaluation",
         "model",
+        "tensorboard",
         "trials",
     }
     assert list((folder / "trials").rglob("*.h5")) == [], "the best model has its own copy"
@@ -149,7 +150,7 @@ def test_altered_weights_are_refused(finished, tmp_path):
 def test_a_result_shows_itself_in_a_notebook(finished):
     html = finished[0]._repr_html_()
     assert "plainnet" in html
-    assert "<table" in html
+    assert "<iframe srcdoc=" in html and "Leaderboard" in html and len(html) < 2_000_000
     assert "validation F1" in repr(finished[0])
 
 

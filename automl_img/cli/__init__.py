@@ -25,8 +25,10 @@ from automl_img.cli import (
     report,
     reproduce,
     search,
+    serve,
     status,
     suspects,
+    watch,
 )
 from automl_img.errors import AutoMLImageError
 
@@ -44,12 +46,14 @@ app.command("plugins")(plugins.plugins)
 app.command("status")(status.status)
 app.command("stop")(status.stop)
 app.command("report")(report.report)
+app.command("watch")(watch.watch)
 app.command("reproduce")(reproduce.reproduce)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("suspects")(suspects.suspects)
 app.command("export")(export.export)
+app.command("serve")(serve.serve)
 app.command("init")(init.init)
 app.command("cache")(cache.cache)
 app.add_typer(recipe.app, name="recipe")

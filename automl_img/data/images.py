@@ -7,6 +7,7 @@ scaled to 8 (65535 becomes 255); a palette becomes its colours; CMYK becomes RGB
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,15 +74,21 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
 
 
 def decode(
-    path: Path, *, channels: int, size: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
+    source: Path | bytes,
+    *,
+    channels: int,
+    size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    name: str = "",
 ) -> npt.NDArray[np.uint8]:
     """Read an image file.
 
     Args:
-        path: The file.
+        source: The file, or what stands in it.
         channels: 1 for grey, 3 for RGB.
         size: (height, width) in pixels to resize to, antialiased and without keeping the aspect ratio; None: as it is.
         max_pixels: A larger image is refused before it is decoded.
+        name: What messages call it; the file's name unless given.
 
     Returns:
         uint8, shape (height, width, channels).
@@ -89,7 +96,7 @@ def decode(
     Raises:
         DataError: The file is missing, empty, truncated, no image, or has more than ``max_pixels`` pixels.
     """
-    with _opened(path, max_pixels) as image:
+    with _opened(source, max_pixels, name) as image:
         if size is not None:
             longer = max(size)
             image.draft(None, (longer, longer))  # JPEG alone: decodes at the smallest scale that is not below this
@@ -156,38 +163,39 @@ def on_white(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(source: Path | bytes, max_pixels: int, name: str = "") -> Iterator[Image.Image]:
     """Open a file for reading its pixels; every way in which that can fail becomes a DataError that names the file."""
+    where = name or (str(source) if isinstance(source, Path) else "the image")
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             pixels = image.width * image.height
             if pixels > max_pixels:
-                raise _too_large(path, f"{image.width} × {image.height}", max_pixels)
+                raise _too_large(where, f"{image.width} × {image.height}", max_pixels)
             yield image
     except DataError:
         raise
     except FileNotFoundError as error:
-        raise DataError("there is no such file", where=str(path)) from error
+        raise DataError("there is no such file", where=where) from error
     except (IsADirectoryError, PermissionError) as error:
-        raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+        raise DataError(f"the file cannot be read: {error.strerror}", where=where) from error
     except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
-        raise DataError("the file is empty (0 bytes)" if empty else "this is no image file", where=str(path)) from error
+        empty = not (source if isinstance(source, bytes) else source.stat().st_size)
+        raise DataError("the file is empty (0 bytes)" if empty else "this is no image file", where=where) from error
     except Image.DecompressionBombError as error:
-        raise _too_large(path, "more than Pillow opens", max_pixels) from error
+        raise _too_large(where, "more than Pillow opens", max_pixels) from error
     except MemoryError as error:
-        raise DataError("there is not enough memory to decode the image", where=str(path)) from error
+        raise DataError("there is not enough memory to decode the image", where=where) from error
     except (
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"the image file is damaged or truncated: {reason}", where=str(path)) from error
+        raise DataError(f"the image file is damaged or truncated: {reason}", where=where) from error
 
 
-def _too_large(path: Path, found: str, max_pixels: int) -> DataError:
+def _too_large(where: str, found: str, max_pixels: int) -> DataError:
     return DataError(
         "the image has too many pixels",
-        where=str(path),
+        where=where,
         found=found,
         allowed=f"at most {max_pixels / 1e6:g} megapixels",
         hint="Scale it down, or take it out of the data.",

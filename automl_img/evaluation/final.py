@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,13 @@ from automl_img.data.store import PreparedStore
 from automl_img.evaluation.attention import ATTENTION_FILE, Attention, examples, grad_cam
 from automl_img.evaluation.calibration import fit_temperature
 from automl_img.evaluation.contest import Outcome, hold_contest
-from automl_img.evaluation.decision import (
-    Decision,
-    coverage_curve,
-    decision_figures,
-    fit_decision,
-    mean_energy,
-)
-from automl_img.evaluation.evidence import split_curves, split_figures
+from automl_img.evaluation.decision import Decision, fit_decision, mean_energy
+from automl_img.evaluation.judging import Judge
 from automl_img.evaluation.model_file import Candidate, Member, ModelCard, library_versions, member_file, write_model
-from automl_img.evaluation.predictions import CURVES_FILE, Predictions
-from automl_img.evaluation.slices import properties_of, slices_of
+from automl_img.evaluation.predictor import Predictor
 from automl_img.evaluation.terms import Terms
 from automl_img.plugin import PluginRegistry
-from automl_img.training.artifacts import sha256_of, write_json
+from automl_img.training.artifacts import sha256_of
 
 
 def finalise(
@@ -64,40 +56,39 @@ def finalise(
     decision, thresholds, kept = fit_decision(
         task, truth, calibrated, energy, terms.wishes, task.thresholds(truth, calibrated)
     )
-    answers = {"validation": (splits.validation, calibrated, energy)}
-    if len(splits.test):
+    judge = Judge(store, splits, thresholds, decision, evidence, terms.seed)
+    figures = {"validation": judge.split("validation", splits.validation, calibrated, energy)}
+    judged_by = splits.validation, calibrated
+    if len(splits.test) and terms.test:
         found = [one.scorer.logits(store.images, splits.test, mirrored=outcome.mirrored) for one in outcome.members]
-        logits = task.mixed(found, outcome.shares) / np.float32(temperature)
-        answers["test"] = (splits.test, task.probabilities(logits), mean_energy(task, found, outcome.shares))
-    prior = task.counts(store.labels[splits.train]) / len(splits.train)
-    figures: dict[str, Any] = {}
-    curves: dict[str, Any] = {}
-    for split, (indices, probabilities, strangeness) in answers.items():
-        labels = store.labels[indices]
-        figures[split] = split_figures(task, labels, probabilities, thresholds, seed=terms.seed, prior=prior)
-        if not decision.is_plain and labels.ndim == 1:
-            figures[split]["decision"] = decision_figures(task, labels, probabilities, strangeness, decision)
-        curves[split] = split_curves(task, labels, probabilities)
-        if labels.ndim == 1:
-            curves[split]["coverage"] = coverage_curve(labels, probabilities)
-        decided = task.decide(probabilities, thresholds)
-        parts = slices_of(task, labels, decided, properties_of(store, indices))
-        curves[split]["slices"] = [asdict(one) for one in parts]
-        Predictions(indices, labels, probabilities).save(evidence / f"{split}.npz")
-    write_json(evidence / CURVES_FILE, curves)
-    _look_into(outcome, store, *list(answers.values())[-1][:2], evidence)
+        probabilities = task.probabilities(task.mixed(found, outcome.shares) / np.float32(temperature))
+        figures["test"] = judge.split("test", splits.test, probabilities, mean_energy(task, found, outcome.shares))
+        judged_by = splits.test, probabilities
+    _look_into(outcome.winner.network, store, *judged_by, evidence)
     _write(folder, outcome, store.class_names, temperature, thresholds, decision, terms)
     return {**figures, "selection": _selection(outcome, kept)}
 
 
-def _look_into(outcome: Outcome, store: PreparedStore, indices: Any, probabilities: Any, evidence: Path) -> None:
-    """Keep where the first network found its answers to some images of the split by which the model is judged."""
+def measure(
+    predictor: Predictor, store: PreparedStore, splits: SplitIndices, evidence: Path, seed: int
+) -> dict[str, Any]:
+    """Measure a model that is finished on the test images, which are read here, once; return its figures."""
+    card = predictor.card
+    logits, energy = predictor.logits_and_energy(store.images, splits.test)
+    probabilities = store.task.probabilities(logits / np.float32(card.temperature))
+    judge = Judge(store, splits, card.thresholds, card.decision, evidence, seed)
+    _look_into(predictor.networks()[0], store, splits.test, probabilities, evidence)
+    return judge.split("test", splits.test, probabilities, energy)
+
+
+def _look_into(network: Any, store: PreparedStore, indices: Any, probabilities: Any, evidence: Path) -> None:
+    """Keep where a network found its answers to some images of the split by which the model is judged."""
     labels = store.labels[indices]
     if labels.ndim == 2:
         return
     chosen = examples(labels, probabilities)
     rows = indices[chosen]
-    maps = grad_cam(outcome.winner.network, np.asarray(store.images[rows]), probabilities[chosen].argmax(axis=1))
+    maps = grad_cam(network, np.asarray(store.images[rows]), probabilities[chosen].argmax(axis=1))
     if maps is not None:
         Attention(rows, (255 * maps).round().astype(np.uint8)).save(evidence / ATTENTION_FILE)
 

@@ -71,7 +71,7 @@ class Predictor:
 
     def answer(self, images: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
         """Return the answers to images that :meth:`prepare` gave, as :meth:`predict` does, and the probabilities behind them."""
-        logits, energy = self._logits(images, None)
+        logits, energy = self.logits_and_energy(images, None)
         probabilities = self.task.probabilities(logits / np.float32(self.card.temperature))
         return self.card.decision.answers(self.task, probabilities, energy, self.card.thresholds), probabilities
 
@@ -129,7 +129,7 @@ class Predictor:
 
     def keras_model(self) -> Any:
         """Return a keras.Model from float32 images (batch, height, width, channels), 0 to 255, to probabilities (batch, classes)."""
-        networks = self._networks()
+        networks = self.networks()
         import keras
 
         inputs = networks[0].inputs[0]
@@ -170,7 +170,8 @@ class Predictor:
         )
         return keras.ops.log(mean / (1 - mean)) if several else keras.ops.log(mean)
 
-    def _networks(self) -> list[Any]:
+    def networks(self) -> list[Any]:
+        """Return the networks that the model averages, often one: from float32 images, 0 to 255, to logits."""
         from automl_img.quiet import load_tensorflow
 
         load_tensorflow(with_devices=True)
@@ -201,14 +202,20 @@ class Predictor:
             images: uint8, shape (n, height, width, channels) as the network gets them, read a batch at a time.
             indices: Which of them; None: all.
         """
-        logits, _ = self._logits(images, indices)
+        logits, _ = self.logits_and_energy(images, indices)
         return self.task.probabilities(logits / np.float32(self.card.temperature))
 
-    def _logits(
+    def logits_and_energy(
         self, images: Any, indices: npt.NDArray[np.int64] | None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the logits, shape (n, classes), before the temperature, and the energy, shape (n,), of prepared images.
+
+        Args:
+            images: As in :meth:`predict_proba_prepared`.
+            indices: Which of them; None: all.
+        """
         if self._scorers is None:
-            networks = self._networks()
+            networks = self.networks()
             from automl_img.training.scoring import Scorer
 
             self._scorers = [Scorer(network) for network in networks]

@@ -19,6 +19,7 @@ class Terms:
         seed: Of everything random.
         latency: Seconds that one prediction may take; None: any.
         seconds: That the comparison of candidates may take.
+        test: Whether the test images are read now; not if the model will be trained once more.
         modules: Modules that hold plugins without an entry point.
         run: Name of the search.
     """
@@ -28,5 +29,6 @@ class Terms:
     seed: int = 0
     latency: float | None = None
     seconds: float = math.inf
+    test: bool = True
     modules: tuple[str, ...] = ()
     run: str = ""

@@ -148,3 +148,23 @@ def finalise_best(link: Link, argument: FinaliseArgument) -> dict[str, Any]:
         Path(argument.evidence),
         argument.terms,
     )
+
+
+@dataclass(frozen=True)
+class MeasureArgument:
+    """What :func:`measure_model` needs."""
+
+    place: Place
+    folder: str
+    evidence: str
+    seed: int
+
+
+def measure_model(link: Link, argument: MeasureArgument) -> dict[str, Any]:
+    """Measure a finished model on the test images."""
+    from automl_img.evaluation.final import measure
+    from automl_img.evaluation.predictor import Predictor
+
+    data = argument.place.data()
+    predictor = Predictor(argument.folder, argument.place.registry())
+    return measure(predictor, data.store, data.splits, Path(argument.evidence), argument.seed)

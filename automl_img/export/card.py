@@ -49,7 +49,7 @@ def model_card(predictor: Predictor, exported: Exported, figures: Mapping[str, A
         "## How to use it",
         "",
         f"Input `images`: {kind}, (n, {image.height}, {image.width}, {image.channels}), {colour}, 0 to 255; resized by Pillow's",
-        "antialiased bicubic filter, EXIF orientation applied, transparent pixels on white. Standardisation is inside.",
+        "antialiased bilinear filter, EXIF orientation applied, transparent pixels on white. Standardisation is inside.",
         f"Output `probabilities`: float32, (n, {len(card.class_names)}), in the order of `{LABELS_FILE}`; calibrated by one temperature"
         f" ({card.temperature:.3g}){', mean over the image and its mirror image' if card.mirrored else ''}.",
         "",
@@ -58,7 +58,7 @@ def model_card(predictor: Predictor, exported: Exported, figures: Mapping[str, A
         *_figures(figures),
         "",
         f"Compared with Keras on {exported.images} images: the same class for {exported.same:.1%},",
-        f"probabilities within {exported.difference:.1e}.",
+        f"probabilities within {exported.difference:.1e}; F1 {exported.f1:.4f}, {exported.keras_f1:.4f} in Keras.",
         "",
         "## How it was made",
         "",

@@ -12,11 +12,27 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.errors import ModelFileError
-from automl_img.export.runtimes import Predict
+from automl_img.evaluation.predictor import Predictor
+from automl_img.export.runtimes import Images, Predict
 from automl_img.quiet import quiet
 
 BOUND = 1e-3  # by which a probability may differ from Keras's
 TIMED = 30  # predictions of one image, by whose median the latency is told
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Images of a run, as the network gets them.
+
+    Attributes:
+        images: To compare on: uint8, shape (n, height, width, channels).
+        labels: Their labels, in the form that the task has them.
+        calibration: Other images, of the same shape, to scale 8 bits to.
+    """
+
+    images: Images
+    labels: npt.NDArray[Any]
+    calibration: Images
 
 
 @dataclass(frozen=True)
@@ -27,9 +43,11 @@ class Exported:
         format: Its name.
         path: Its file or folder.
         bytes: Its size.
-        images: Images on which it was compared with Keras; 0: it was not.
+        images: Images on which it was compared with Keras.
         same: Share of them that get the same class; a tie within the bound counts as the same.
         difference: Largest difference of a probability.
+        f1: On these images.
+        keras_f1: The same of Keras.
         seconds: Median time of one image, in its own runtime.
         keras_seconds: The same in Keras, compiled by TensorFlow.
     """
@@ -40,40 +58,77 @@ class Exported:
     images: int
     same: float
     difference: float
+    f1: float
+    keras_f1: float
     seconds: float
     keras_seconds: float
 
 
 def compared(
-    name: str, path: Path, model: Any, load: Callable[[Path], Predict], images: npt.NDArray[np.uint8]
+    name: str, path: Path, model: Any, predictor: Predictor, load: Callable[[Path], Predict], samples: Samples
 ) -> Exported:
-    """Load an export back and compare it with the model on ``images``, uint8 (n, height, width, channels).
+    """Load an export back and compare it with ``model``, the predictor's keras.Model."""
+    images, task = samples.images, predictor.task
+    expected = np.asarray(model.predict(images.astype(np.float32), verbose=0))
+    with quiet():
+        predict = load(path)
+        answers = predict(images)
+    one, compiled = images[:1], _compiled(model)
+    return Exported(
+        format=name,
+        path=path,
+        bytes=_size(path),
+        images=len(images),
+        same=_same(answers, expected),
+        difference=float(np.abs(answers - expected).max()),
+        f1=task.f1(samples.labels, predictor.decide(answers)),
+        keras_f1=task.f1(samples.labels, predictor.decide(expected)),
+        seconds=_seconds(lambda: predict(one)),
+        keras_seconds=_seconds(lambda: compiled(one)),
+    )
+
+
+def refuse_other_answers(found: Exported) -> None:
+    """See that an export answers as Keras does.
 
     Raises:
         ModelFileError: Some image gets another class, or a probability differs by more than the bound.
     """
-    with quiet():
-        predict = load(path)
-    expected = np.asarray(model.predict(images.astype(np.float32), verbose=0))
-    answers = predict(images)
-    difference = float(np.abs(answers - expected).max())
-    ordered = np.sort(expected, axis=1)
-    tied = ordered[:, -1] - ordered[:, -2] < 2 * BOUND if expected.shape[1] > 1 else np.zeros(len(images), bool)
-    same = float(np.mean((answers.argmax(axis=1) == expected.argmax(axis=1)) | tied))
-    if not difference <= BOUND or same < 1:
+    if not found.difference <= BOUND or found.same < 1:
         raise ModelFileError(
-            f"the {name} export does not answer as Keras does: {1 - same:.1%} of {len(images)} images get another class, "
-            f"probabilities differ by up to {difference:.2g}",
-            where=str(path),
+            f"the {found.format} export does not answer as Keras does: {1 - found.same:.1%} of {found.images} images get another "
+            f"class, probabilities differ by up to {found.difference:.2g}",
+            where=str(found.path),
             allowed=f"up to {BOUND:g}",
         )
-    one, compiled = images[:1], _compiled(model)
-    size = (
-        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
-    )
-    return Exported(
-        name, path, size, len(images), same, difference, _seconds(lambda: predict(one)), _seconds(lambda: compiled(one))
-    )
+
+
+def refuse_worse_f1(found: Exported, most: float) -> None:
+    """See that an export is about as good as Keras.
+
+    Raises:
+        ModelFileError: Its F1 is lower by more than ``most``, or it gives no numbers.
+    """
+    if not np.isfinite(found.difference) or found.keras_f1 - found.f1 > most:
+        raise ModelFileError(
+            f"the {found.format} export loses too much: F1 {found.f1:.4f} on {found.images} images, {found.keras_f1:.4f} in Keras; "
+            f"{1 - found.same:.1%} get another class, probabilities differ by up to {found.difference:.2g}",
+            where=str(found.path),
+            allowed=f"a loss of up to {most:g}",
+            hint="Allow more with --max-f1-loss, or take a format in float32.",
+        )
+
+
+def _same(answers: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> float:
+    ordered = np.sort(expected, axis=1)
+    tied = ordered[:, -1] - ordered[:, -2] < 2 * BOUND if expected.shape[1] > 1 else np.zeros(len(expected), bool)
+    return float(np.mean((answers.argmax(axis=1) == expected.argmax(axis=1)) | tied))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file with those that share its name, such as OpenVINO's weights, or of a folder."""
+    files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{path.stem}.*")
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _compiled(model: Any) -> Callable[[Any], Any]:

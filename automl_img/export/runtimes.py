@@ -13,7 +13,6 @@ from automl_img.errors import UsageError
 
 Images = npt.NDArray[np.uint8]
 Predict = Callable[[Images], npt.NDArray[np.float32]]
-INSTALL = "Install it with `pip install 'automl-img[export]'`."
 
 
 def keras_file(path: Path) -> Predict:
@@ -62,8 +61,35 @@ def tflite_file(path: Path) -> Predict:
     return predict
 
 
-def needed(name: str, package: str = "") -> Any:
+def openvino_file(path: Path) -> Predict:
+    """Return what OpenVINO's ``.xml`` and ``.bin`` predict, in float32 also on processors that have bfloat16.
+
+    Raises:
+        UsageError: OpenVINO is not installed.
+    """
+    compiled = openvino().Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda images: np.asarray(compiled({"images": images})["probabilities"], np.float32)
+
+
+def openvino() -> Any:
+    """Import OpenVINO without its telemetry, which would tell its makers of each import without asking.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    import sys
+
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as if it were not installed: OpenVINO goes without
+    return needed("openvino", extra="openvino")
+
+
+def needed(name: str, package: str = "", extra: str = "export") -> Any:
     """Import a library that an export needs.
+
+    Args:
+        name: The module.
+        package: What brings it, if it has another name.
+        extra: The extra of automl-img that brings it.
 
     Raises:
         UsageError: It is not installed.
@@ -74,5 +100,8 @@ def needed(name: str, package: str = "") -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise UsageError(
-            "a library that this export needs is not installed", where="--to", found=package or name, hint=INSTALL
+            "a library that this export needs is not installed",
+            where="--to",
+            found=package or name,
+            hint=f"Install it with `pip install 'automl-img[{extra}]'`.",
         ) from error

@@ -21,6 +21,7 @@ from automl_img.plugin.source import DataSource, ImageDataset, Split
 from automl_img.plugin.space import Parameter, Space
 from automl_img.plugin.spilling import Spill
 from automl_img.plugin.strategy import DONE, WAIT, Measurement, Outcome, Problem, SearchStrategy, Signal, Suggestion
+from automl_img.plugin.tracker import Tracker
 from automl_img.quiet import load_tensorflow
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Spill",
     "Split",
     "Suggestion",
+    "Tracker",
     "dataset_from_records",
     "discover",
     "hookimpl",

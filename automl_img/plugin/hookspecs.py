@@ -9,6 +9,7 @@ import pluggy
 from automl_img.plugin.base import Architecture, Augmentation, Regularizer
 from automl_img.plugin.source import DataSource
 from automl_img.plugin.strategy import SearchStrategy
+from automl_img.plugin.tracker import Tracker
 
 PROJECT = "automl_img"
 
@@ -39,3 +40,8 @@ def register_sources(register: Callable[[DataSource], None]) -> None:
 @hookspec
 def register_strategies(register: Callable[[type[SearchStrategy]], None]) -> None:
     """Call ``register(strategy_class)`` for each way of choosing the next trial; a search makes its own instance."""
+
+
+@hookspec
+def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
+    """Call ``register(tracker_class)`` for each place that keeps the course of a search; a search makes its own instance."""

@@ -17,6 +17,7 @@ from automl_img.plugin import hookspecs
 from automl_img.plugin.base import Architecture, Augmentation, Plugin, Regularizer
 from automl_img.plugin.source import DataSource
 from automl_img.plugin.strategy import SearchStrategy
+from automl_img.plugin.tracker import Tracker
 
 ENTRY_POINT_GROUP = "automl_img"
 
@@ -27,7 +28,10 @@ KINDS: dict[str, tuple[str, type[Plugin]]] = {
     "regularizer": ("register_regularizers", Regularizer),
     "source": ("register_sources", DataSource),
     "strategy": ("register_strategies", SearchStrategy),
+    "tracker": ("register_trackers", Tracker),
 }
+#: Kinds that are registered as classes: each search makes its own instance.
+CLASSES = ("strategy", "tracker")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class PluginRecord:
     """One plugin that was found, usable or not.
 
     Attributes:
-        kind: "architecture", "augmentation", "regularizer", "source" or "strategy"; empty if its module could not be imported.
+        kind: "architecture", "augmentation", "regularizer", "source", "strategy" or "tracker"; empty if its module could not be imported.
         name: The plugin's name; the entry point's or module's name if nothing better is known.
         version: The plugin's own version.
         distribution: The distribution that brought it, with its version.
@@ -87,12 +91,12 @@ class PluginRegistry:
         base = KINDS[kind][1]
 
         def register(plugin: Any) -> None:
-            if kind == "strategy":
+            if kind in CLASSES:
                 fits = isinstance(plugin, type) and issubclass(plugin, base)
             else:
                 fits = isinstance(plugin, base)
             if not fits:
-                wanted = f"{'a subclass' if kind == 'strategy' else 'an instance'} of {base.__name__}"
+                wanted = f"{'a subclass' if kind in CLASSES else 'an instance'} of {base.__name__}"
                 self._leave_out(kind, label, distribution, origin, f"registered {plugin!r}, not {wanted}")
                 return
             name = str(plugin.name)

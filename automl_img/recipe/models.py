@@ -237,6 +237,12 @@ class FinalSettings(Settings):
         'budget.trials; "auto": up to 2, where time is left after the final trainings.',
     )
 
+    refit: bool = Field(
+        False,
+        description="Train the winner once more on training and validation images together, for as many passes as served it best; its "
+        "temperature, thresholds and decision stay.",
+    )
+
     @model_validator(mode="after")
     def _repeats_are_counted(self) -> Self:
         if self.repeats != "auto" and not 0 <= self.repeats <= 100:
@@ -293,6 +299,10 @@ class OutputSettings(Settings):
 
     folder: str | None = Field(None, description='The run folder; "runs/<recipe>-<time>" unless given.')
     keep: Literal["best", "all"] = Field("best", description="Whose weights are kept when the search has ended.")
+    trackers: list[str] = Field(
+        ["tensorboard"],
+        description="Tracker plugins that keep the course of the search; those of TensorBoard lie in the run folder.",
+    )
 
 
 class PluginSettings(Settings):

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.report.pictures import PIXEL_ART, data_uri, lit
-from automl_img.report.run_evidence import Answers, Maps
+from automl_img.report.run_evidence import Answers, Doubt, Maps
 
 SHOWN_IN_CELL, SHOWN_CELLS = 7, 60
 SHOWN_OF_CLASS, SHOWN_CLASSES = 6, 30
 SHOWN_MISTAKES = 21
+SHOWN_SUSPECTS = 49
 LARGEST_MATRIX = 60  # classes, above which a matrix cannot be read; the pairs that are confused most are listed then
 LISTED_PAIRS = 30
 
@@ -169,6 +170,16 @@ class AnswerPictures:
                 self._limit -= len(uri)
                 found.append(Looked(picture, uri))
         return found
+
+    def suspects(self, doubts: Sequence[Doubt]) -> list[Picture]:
+        """Pictures of images whose labels are probably wrong, of whichever split they are."""
+        if self._images is None:
+            return []
+        shown = [one for one in doubts if 0 <= one.row < len(self._images)][:SHOWN_SUSPECTS]
+        return [
+            Picture(*self._draw(one.row), one.label, one.predicted, one.confidence, one.row, right=False)
+            for one in shown
+        ]
 
     def _counts(self) -> npt.NDArray[np.int64]:
         size = len(self._names)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 
-def render(template: str, **values: Any) -> str:
-    """Return a template of this package filled with ``values``; bytes in names of files that are no text become question marks."""
+def render(template: str, *, package: str = "automl_img.report", **values: Any) -> str:
+    """Return a template of a package filled with ``values``; bytes in names of files that are no text become question marks."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from automl_img.recipe import duration_text
 
     environment = Environment(
-        loader=PackageLoader("automl_img.report"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

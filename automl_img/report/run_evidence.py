@@ -90,6 +90,30 @@ class Maps(Protocol):
         ...
 
 
+class Doubt(Protocol):
+    """An image whose label is probably wrong; see :class:`automl_img.evaluation.suspects.Suspect`."""
+
+    @property
+    def row(self) -> int:
+        """Of the prepared images."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def predicted(self) -> str:
+        """What the model calls it."""
+        ...
+
+    @property
+    def confidence(self) -> float:
+        """How sure the model is."""
+        ...
+
+
 @dataclass(frozen=True)
 class RunEvidence:
     """Everything that is known of a run.
@@ -114,6 +138,7 @@ class RunEvidence:
         repeats: Configurations that were trained under several seeds, with the F1 of all their trainings.
         importance: Hyperparameters with their shares of the explained differences of F1, the most important first.
         explained: How well they explain it, R², at most 1.
+        suspects: Images whose labels are probably wrong, the worst first.
         attention: Where the model found some of its answers; None: it is not known.
         answers: By split.
         images: The prepared images, uint8, read by ``images[rows]``; None if they are no longer there.
@@ -142,6 +167,7 @@ class RunEvidence:
     repeats: Sequence[Mapping[str, Any]] = ()
     importance: Sequence[tuple[str, float]] = ()
     explained: float = 0.0
+    suspects: Sequence[Doubt] = ()
     attention: Maps | None = None
     images: Any = None
     best: int = 0

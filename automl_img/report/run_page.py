@@ -92,6 +92,7 @@ def run_page(evidence: RunEvidence, *, picture_bytes: int = PICTURE_BYTES) -> st
         slices=evidence.curves.get(evidence.judged, {}).get("slices", ())[:SHOWN_SLICES],
         contestants=_contestants(evidence),
         decision=evidence.figures.get(evidence.judged, {}).get("decision"),
+        suspects=pictures.suspects(evidence.suspects) if pictures else [],
         looked=pictures.looked_into(evidence.attention) if pictures and evidence.attention else [],
         mistakes=pictures.mistakes() if pictures else [],
         classes=pictures.of_classes() if pictures else [],

@@ -8,27 +8,39 @@ import numpy as np
 
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.predictor import Predictor
-from automl_img.export import Exported, export_model
+from automl_img.export import FORMATS, MAX_F1_LOSS, Exported, Samples, export_model
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search import run_folder
 from automl_img.search.preparation import reopened_store
 from automl_img.search.run_folder import RunFolder
 
 EXPORT_FOLDER = "export"
+COMPARED = 200  # images
+COMPARED_BY_F1 = 1000  # of 200 images one alone moves F1 by half of the loss that is allowed
+CALIBRATING = 300
 
 
-def export_run(path: str | Path, name: str, out: Path | None, images: int) -> Exported:
+def export_run(
+    path: str | Path,
+    name: str,
+    out: Path | None = None,
+    images: int | None = None,
+    *,
+    max_f1_loss: float = MAX_F1_LOSS,
+) -> Exported:
     """Export the best model of the run in ``path``.
 
     Args:
         path: The run folder of a search that has ended.
         name: The format.
         out: A new folder; ``export/<format>`` in the run folder unless given.
-        images: How many test images, or validation images where there are none, it is compared on.
+        images: How many test images, or validation images where there are none, it is compared on; 200 unless given, 1000 for a format
+            that is judged by its F1.
+        max_f1_loss: By how much the F1 of a format in 8 bits may be below that of Keras.
 
     Raises:
         RunFolderError: It is no run folder, or its images are no longer there.
-        ModelFileError: It has no model, or the export does not answer as it does.
+        ModelFileError: It has no model, or the export does not answer as it does, or not well enough.
         UsageError: The folder is not empty, or a library is missing.
     """
     folder = RunFolder.open(path)
@@ -36,9 +48,13 @@ def export_run(path: str | Path, name: str, out: Path | None, images: int) -> Ex
     data = folder.read(run_folder.DATA_FILE)
     recipe = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE))
     store, splits = reopened_store(recipe, data, folder.path), SplitIndices.load(folder.splits)
-    held_out = splits.test if len(splits.test) else splits.validation
-    chosen = np.sort(np.random.default_rng(recipe.seed).permutation(held_out)[:images])
+    random = np.random.default_rng(recipe.seed)
+    calibrating = np.sort(random.permutation(splits.validation)[:CALIBRATING])
+    held_out = splits.test if len(splits.test) else np.setdiff1d(splits.validation, calibrating)
+    count = images or (COMPARED_BY_F1 if FORMATS[name].calibrated else COMPARED)
+    chosen = np.sort(random.permutation(held_out if len(held_out) else splits.validation)[:count])
+    samples = Samples(np.asarray(store.images[chosen]), store.labels[chosen], np.asarray(store.images[calibrating]))
     metrics = folder.read(run_folder.METRICS_FILE) if folder.has(run_folder.METRICS_FILE) else {}
     figures = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
     target = out or folder.path / EXPORT_FOLDER / name
-    return export_model(predictor, name, target, np.asarray(store.images[chosen]), figures)
+    return export_model(predictor, name, target, samples, figures, max_f1_loss=max_f1_loss)

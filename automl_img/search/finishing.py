@@ -19,14 +19,17 @@ from automl_img.search.deciding import wishes_of
 from automl_img.search.journal import CHOSEN, TrialRow
 from automl_img.search.leaderboard import by_worth, leaderboard
 from automl_img.search.preparation import PreparedData
+from automl_img.search.refitting import measured, refit
 from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
+from automl_img.search.suspecting import SUSPECTS, write_suspects
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
 
 CANDIDATES = 8  # trials that are compared on the validation images
 LEAST_DIFFERENCE = 0.01  # of F1, below which a trial is always worth comparing
 CLEAR_ERRORS = 3.0  # standard errors of a share, beyond which it is not
+SUSPECTS_SECONDS = 8.0  # of a time budget that must be left to look for wrong labels
 CONTEST_RESERVE = 6.0  # seconds of a time budget that are kept for the test images, the report and the end
 
 
@@ -50,15 +53,19 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         raise SearchError(_why_nothing(run, rows), where=str(run.folder.path))
     figures = _finalise(run, candidates, data, place)
     selection = figures["selection"]
+    best = next(row for row in rows if row.trial == selection["trial"])
     for sentence in selection["sentences"]:
         run.decided(sentence)
     _tell_wishes(run, selection["wishes"], data.store.task.kind)
-    best = next(row for row in rows if row.trial == selection["trial"])
+    refitted = _refit(run, data, place, best, selection) if run.recipe.final.refit else False
+    if run.recipe.final.refit:
+        figures["test"] = _measured(run, place)
     if run.recipe.output.keep == "best":
-        run.folder.delete_weights()
+        # Weights that are no longer in the model are needed if the search goes on.
+        run.folder.delete_weights(but=attempt_folder(run.folder.trials, best.spec) if refitted else None)
     metrics = {
         "validation": figures["validation"],
-        "test": figures.get("test"),
+        "test": figures.get("test") or None,
         "best": {
             "trial": best.trial,
             "architecture": best.architecture,
@@ -74,6 +81,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     run.folder.write(run_folder.METRICS_FILE, metrics)
     run.journal.set_meta(CHOSEN, best.trial)
     run.journal.set_meta("state", "interrupted" if interrupted else "ended")
+    _look_for_wrong_labels(run)
     _report(run)
     test = figures.get("test") or {}
     run.say(
@@ -94,6 +102,19 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         leaderboard=tuple(entry.__dict__ for entry in entries),
     )
     return metrics
+
+
+def _look_for_wrong_labels(run: Run) -> None:
+    """List the images whose labels are probably wrong, if there is time; `automl-img suspects RUN` does so at any time."""
+    budget = run.recipe.budget.time
+    if budget is not None and budget - run.elapsed < SUSPECTS_SECONDS:
+        return
+    try:
+        write_suspects(run.folder.path, SUSPECTS)
+    except Exception as error:
+        run.decided(
+            f"labels were not looked through: {type(error).__name__}: {error}; `automl-img suspects RUN` tries again"
+        )
 
 
 def _report(run: Run) -> None:
@@ -144,6 +165,7 @@ def _finalise(run: Run, candidates: tuple[Candidate, ...], data: PreparedData, p
         seed=recipe.seed,
         latency=recipe.search.limits.latency,
         seconds=math.inf if budget is None else budget - run.elapsed - CONTEST_RESERVE,
+        test=not recipe.final.refit,
         modules=tuple(recipe.plugins.modules),
         run=recipe.name,
     )
@@ -156,6 +178,22 @@ def _finalise(run: Run, candidates: tuple[Candidate, ...], data: PreparedData, p
             hint="`automl-img search --resume RUN` tries again.",
         )
     return dict(answer.value)
+
+
+def _refit(run: Run, data: PreparedData, place: Place, best: TrialRow, selection: dict[str, Any]) -> bool:
+    if len(selection["members"]) > 1:
+        run.decided("the model is a mean of several networks: it is not trained again on all images")
+        return False
+    return refit(run, data, place, best)
+
+
+def _measured(run: Run, place: Place) -> dict[str, Any]:
+    try:
+        return measured(run, place)
+    except RuntimeError as error:
+        hint = "`automl-img search --resume RUN` tries again."
+        problem = f"the best model could not be evaluated: {error}"
+        raise SearchError(problem, where=str(run.folder.path), hint=hint) from error
 
 
 def _tell_wishes(run: Run, wishes: list[dict[str, Any]], kind: str) -> None:

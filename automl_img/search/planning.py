@@ -22,6 +22,7 @@ from automl_img.search.warm_start import Learned, learned_from
 from automl_img.training.cost import Estimate
 from automl_img.training.hardware import Hardware
 
+BEFORE_REFIT = 0.6  # of the time, where the winner is trained once more afterwards
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
 
 
@@ -69,6 +70,8 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     end = math.inf
     if budget.time is not None:
         end = budget.time - finish_seconds(budget.time, len(data.splits.test) + len(data.splits.validation), dearest)
+        if recipe.final.refit:
+            end = run.elapsed + BEFORE_REFIT * (end - run.elapsed)
     limits = recipe.search.limits
     augmentations = list(run.registry.all("augmentation"))
     repeats = recipe.final.repeats

@@ -21,6 +21,7 @@ from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
 from automl_img.recipe import Recipe, duration_text
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import LEAST_EPOCHS
+from automl_img.search.tracking import trackers_of
 from automl_img.search.trials import Start
 from automl_img.training.cost import Estimate
 
@@ -84,6 +85,7 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
                     allowed=known or "none",
                     hint=nearest(key, known),
                 )
+    trackers_of(recipe, registry)
     _check_epochs(recipe, registry)
     weights = recipe.train.weights
     if weights.endswith(".h5") and not Path(weights).expanduser().is_file():

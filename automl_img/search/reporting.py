@@ -21,6 +21,7 @@ from automl_img.search.leaderboard import Entry, best_trial, leaderboard
 from automl_img.search.lock import driver_of
 from automl_img.search.progress import state_of
 from automl_img.search.run_folder import RunFolder
+from automl_img.search.suspecting import suspects_of
 from automl_img.training.artifacts import replacing
 
 LEAST_EXPLAINED = 0.1  # of the differences of F1, below which nothing is said of what mattered
@@ -76,6 +77,7 @@ def evidence_of(folder: RunFolder) -> RunEvidence:
         answers=answers,
         selection=metrics.get("selection", {}),
         repeats=metrics.get("repeats", ()),
+        suspects=suspects_of(folder),
         attention=Attention.load(folder.evaluation / ATTENTION_FILE) if figures else None,
         images=_images(data),
         versions=versions.get("libraries", {}),

@@ -14,6 +14,7 @@ from automl_img.recipe import Recipe
 from automl_img.search.journal import CHOSEN, Journal
 from automl_img.search.lock import RunLock
 from automl_img.search.run_folder import RunFolder
+from automl_img.search.tracking import Tracking, trackers_of
 
 
 class Run:
@@ -59,6 +60,7 @@ class Run:
         self.journal.clock = lambda: self.elapsed
         self.journal.set_meta("state", "running")
         self.journal.set_meta(CHOSEN, None)
+        self._tracking = Tracking(trackers_of(recipe, registry), self.folder.path, recipe.plain(), self.decided)
         self.capacity = site.capacity
         self.skipped = [(name, reason) for name, reason in self.journal.meta("skipped") or []]
 
@@ -68,13 +70,16 @@ class Run:
         return time.monotonic() - self._begun
 
     def close(self) -> None:
-        """Let go of the journal and of the run."""
+        """Let go of the trackers, the journal and the run."""
+        self._tracking.close()
         self.journal.close()
         self._lock.release()
 
     def say(self, event: Callable[..., events.Event], *fields: Any, **named: Any) -> None:
         """Tell the listener of an event that happens now."""
-        self._listener(event(self.elapsed, *fields, **named))
+        said = event(self.elapsed, *fields, **named)
+        self._listener(said)
+        self._tracking.hear(said)
 
     def decided(self, text: str) -> None:
         """Tell, and keep, a decision."""

@@ -150,11 +150,16 @@ class RunFolder:
         """Whether the disk has room for what a search writes between two looks at it."""
         return shutil.disk_usage(self.path).free > ROOM
 
-    def delete_weights(self) -> None:
-        """Delete weights and checkpoints of all trials; the best model's own copy is enough for a search to go on. Logs stay."""
+    def delete_weights(self, *, but: Path | None = None) -> None:
+        """Delete weights and checkpoints of all trials; the best model's own copy is enough for a search to go on. Logs stay.
+
+        Args:
+            but: Folder of an attempt whose weights stay.
+        """
         for pattern in ("*.weights.h5", CHECKPOINT_FILE):
             for file in self.trials.rglob(pattern):
-                file.unlink(missing_ok=True)
+                if file.parent != but:
+                    file.unlink(missing_ok=True)
 
     def size(self) -> int:
         """Bytes of all files."""

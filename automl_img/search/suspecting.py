@@ -15,6 +15,7 @@ from automl_img.search.run_folder import RunFolder
 from automl_img.tasks import make_task
 from automl_img.training.artifacts import replacing
 
+SUSPECTS = 50  # images that are worth a person's time
 CHECK_FILE = "to_check.csv"
 COLUMNS = ("image", "split", "row", "label", "predicted", "confidence", "quality")
 
@@ -55,6 +56,19 @@ def write_suspects(path: str | Path, limit: int, target: Path | None = None) -> 
     except OSError as error:
         raise UsageError(f"the table cannot be written: {error.strerror or error}", where=str(target)) from error
     return listed, target
+
+
+def suspects_of(folder: RunFolder) -> list[Suspect]:
+    """What :func:`write_suspects` has found; nothing where it was not asked, or its table was changed to something else."""
+    found = []
+    try:
+        with (folder.evaluation / CHECK_FILE).open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                numbers = float(row["confidence"]), float(row["quality"])
+                found.append(Suspect(row["split"], int(row["row"]), row["label"], row["predicted"], *numbers))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return []
+    return found
 
 
 def _names(store: str, fingerprint: str) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 
 from automl_img.evaluation.model_file import ModelCard, write_model
 from automl_img.evaluation.predictor import Predictor
-from automl_img.export import export_model
+from automl_img.export import Samples, export_model
 from automl_img.plugin import ImageTraits, discover
 from automl_img.recipe import Recipe
 from automl_img.search.space import build_space
@@ -26,5 +26,6 @@ def test_the_smallest_member_answers_the_same_in_onnx(name, tmp_path):
     card = ModelCard(plan, ("a", "b", "c", "d"), {}, (), 1.3, (), True, sha256, {}, {})
     write_model(tmp_path / "model", card, tmp_path / "new.weights.h5")
     images = np.random.default_rng(0).integers(0, 255, (16, 32, 32, 3)).astype(np.uint8)
-    found = export_model(Predictor(tmp_path / "model", REGISTRY), "onnx", tmp_path / "out", images, {})
+    samples = Samples(images, np.arange(16) % 4, images)
+    found = export_model(Predictor(tmp_path / "model", REGISTRY), "onnx", tmp_path / "out", samples, {})
     assert found.same == 1.0 and found.difference < 1e-5

@@ -113,3 +113,34 @@ def test_a_decision_that_does_not_fit_the_data_is_told_before_anything_is_traine
     with pytest.raises(RecipeError, match=said):
         automl_img.fit("digits", trials=1, settings={**SETTINGS, **setting}, out=tmp_path / "run")
     assert not list(tmp_path.glob("run/trials/1"))
+
+
+def test_the_winner_is_trained_again_on_all_images_if_the_recipe_asks_for_it(tmp_path, digits_data):
+    settings = {**SETTINGS, "final.repeats": 0, "final.refit": True, "final.ensemble": 1, "train.deterministic": False}
+    ended = automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
+    card, metrics = ended.predictor.card, ended.metrics
+    assert card.trained["refit"]["images"] == 1617
+    before = tmp_path / "run" / "trials" / "1" / "1" / "model.weights.h5"
+    assert before.is_file(), "the search may go on from the weights that were there before"
+    assert ended.evaluate("test")["f1"] == pytest.approx(metrics["test"]["f1"], abs=1e-6)
+    assert metrics["validation"]["f1"] != ended.evaluate("validation")["f1"], "validation is that from before"
+    assert (tmp_path / "run" / "evaluation" / "test.npz").is_file()
+    more = automl_img.fit("digits", trials=2, out=ended.run_dir, resume=True)
+    assert {one["trial"] for one in more.metrics["selection"]["contestants"]} <= {1, 2}
+
+
+def test_a_refit_that_does_not_fit_into_the_time_is_left_out_with_a_sentence(tmp_path, quick_settings):
+    from automl_img import events
+
+    settings = {
+        **quick_settings,
+        "final.refit": True,
+        "final.ensemble": 1,
+        "train.epochs": 4000,
+        "train.patience": 4000,
+    }
+    heard = []
+    ended = automl_img.fit("digits", budget="25s", settings=settings, out=tmp_path / "run", listener=heard.append)
+    said = [event.what for event in heard if isinstance(event, events.Decided) and "trained again" in event.what]
+    assert len(said) == 1 and ended.metrics["test"]["f1"] > 0.5
+    assert ended.metrics["wall_s"] < 25

@@ -1,0 +1,44 @@
+"""A place that keeps the course of a search, such as TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl_img.plugin.base import Plugin
+
+
+class Tracker(Plugin):
+    """Keeps what happens in a search. The core makes an instance for each search, and calls it in a thread of its own.
+
+    A tracker that raises is told of once and hears nothing more; one that hangs is left behind when the search ends. Neither costs the
+    search anything. A search that goes on after a break starts its trackers again: they add to what they have.
+    """
+
+    def search_started(self, name: str, folder: Path, recipe: Mapping[str, Any]) -> None:
+        """A search begins, or goes on.
+
+        Args:
+            name: Of the recipe.
+            folder: The run folder; a tracker that writes files puts them into a folder of its own name there.
+            recipe: With all its keys.
+        """
+
+    def trial_started(self, trial: int, values: Mapping[str, Any]) -> None:
+        """A trial begins, or another attempt at it; ``values`` are its hyperparameters by full name."""
+
+    def epoch_ended(self, trial: int, epoch: float, figures: Mapping[str, float]) -> None:
+        """A trial has measured itself after ``epoch`` passes over the training images: ``loss``, ``f1``, ``images_per_second``."""
+
+    def trial_ended(self, trial: int, outcome: str, figures: Mapping[str, float]) -> None:
+        """A trial has ended: "done" with ``f1``, ``loss``, ``epochs``, ``seconds`` and ``parameters``, or "failed" or "skipped"."""
+
+    def artefact(self, path: Path, kind: str) -> None:
+        """A file or folder of lasting worth has been written: "model", "report" or "leaderboard"."""
+
+    def search_ended(self, figures: Mapping[str, float]) -> None:
+        """The search has ended, with ``validation_f1``, and ``test_f1`` and ``test_accuracy`` if there are test images."""
+
+    def close(self) -> None:
+        """Nothing more is heard; called also after a search that has failed."""

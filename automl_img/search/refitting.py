@@ -1,0 +1,114 @@
+"""The winner trained once more, on training and validation images together."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl_img.data.splits import SplitIndices
+from automl_img.evaluation.model_file import read_model, write_model
+from automl_img.executors.process import TaskDone, TaskFailed
+from automl_img.executors.running import run_tasks
+from automl_img.executors.tasks import MeasureArgument, Place, TrainArgument, measure_model, train
+from automl_img.search.journal import TrialRow
+from automl_img.search.preparation import PreparedData
+from automl_img.search.run import Run
+from automl_img.search.stages import LOOK_OVERHEAD
+from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
+from automl_img.training.spec import Fidelity, TrialSpec
+
+FOLDER = "refit"  # among the trials
+RESERVE = 8.0  # seconds of a time budget that are kept for the test images and the report
+MARGIN = 1.2  # over the predicted time, below which it is not begun
+
+
+def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
+    """Train the winner once more on all images but the test's, and put its weights into the model.
+
+    Args:
+        run: The search; its model is written.
+        data: Its data.
+        place: Where a child process finds the data.
+        best: The trial that the model was made of.
+
+    Returns:
+        Whether it was done; if not, a sentence says why, and the model stays what it was.
+    """
+    spec = _spec(run, data, best)
+    if spec is None:
+        return False
+    folder = run.folder.trials / FOLDER
+    splits = data.splits
+    together = replace(splits, train=np.sort(np.concatenate([splits.train, splits.validation])))
+    folder.mkdir(parents=True, exist_ok=True)
+    together.save(folder / "splits.npz")
+    argument = TrainArgument(spec, replace(place, splits=str(folder / "splits.npz")), str(folder), time.monotonic())
+    (answer,) = run_tasks(train, [argument], [folder / "log.txt"])
+    if isinstance(answer, TaskFailed):
+        run.decided(f"the winner could not be trained again on all images: {answer.message}; it stays as it was")
+        return False
+    _replace_weights(run.folder.model, folder / WEIGHTS_FILE, len(together.train), answer.value.epochs)
+    run.decided(
+        f"the winner was trained again on {len(together.train):,} images, those of validation among them, for "
+        f"{answer.value.epochs:.1f} passes; figures on validation are those from before"
+    )
+    return True
+
+
+def measured(run: Run, place: Place) -> dict[str, Any]:
+    """Return the figures of the run's model on the test images, which are read here, once; none if there are no such images.
+
+    Raises:
+        RuntimeError: They cannot be computed.
+    """
+    if not len(SplitIndices.load(Path(place.splits)).test):
+        return {}
+    folder = run.folder
+    argument = MeasureArgument(place, str(folder.model), str(folder.evaluation), run.recipe.seed)
+    (answer,) = run_tasks(measure_model, [argument], [folder.trials / "measure.txt"])
+    if not isinstance(answer, TaskDone):
+        raise RuntimeError(answer.message)
+    return dict(answer.value)
+
+
+def _spec(run: Run, data: PreparedData, best: TrialRow) -> TrialSpec | None:
+    """What to train: the winner for the passes that served it best, if there is time for it."""
+    assert best.result is not None
+    result, splits = best.result, data.splits
+    epochs = max(1.0, result.best_epoch - result.epochs_before if result.epochs_before else result.best_epoch)
+    more = (len(splits.train) + len(splits.validation)) / len(splits.train)
+    predicted = result.training_seconds * epochs / max(1e-9, result.epochs) * more + LOOK_OVERHEAD
+    budget, deadline = run.recipe.budget.time, None
+    if budget is not None:
+        deadline = budget - run.elapsed - RESERVE
+        if deadline < MARGIN * predicted:
+            run.decided(
+                f"the winner is not trained again on all images: it takes about {predicted:.0f} s, {max(0.0, deadline):.0f} s are left"
+            )
+            return None
+    return replace(
+        best.spec,
+        attempt=1,
+        stage=FOLDER,
+        why=f"trial {best.trial} on training and validation images",
+        fidelity=Fidelity(max(1, math.ceil(epochs))),
+        deadline=deadline,
+        threads=0,
+        patience=10**9,
+        probe=(),
+        required_epochs=0.0,
+        continues="",
+        promotable=False,
+        memory_limit=run.capacity.memory_alone,
+    )
+
+
+def _replace_weights(folder: Path, weights: Path, images: int, epochs: float) -> None:
+    card = read_model(folder)
+    trained = {**card.trained, "refit": {"images": images, "epochs": round(epochs, 2)}}
+    write_model(folder, replace(card, weights_sha256=sha256_of(weights), trained=trained), weights)

@@ -1,0 +1,128 @@
+"""Lets trackers hear what happens, each in a thread of its own, so that none can harm or delay the search."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from automl_img import events
+from automl_img.plugin import PluginRegistry, Tracker
+from automl_img.recipe import Recipe
+
+PATIENCE = 10.0  # seconds that a tracker may take after the search has ended to write what it has heard
+LONGEST = 10_000  # calls that may wait for a tracker; one that falls further behind is left
+ARTEFACTS = {"model": "model", "report.html": "report", "leaderboard.csv": "leaderboard"}
+
+Call = tuple[str, tuple[Any, ...]]
+Problem = Callable[[str], None]
+
+
+def trackers_of(recipe: Recipe, registry: PluginRegistry) -> list[Tracker]:
+    """Return new trackers of the kinds that a recipe names; those that its ``[plugins]`` leaves out are left out here too.
+
+    Raises:
+        PluginError: There is no such tracker.
+    """
+    left_out = {record.name for record in registry.left_out if record.kind == "tracker"}
+    named = [name for name in recipe.output.trackers if name not in left_out]
+    return [registry.get("tracker", name, where="output.trackers")() for name in named]
+
+
+class _Runner(threading.Thread):
+    """Calls one tracker, one call after the other."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        super().__init__(name=f"tracker {tracker.name}", daemon=True)
+        self.tracker = tracker
+        self.problem = ""
+        self._calls: queue.Queue[Call | None] = queue.Queue(LONGEST)
+
+    def run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            name, arguments = call
+            try:
+                getattr(self.tracker, name)(*arguments)
+            except Exception as error:
+                text = " ".join(str(error).split())
+                self.problem = f"raised {type(error).__name__} in {name}{f': {text}' if text else ''}"
+                return
+
+    def put(self, call: Call | None) -> None:
+        """Let the tracker hear of something; what it cannot hear in time is lost to it."""
+        try:
+            self._calls.put_nowait(call)
+        except queue.Full:
+            self.problem = self.problem or "has fallen too far behind"
+
+
+class Tracking:
+    """The trackers of one search.
+
+    Args:
+        trackers: The trackers.
+        folder: The run folder.
+        recipe: With all its keys.
+        told: Receives one sentence for a tracker that fails; called in the thread of the search.
+    """
+
+    def __init__(self, trackers: Iterable[Tracker], folder: Path, recipe: Mapping[str, Any], told: Problem) -> None:
+        self._folder, self._recipe, self._told = folder, recipe, told
+        self._runners = [_Runner(tracker) for tracker in trackers]
+        for runner in self._runners:
+            runner.start()
+
+    def hear(self, event: events.Event) -> None:
+        """Pass an event on."""
+        for call in self._calls(event):
+            for runner in self._runners:
+                runner.put(call)
+        self._leave_out([runner for runner in self._runners if runner.problem])
+
+    def close(self) -> None:
+        """Let the trackers write what they have heard, and leave those behind that do not end."""
+        for runner in self._runners:
+            runner.put(("close", ()))
+            runner.put(None)
+        for runner in self._runners:
+            runner.join(PATIENCE)
+            if runner.is_alive():
+                runner.problem = f"did not end within {PATIENCE:g} s"
+        self._leave_out([runner for runner in self._runners if runner.problem])
+
+    def _leave_out(self, failed: list[_Runner]) -> None:
+        for runner in failed:
+            self._runners.remove(runner)
+            self._told(
+                f"the tracker {runner.tracker.name} {runner.problem}; it hears nothing more, and the search goes on"
+            )
+
+    def _calls(self, event: events.Event) -> list[Call]:
+        match event:
+            case events.SearchStarted():
+                return [("search_started", (event.name, self._folder, self._recipe))]
+            case events.TrialStarted():
+                return [("trial_started", (event.trial, event.values))]
+            case events.EpochEnded():
+                names = ("loss", "f1", "images_per_second")
+                figures = {name: float(getattr(event, name)) for name in names if getattr(event, name) is not None}
+                return [("epoch_ended", (event.trial, event.epoch, figures))]
+            case events.TrialEnded():
+                kept = ("f1", "loss", "epochs", "seconds", "parameters")
+                return [("trial_ended", (event.trial, "done", {name: float(getattr(event, name)) for name in kept}))]
+            case events.TrialFailed():
+                return [("trial_ended", (event.trial, "failed", {}))]
+            case events.TrialSkipped() if event.trial is not None:
+                return [("trial_ended", (event.trial, "skipped", {}))]
+            case events.SearchEnded():
+                names = ("validation_f1", "test_f1", "test_accuracy")
+                figures = {name: float(value) for name in names if (value := getattr(event, name)) is not None}
+                made: list[Call] = [
+                    ("artefact", (self._folder / name, kind))
+                    for name, kind in ARTEFACTS.items()
+                    if (self._folder / name).exists()
+                ]
+                return [*made, ("search_ended", (figures,))]
+        return []

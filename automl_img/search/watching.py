@@ -1,0 +1,101 @@
+"""The page on a run while its search goes on, served to this machine alone."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from automl_img.errors import UsageError
+from automl_img.report.run_page import run_page
+from automl_img.search.journal import JOURNAL_FILE
+from automl_img.search.reporting import evidence_of
+from automl_img.search.run_folder import METRICS_FILE, RunFolder
+
+LOOPBACK = "127.0.0.1"
+
+
+class LivePage:
+    """The page as of now; made anew only when the run has changed.
+
+    Args:
+        folder: The run.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._made: tuple[object, str, bool] | None = None
+
+    def now(self) -> tuple[str, bool]:
+        """Return the page, and whether the search still runs."""
+        with self._lock:
+            seen = self._seen()
+            if self._made is None or self._made[0] != seen:
+                evidence = evidence_of(self._folder)
+                self._made = seen, run_page(evidence), evidence.state == "running"
+            return self._made[1], self._made[2]
+
+    def _seen(self) -> object:
+        files = [
+            self._folder.path / name for name in (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", METRICS_FILE, "driver.lock")
+        ]
+        return [(file.stat().st_mtime_ns, file.stat().st_size) if file.is_file() else None for file in files]
+
+
+def watch(path: str | Path, *, port: int, every: float, ready: Callable[[str], None]) -> None:
+    """Serve the page on a run until the process is interrupted; a browser asks for it again while the search runs.
+
+    Args:
+        path: The run folder.
+        port: 0: any that is free.
+        every: Seconds between two looks of the browser.
+        ready: Called with the address, which holds a secret: whoever does not know it sees nothing.
+
+    Raises:
+        RunFolderError: It is no run folder.
+        UsageError: The port cannot be used.
+    """
+    page, token = LivePage(RunFolder.open(path)), secrets.token_urlsafe(18)
+
+    class Handler(BaseHTTPRequestHandler):
+        server_version, sys_version = "automl-img", ""
+
+        def do_GET(self) -> None:
+            host = self.headers.get("Host", "").rpartition(":")[0]
+            if host not in (LOOPBACK, "localhost"):
+                self._answer(403, "This page is for this machine alone.")
+            elif not hmac.compare_digest(urlsplit(self.path).path.strip("/").encode(), token.encode()):
+                self._answer(404, "There is no such page: take the address that automl-img watch has printed.")
+            else:
+                text, running = page.now()
+                self._answer(200, text, running=running)
+
+        def _answer(self, status: int, text: str, *, running: bool = False) -> None:
+            body = text.encode("utf-8")
+            self.send_response(status)
+            self.send_header("Content-Type", f"text/{'html' if status == 200 else 'plain'}; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("Referrer-Policy", "no-referrer")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            if running:
+                self.send_header("Refresh", f"{every:g}")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing: the terminal belongs to the person."""
+
+    try:
+        server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"the port cannot be used: {reason}", where="--port", found=port) from error
+    with server:
+        ready(f"http://{LOOPBACK}:{server.server_address[1]}/{token}")
+        server.serve_forever()

@@ -1,0 +1,1 @@
+"""A model behind HTTP: predictions for files and JSON, and a page to drop a picture on."""

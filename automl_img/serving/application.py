@@ -1,0 +1,170 @@
+"""The server as an ASGI application: predictions, a page, its health and its counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from automl_img.evaluation.predictor import Predictor
+from automl_img.serving.batching import Batcher, Busy
+from automl_img.serving.guard import App, Guard
+from automl_img.serving.measuring import CONTENT_TYPE, Measures
+from automl_img.serving.messages import ClassOut, HealthOut, ImageOut, ImagesIn, PredictionsOut, ProblemOut
+from automl_img.serving.page import page, page_headers
+from automl_img.serving.uploads import Decoded, decoded, decoding_threads, uploads_of
+
+MEGAPIXELS = 50  # that an image may have
+SHOWN = 3
+PATHS = ("/predict", "/healthz", "/metrics", "/", "/openapi.json")
+RETRY_SECONDS = "1"
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                }
+            },
+            "application/json": {"schema": ImagesIn.model_json_schema()},
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemOut, "description": about}
+    for status, about in {
+        401: "The token is missing or wrong.",
+        403: "The request comes by another name than localhost.",
+        413: "The request is too large, or holds too many images.",
+        415: "The request is of another content type.",
+        503: "Too many images wait; try again.",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may hold.
+
+    Attributes:
+        bytes: Of its body.
+        images: In it.
+        waiting: Images of all requests that may wait for the network.
+        pixels: Of one image, before it is resized.
+    """
+
+    bytes: int = 20_000_000
+    images: int = 64
+    waiting: int = 1024
+    pixels: int = MEGAPIXELS * 1_000_000
+
+
+def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits | None = None) -> App:
+    """Return the application that serves a model.
+
+    Args:
+        predictor: The model.
+        name: What the page calls it.
+        token: That requests must bring; empty: none, and requests must come to localhost.
+        limits: What one request may hold.
+    """
+    limits, measures = limits or Limits(), Measures()
+    threads = ThreadPoolExecutor(decoding_threads(), thread_name_prefix="decode")
+
+    def answer(pixels: npt.NDArray[np.uint8]) -> Sequence[Any]:
+        return list(zip(*predictor.answer(pixels), strict=True))
+
+    batcher = Batcher(answer, waiting=limits.waiting, told=measures.batch.observe)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        image = predictor.card.plan.image
+        answer(np.zeros((1, image.height, image.width, image.channels), np.uint8))  # the first prediction compiles
+        batcher.start()
+        yield
+        await batcher.stop()
+        threads.shutdown(cancel_futures=True)
+
+    app = FastAPI(
+        title=f"automl-img: {name}",
+        summary="Tells the class of an image.",
+        version=predictor.card.versions.get("automl-img", ""),
+        lifespan=life,
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+    )
+
+    @app.post(
+        "/predict",
+        response_model=PredictionsOut,
+        response_model_exclude_none=True,
+        openapi_extra=_BODY,
+        responses={**_PROBLEMS, 422: {"model": PredictionsOut, "description": "No image of the request can be read."}},
+        summary="Predict the classes of images",
+    )
+    async def predict(
+        request: Request,
+        response: Response,
+        top: Annotated[int, Query(ge=1, le=1000, description="Classes to tell of each image.")] = SHOWN,
+    ) -> PredictionsOut:
+        """Images as files of a form, as base64 in JSON, or one as the body. One that cannot be read has an error, the others an answer."""
+        begun = time.perf_counter()
+        images = await decoded(
+            await uploads_of(request, limits.images), predictor.card.plan.image, threads, limits.pixels
+        )
+        readable = [one.pixels for one in images if one.pixels is not None]
+        try:
+            answers = iter(await batcher.answers(np.stack(readable)) if readable else ())
+        except Busy:
+            raise HTTPException(503, "too many images wait: try again", {"Retry-After": RETRY_SECONDS}) from None
+        found = [_said(predictor, one, answers, top) for one in images]
+        measures.images.labels("answered").inc(len(readable))
+        measures.images.labels("unreadable").inc(len(images) - len(readable))
+        measures.seconds.observe(time.perf_counter() - begun)
+        response.status_code = 200 if readable else 422
+        return PredictionsOut(predictions=found)
+
+    @app.get("/healthz", summary="Whether the server answers, and what it serves")
+    async def healthz() -> HealthOut:
+        plan, task = predictor.card.plan, predictor.task.kind
+        image = [plan.image.height, plan.image.width, plan.image.channels]
+        kind = str(plan.values["architecture"])
+        return HealthOut(model=name, architecture=kind, task=task, classes=list(predictor.class_names), image=image)
+
+    @app.get("/metrics", summary="Counts in Prometheus's format", response_class=Response)
+    async def metrics() -> Response:
+        return Response(measures.text(), media_type=CONTENT_TYPE)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> HTMLResponse:
+        text, nonce = page(name, asks_token=bool(token), limits=(limits.bytes, limits.images))
+        return HTMLResponse(text, headers=page_headers(nonce))
+
+    def told(path: str, status: int) -> None:
+        measures.requests.labels(path if path in PATHS else "other", status).inc()
+
+    return Guard(app, token=token, most_bytes=limits.bytes, told=told)
+
+
+def _said(predictor: Predictor, image: Decoded, answers: Any, top: int) -> ImageOut:
+    if image.pixels is None:
+        return ImageOut(name=image.name, error=image.problem)
+    answer, probabilities = next(answers)
+    best = probabilities.argsort()[::-1][:top]
+    classes = [ClassOut(label=predictor.class_names[place], probability=float(probabilities[place])) for place in best]
+    if isinstance(answer, tuple):
+        return ImageOut(name=image.name, labels=list(answer), classes=classes)
+    return ImageOut(name=image.name, answer=str(answer), classes=classes)

@@ -1,0 +1,101 @@
+"""Refuses requests before anything is read of them: those without the token, from elsewhere, or too large."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+OPEN_PATHS = (
+    "/healthz",
+    "/",
+)  # without a token: for whoever sees that the server lives, and the page that asks for the token
+
+
+class Guard:
+    """Wraps an application.
+
+    Args:
+        app: The application.
+        token: That requests must bring as ``Authorization: Bearer TOKEN``; empty: none, and then only requests to this machine by its
+            own name are taken, so that no web page can reach the server by a name of its own (DNS rebinding).
+        most_bytes: That a request's body may have.
+        told: Hears the path and the status of each answer.
+    """
+
+    def __init__(self, app: App, *, token: str, most_bytes: int, told: Callable[[str, int], None]) -> None:
+        self._app, self._token, self._most, self._told = app, token, most_bytes, told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let the application do so."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def noted(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                self._told(scope["path"], message["status"])
+            await send(message)
+
+        await self._answer(scope, receive, noted)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if self._token and scope["path"] not in OPEN_PATHS and not self._knows_token(headers):
+            said = "the token is missing or wrong: send Authorization: Bearer TOKEN, as the server printed it"
+            await _refuse(send, 401, said, {"www-authenticate": "Bearer"})
+        elif not self._token and _host(headers.get("host", "")) not in LOOPBACK:
+            await _refuse(send, 403, "this server answers to localhost only; start it with --token for anything else")
+        elif _length(headers) > self._most:
+            await _refuse(send, 413, self._too_large())
+        else:
+            await self._pass_on(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what is received: a body may be longer than it says, or not say."""
+        from starlette.exceptions import HTTPException
+
+        received = 0
+
+        async def counted() -> MutableMapping[str, Any]:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._most:
+                raise HTTPException(413, self._too_large())
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _knows_token(self, headers: dict[str, str]) -> bool:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token.encode())
+
+    def _too_large(self) -> str:
+        return f"the request is larger than {self._most / 1e6:g} MB: send fewer or smaller images"
+
+
+def _host(header: str) -> str:
+    """The name in a Host header, without the port."""
+    return header if header.endswith("]") else header.rpartition(":")[0] or header
+
+
+def _length(headers: dict[str, str]) -> int:
+    text = headers.get("content-length", "0")
+    return int(text) if text.isdigit() else 0
+
+
+async def _refuse(send: Send, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    body = json.dumps({"detail": detail}).encode()
+    length = str(len(body))
+    given = {"content-type": "application/json", "content-length": length, "connection": "close", **(headers or {})}
+    lines = [(name.encode(), value.encode()) for name, value in given.items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

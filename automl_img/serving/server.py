@@ -1,0 +1,84 @@
+"""Runs the application on a port."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from automl_img.errors import UsageError
+from automl_img.evaluation.predictor import Predictor
+from automl_img.serving.application import Limits, make_app
+from automl_img.serving.guard import LOOPBACK
+
+GRACE_SECONDS = 10
+
+
+def serve(
+    predictor: Predictor,
+    *,
+    name: str,
+    host: str,
+    port: int,
+    token: str,
+    limits: Limits,
+    ready: Callable[[str, str], None],
+) -> None:
+    """Answer requests until the process is asked to end; what was begun is answered first.
+
+    Args:
+        predictor: The model.
+        name: What the page calls it.
+        host: The address to listen at; another one than this machine's own asks for a token, which is made unless given.
+        port: 0: any that is free.
+        token: That requests must bring; empty: none where only this machine can ask.
+        limits: What one request may hold.
+        ready: Called with the address and the token when requests are answered.
+
+    Raises:
+        UsageError: The address or the port cannot be used.
+    """
+    import uvicorn
+
+    outside = host not in (*LOOPBACK, "::1")
+    token = token or (secrets.token_urlsafe(24) if outside else "")
+    listener = _listener(host, port)
+    address = f"http://{'[::1]' if host == '::1' else host}:{listener.getsockname()[1]}"
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready(address, token)
+
+    app = make_app(predictor, name=name, token=token, limits=limits)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    # uvicorn ends in good order, and then raises the signal once more: for the caller it is the end that was asked for.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    try:
+        with listener:
+            Server(config).run([listener])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError("there is no such address", where="--host", found=host) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(256)
+        return listener
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower()
+        hint = "Take another with --port; --port 0 takes any that is free."
+        raise UsageError(f"the port cannot be used: {reason}", where="--port", found=port, hint=hint) from error

@@ -1,0 +1,1 @@
+"""Places that keep the course of a search."""

@@ -1,0 +1,71 @@
+"""TensorBoard's event files, written without TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from automl_img.plugin import Tracker, hookimpl
+
+FOLDER = "tensorboard"
+
+
+class TensorBoardTracker(Tracker):
+    """Scalars and hyperparameters of each trial in the run folder; `tensorboard --logdir RUN/tensorboard` shows them."""
+
+    name = "tensorboard"
+
+    def __init__(self) -> None:
+        self._folder = Path()
+        self._writers: dict[int, Any] = {}
+        self._values: dict[int, Mapping[str, Any]] = {}
+
+    def search_started(self, name: str, folder: Path, recipe: Mapping[str, Any]) -> None:
+        """Note where the files go."""
+        self._folder = folder / FOLDER
+
+    def trial_started(self, trial: int, values: Mapping[str, Any]) -> None:
+        """Begin the trial's file; another attempt adds one beside it."""
+        from tensorboardX import SummaryWriter
+
+        self._end(trial)
+        self._values[trial] = values
+        self._writers[trial] = SummaryWriter(str(self._folder / f"trial-{trial}"))
+
+    def epoch_ended(self, trial: int, epoch: float, figures: Mapping[str, float]) -> None:
+        """Write each figure over thousandths of a pass, for steps are whole numbers."""
+        for name, value in figures.items():
+            self._writers[trial].add_scalar(name, value, round(1000 * epoch))
+
+    def trial_ended(self, trial: int, outcome: str, figures: Mapping[str, float]) -> None:
+        """Write the hyperparameters with what came of them."""
+        if trial in self._writers and outcome == "done":
+            from tensorboardX.summary import hparams
+
+            known = {
+                name: value
+                for name, value in self._values[trial].items()
+                if isinstance(value, bool | int | float | str)
+            }
+            for summary in hparams(known, dict(figures)):
+                self._writers[trial].file_writer.add_summary(summary)
+            for name, value in figures.items():
+                self._writers[trial].add_scalar(f"trial/{name}", value, 0)
+        self._end(trial)
+
+    def close(self) -> None:
+        """Close all files."""
+        for trial in list(self._writers):
+            self._end(trial)
+
+    def _end(self, trial: int) -> None:
+        writer = self._writers.pop(trial, None)
+        if writer is not None:
+            writer.close()
+
+
+@hookimpl
+def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
+    """Register TensorBoard."""
+    register(TensorBoardTracker)

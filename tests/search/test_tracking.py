@@ -1,0 +1,74 @@
+"""Trackers hear the course of a search, and cannot harm it."""
+
+import pytest
+
+import automl_img
+from automl_img import events
+from automl_img.errors import PluginError
+from automl_img.search import tracking
+
+pytestmark = pytest.mark.train
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory, third_party_plugins, quick_settings):
+    """A search with trackers of all kinds: its run folder and its events."""
+    folder, heard = tmp_path_factory.mktemp("tracked") / "run", []
+    settings = {
+        **quick_settings,
+        "plugins.modules": ["automl_img_plainnet", "odd_trackers"],
+        "output.trackers": ["raising", "hanging", "noting", "tensorboard"],
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setattr(tracking, "PATIENCE", 2.0)
+        automl_img.fit("digits", trials=2, settings=settings, out=folder, listener=heard.append)
+    return folder, heard
+
+
+def test_a_tracker_hears_each_thing_in_its_order(tracked):
+    lines = (tracked[0] / "noted.txt").read_text().splitlines()
+    assert lines[0].startswith("search_started") and lines[-1] == "close" and lines[-2].startswith("search_ended")
+    assert {line.split()[0] for line in lines} == {
+        *("search_started", "trial_started", "epoch_ended", "trial_ended", "artefact", "search_ended", "close"),
+    }
+    assert "trial_started 1 plainnet" in lines and any(line.startswith("trial_ended 2 done") for line in lines)
+    assert {line for line in lines if line.startswith("artefact")} == {
+        f"artefact True {kind}" for kind in ("model", "report", "leaderboard")
+    }
+
+
+def test_one_that_raises_or_hangs_costs_a_sentence_and_nothing_else(tracked):
+    said = [event.what for event in tracked[1] if isinstance(event, events.Decided) and "tracker" in event.what]
+    assert sorted(said) == [
+        "the tracker hanging did not end within 2 s; it hears nothing more, and the search goes on",
+        "the tracker raising raised OSError in epoch_ended: the other server is gone; it hears nothing more, and the search goes on",
+    ]
+    assert isinstance(tracked[1][-2 if isinstance(tracked[1][-1], events.Decided) else -1], events.SearchEnded)
+
+
+def test_tensorboards_files_hold_scalars_and_hyperparameters(tracked):
+    import tensorflow as tf
+
+    tags = {}
+    for file in sorted((tracked[0] / "tensorboard" / "trial-1").glob("events.*")):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                tags.setdefault(value.tag, []).append((event.step, value.simple_value))
+    assert {"loss", "f1", "images_per_second", "trial/f1"} <= set(tags)
+    steps = [step for step, _ in tags["f1"]]
+    assert steps == sorted(steps) and len(steps) > 1 and 0 < tags["f1"][-1][1] <= 1
+    assert any("hparams" in tag for tag in tags)
+
+
+def test_a_tracker_that_is_not_there_is_told_before_anything_begins(tmp_path, quick_settings):
+    settings = {**quick_settings, "output.trackers": ["tensorbord"]}
+    with pytest.raises(PluginError, match=r"unknown tracker.*Did you mean 'tensorboard'"):
+        automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tracker_that_the_recipe_leaves_out_is_left_out(tmp_path, quick_settings):
+    settings = {**quick_settings, "plugins.block": ["tensorboard"]}
+    automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "tensorboard").exists()

@@ -1,0 +1,106 @@
+"""The live page: of this machine alone, and only for who knows its address."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from automl_img.errors import UsageError
+from automl_img.search.run_folder import RunFolder
+from automl_img.search.watching import LivePage, watch
+
+pytestmark = pytest.mark.train
+PLUGINS = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
+
+
+@pytest.fixture
+def address(finished):
+    """Where the page on the finished search is shown."""
+    told, found = threading.Event(), []
+
+    def ready(where):
+        found.append(urlsplit(where))
+        told.set()
+
+    threading.Thread(
+        target=watch, args=(finished[0].run_dir,), kwargs={"port": 0, "every": 5, "ready": ready}, daemon=True
+    ).start()
+    assert told.wait(30)
+    return found[0]
+
+
+def get(address, path, host=None):
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+    connection.request("GET", path, headers={"Host": host} if host else {})
+    answer = connection.getresponse()
+    return answer, answer.read().decode()
+
+
+def test_the_page_is_shown_to_who_knows_the_address_and_to_nobody_else(address):
+    answer, page = get(address, address.path)
+    assert answer.status == 200 and "<h1>" in page and "Leaderboard" in page
+    assert answer.headers["Refresh"] is None, "a search that has ended needs no second look"
+    for path in ("/", "/wrong", f"{address.path}x"):
+        assert get(address, path)[0].status == 404
+    assert get(address, address.path, host="evil.example")[0].status == 403
+    assert address.hostname == "127.0.0.1"
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(address, finished):
+    with pytest.raises(UsageError, match="the port cannot be used"):
+        watch(finished[0].run_dir, port=address.port, every=5, ready=print)
+
+
+def test_the_page_is_made_again_only_when_the_run_has_changed(finished):
+    folder = RunFolder(finished[0].run_dir)
+    live = LivePage(folder)
+    first, running = live.now()
+    assert live.now()[0] is first and not running
+    os.utime(folder.path / "metrics.json")
+    assert live.now()[0] is not first
+
+
+@pytest.mark.e2e
+def test_a_running_search_is_shown_and_asked_for_again(tmp_path):
+    program = str(Path(sys.executable).parent / "automl-img")
+    settings = [
+        'plugins.modules=["automl_img_plainnet"]',
+        'search.architectures=["plainnet"]',
+        "train.epochs=100000",
+        "train.patience=100000",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    search = subprocess.Popen(
+        [program, "search", "digits", "--trials", "1", "--out", str(tmp_path / "run"), "--json", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+    for line in search.stdout:
+        if '"EpochEnded"' in line:
+            break
+    shown = subprocess.Popen(
+        [program, "watch", str(tmp_path / "run")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    address = urlsplit(shown.stdout.readline().rpartition(" ")[2].strip())
+    answer, page = get(address, address.path)
+    assert answer.status == 200 and answer.headers["Refresh"] == "5" and "The search is running" in page
+    shown.send_signal(signal.SIGINT)
+    _, errors = shown.communicate(timeout=60)
+    assert "Traceback" not in errors
+    assert search.poll() is None, "ending the showing does not end the search"
+    search.send_signal(signal.SIGTERM)
+    search.stdout.read()
+    assert search.wait(120) == 130

@@ -1,0 +1,206 @@
+"""The server as a program sees it: answers, and a refusal with a reason for everything else."""
+
+import base64
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+fastapi = pytest.importorskip("fastapi", reason="FastAPI is not installed: pip install 'automl-img[serve]'")
+
+from fastapi.testclient import TestClient  # noqa: E402
+
+from automl_img.serving.application import Limits, make_app  # noqa: E402
+
+pytestmark = pytest.mark.train
+LIMITS = Limits(bytes=300_000, images=5, waiting=64, pixels=1_000_000)
+
+
+def png(pixels, format="PNG"):
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, format)
+    return written.getvalue()
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def bomb():
+    """A PNG of a few bytes that says it has 20,000 × 20,000 pixels."""
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.fixture(scope="module")
+def predictor(finished):
+    return finished[0].predictor
+
+
+@pytest.fixture(scope="module")
+def client(predictor):
+    with TestClient(make_app(predictor, name="digits", limits=LIMITS), base_url="http://localhost") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def images(digits_data):
+    return [png(pixels) for pixels in digits_data[0][:4]]
+
+
+def files(*contents):
+    return [("files", (f"{place}.png", content, "image/png")) for place, content in enumerate(contents)]
+
+
+def test_answers_are_those_of_the_predictor(client, predictor, images, digits_data):
+    answer = client.post("/predict?top=10", files=files(*images)).json()["predictions"]
+    assert [one["name"] for one in answer] == ["0.png", "1.png", "2.png", "3.png"]
+    assert [one["answer"] for one in answer] == predictor.predict(digits_data[0][:4]).tolist()
+    expected = predictor.predict_proba(digits_data[0][:4])
+    for one, row in zip(answer, expected, strict=True):
+        found = {part["label"]: part["probability"] for part in one["classes"]}
+        assert [found[name] for name in predictor.class_names] == pytest.approx(row.tolist(), abs=1e-5)
+
+
+def test_json_and_one_image_as_the_body_give_the_same(client, images):
+    by_form = client.post("/predict", files=files(*images)).json()["predictions"]
+    texts = [base64.b64encode(image).decode() for image in images]
+    by_json = client.post("/predict", json={"images": [texts[0], f"data:image/png;base64,{texts[1]}", *texts[2:]]})
+    assert [one["answer"] for one in by_json.json()["predictions"]] == [one["answer"] for one in by_form]
+    alone = client.post("/predict", content=images[0], headers={"content-type": "image/png"})
+    assert alone.json()["predictions"][0]["classes"] == by_form[0]["classes"]
+
+
+def test_an_image_that_cannot_be_read_leaves_the_others_their_answers(client, images):
+    answer = client.post("/predict", files=files(images[0], b"no image", images[1]))
+    assert answer.status_code == 200
+    first, second, third = answer.json()["predictions"]
+    assert second == {"name": "1.png", "classes": [], "error": "this is no image file"}
+    assert "answer" in first and "answer" in third and "error" not in first
+
+
+HOSTILE = {
+    "text named .png": (b"<script>alert(1)</script>", "this is no image file"),
+    "nothing": (b"", "the file is empty"),
+    "a truncated image": (png(np.zeros((64, 64), np.uint8), "JPEG")[:300], "damaged or truncated"),
+    "a bomb": (bomb(), "too many pixels"),
+    "a pickle": (b"\x80\x04\x95\x1a\x00\x00\x00", "this is no image file"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_upload_is_refused_with_a_sentence(client, name):
+    content, said = HOSTILE[name]
+    answer = client.post("/predict", files=files(content))
+    assert answer.status_code == 422
+    assert said in answer.json()["predictions"][0]["error"]
+    assert "Traceback" not in answer.text and "/" not in answer.json()["predictions"][0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "said"),
+    [
+        ({"content": b"x", "headers": {"content-type": "text/plain"}}, 415, "found text/plain"),
+        ({"content": b"x"}, 415, "no content type"),
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 422, "Invalid JSON"),
+        ({"json": {"images": []}}, 422, "images"),
+        ({"json": {"pictures": ["a"]}}, 422, "images"),
+        ({"json": {"images": ["%%%"]}}, 422, "this is no base64"),
+        ({"json": {"images": ["AAAA"] * 6}}, 413, "more than 5"),
+        ({"files": [("file", ("a.png", b"x"))]}, 422, "name the fields"),
+        ({"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=y"}}, 400, ""),
+        ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "boundary"),
+        ({"files": files(*[b"x"] * 7)}, 400, "Too many files"),
+        ({"files": files(b"x" * 300_001)}, 413, "larger than 0.3 MB"),
+    ],
+)
+def test_what_is_no_request_is_refused_with_a_reason(client, request_, status, said):
+    answer = client.post("/predict", **request_)
+    assert answer.status_code == status, answer.text
+    assert said in answer.text
+
+
+def test_a_body_without_a_length_is_refused_as_soon_as_it_is_too_large(client):
+    sent = []
+
+    def endless():
+        while True:
+            sent.append(1)
+            yield b"x" * 50_000
+            if len(sent) > 1000:
+                return
+
+    answer = client.post("/predict", content=endless(), headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("top", ["0", "-1", "1001", "many"])
+def test_a_top_that_makes_no_sense_is_refused(client, images, top):
+    assert client.post(f"/predict?top={top}", files=files(images[0])).status_code == 422
+
+
+def test_the_path_in_the_name_of_a_file_is_not_told_back(client, images):
+    answer = client.post(
+        "/predict", files=[("files", ("../../etc/passwd", images[0])), ("files", ("c:\\x\\a.png", images[0]))]
+    )
+    assert [one["name"] for one in answer.json()["predictions"]] == ["passwd", "a.png"]
+
+
+def test_health_counts_and_openapi(client, predictor, images):
+    health = client.get("/healthz").json()
+    assert (
+        health["status"] == "ok" and health["classes"] == list(predictor.class_names) and health["image"] == [8, 8, 1]
+    )
+    client.post("/predict", files=files(images[0], b"no image"))
+    counts = client.get("/metrics").text
+    assert 'automl_img_requests_total{path="/predict",status="200"}' in counts
+    assert 'automl_img_images_total{outcome="unreadable"}' in counts and "automl_img_request_seconds_bucket" in counts
+    described = client.get("/openapi.json").json()["paths"]
+    assert {"/predict", "/healthz", "/metrics"} <= set(described)
+    assert {"413", "415", "422", "503"} <= set(described["/predict"]["post"]["responses"])
+
+
+def test_a_server_without_a_token_answers_to_its_own_name_only(client):
+    assert client.get("/healthz", headers={"host": "evil.example"}).status_code == 403
+    for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+        assert client.get("/healthz", headers={"host": host}).status_code == 200
+
+
+def test_a_token_opens_and_nothing_else_does(predictor, images):
+    app = make_app(predictor, name="digits", token="sesame")
+    with TestClient(app, base_url="http://some.host") as client:
+        assert client.get("/healthz").status_code == 200 and client.get("/").status_code == 200
+        for headers in (
+            {},
+            {"authorization": "Bearer wrong"},
+            {"authorization": "sesame"},
+            {"authorization": "Bearer"},
+        ):
+            refused = client.post("/predict", files=files(images[0]), headers=headers)
+            assert refused.status_code == 401 and "the token is missing or wrong" in refused.json()["detail"]
+            assert client.get("/metrics", headers=headers).status_code == 401
+        opened = client.post("/predict", files=files(images[0]), headers={"authorization": "Bearer sesame"})
+        assert opened.status_code == 200
+        counts = client.get("/metrics", headers={"authorization": "Bearer sesame"}).text
+        assert 'automl_img_requests_total{path="/predict",status="401"} 4.0' in counts
+        assert 'automl_img_requests_total{path="/metrics",status="401"} 4.0' in counts
+
+
+def test_several_labels_are_told_as_a_list(predictor, images):
+    class Several:
+        card, task, class_names = predictor.card, predictor.task, predictor.class_names
+
+        def answer(self, pixels):
+            answers = np.empty(len(pixels), object)
+            for place in range(len(pixels)):
+                answers[place] = ("1", "7") if place else ()
+            return answers, np.tile(np.linspace(0, 1, 10, dtype=np.float32), (len(pixels), 1))
+
+    with TestClient(make_app(Several(), name="several"), base_url="http://localhost") as client:
+        first, second = client.post("/predict?top=1", files=files(*images[:2])).json()["predictions"]
+    assert first["labels"] == [] and second["labels"] == ["1", "7"] and "answer" not in second
+    assert second["classes"] == [{"label": "9", "probability": 1.0}]
