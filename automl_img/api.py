@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -178,14 +178,19 @@ def look_at(
     return Looked(recipe, checked, found)
 
 
-def load(path: str | Path) -> Predictor:
-    """Bring a model back from a run folder, or from a folder that ``save`` wrote.
+def load(path: str | Path, *, plugin_modules: Sequence[str] = ()) -> Predictor:
+    """Bring a model back from a run folder, or from a folder that ``save`` wrote; nothing that lies in it is run.
+
+    Args:
+        path: The folder.
+        plugin_modules: Modules with plugins that may be imported if the model asks for them; those which a search of yours has used
+            on this machine may be anyway.
 
     Raises:
-        ModelFileError: There is no model, or it was altered.
-        PluginError: A plugin that it is built with is missing.
+        ModelFileError: There is no model, it was altered, or it holds what no model of ours does.
+        PluginError: A plugin that it is built with is missing, or is in a module that may not be imported.
     """
-    return Predictor(path)
+    return Predictor(path, plugin_modules=plugin_modules)
 
 
 class SearchResult:

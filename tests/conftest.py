@@ -20,8 +20,9 @@ QUICK = {
 
 @pytest.fixture(autouse=True)
 def private_cache(tmp_path_factory, monkeypatch):
-    """Keep prepared images of tests out of the user's cache; one cache for the whole session."""
+    """Keep prepared images and remembered modules of tests away from the user's; one cache for the whole session."""
     monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -54,6 +55,7 @@ def finished(tmp_path_factory, third_party_plugins):
     heard = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
         result = automl_img.fit("digits", trials=2, settings=QUICK, out=folder, listener=heard.append)
     return result, heard
 

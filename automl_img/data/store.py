@@ -126,7 +126,7 @@ class PreparedStore:
         try:
             facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
             images = _open_images(folder, facts)
-            labels = np.load(folder / LABELS_FILE)
+            labels = np.load(folder / LABELS_FILE, allow_pickle=False)
             training, validation, test = facts["given"]
             if not len(images) == len(labels) == training + validation + test:
                 raise ValueError("its parts differ in length")
@@ -141,7 +141,7 @@ class PreparedStore:
                 fingerprint=facts["fingerprint"],
                 notes=tuple(facts["notes"]),
                 set_aside=tuple((path, reason) for path, reason in facts["set_aside"]),
-                groups=np.load(folder / GROUPS_FILE) if facts["grouped"] else None,
+                groups=np.load(folder / GROUPS_FILE, allow_pickle=False) if facts["grouped"] else None,
             )
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             reason = " ".join(str(error).split())
@@ -215,5 +215,7 @@ def _open_images(folder: Path, facts: Mapping[str, Any]) -> npt.NDArray[np.uint8
     if (folder / PATHS_FILE).is_file():
         text = (folder / PATHS_FILE).read_text(encoding="utf-8", errors="surrogateescape")
         return StreamedImages(json.loads(text), facts["height"], facts["width"], facts["channels"])
-    images: npt.NDArray[np.uint8] = np.load(folder / IMAGES_FILE, mmap_mode="r")
+    images: npt.NDArray[np.uint8] = np.load(folder / IMAGES_FILE, mmap_mode="r", allow_pickle=False)
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError("its images are no uint8 (n, height, width, channels)")
     return images

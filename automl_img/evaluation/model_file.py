@@ -14,13 +14,21 @@ from typing import Any
 
 from automl_img.errors import ModelFileError
 from automl_img.evaluation.decision import Decision
+from automl_img.evaluation.model_schema import (
+    FORMAT,
+    READABLE,
+    ModelDescription,
+    PlanDescription,
+    UnreadableVersionError,
+    described,
+)
+from automl_img.evaluation.weights_file import refuse_unsafe_weights
 from automl_img.plugin import ImageTraits
 from automl_img.training.artifacts import WEIGHTS_FILE, replacing, sha256_of, write_json
 from automl_img.training.network import NetworkPlan
 
 MODEL_FILE = "model.json"
-FORMAT = 4
-READABLE = (2, 3, 4)  # 2 had no temperature, 3 one network and no decision
+LARGEST_DESCRIPTION = 64_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -131,58 +139,64 @@ def write_model(folder: Path, card: ModelCard, *weights: Path) -> None:
 
 
 def read_model(folder: Path) -> ModelCard:
-    """Read and check a model folder.
+    """Read and check a model folder, which may come from anybody.
 
     Raises:
-        ModelFileError: A file is missing, was altered, or is of another version.
+        ModelFileError: A file is missing, was altered, is of another version, or holds what no model of ours does.
     """
     path = folder / MODEL_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > LARGEST_DESCRIPTION:
+            raise ModelFileError("the model's description is too large", where=str(path))
+        found = described(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelFileError(f"this is no model: it holds no {MODEL_FILE}", where=str(folder)) from error
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"the model cannot be read: {error}", where=str(path)) from error
-    if not isinstance(content, dict) or content.pop("format", None) not in READABLE:
+    except UnreadableVersionError as error:
         raise ModelFileError(
             "the model is of another version of automl-img",
             where=str(path),
             allowed=f"formats {READABLE[0]} to {FORMAT}",
-        )
-    try:
-        plan = _plan(content.pop("plan"))
-        names, modules = tuple(content.pop("class_names")), tuple(content.pop("plugin_modules"))
-        thresholds = tuple(content.pop("thresholds"))
-        temperature = float(content.pop("temperature", 1.0))
-        card = ModelCard(
-            plan=plan,
-            class_names=names,
-            plugin_modules=modules,
-            thresholds=thresholds,
-            temperature=temperature,
-            decision=_decision(content.pop("decision", {})),
-            others=tuple(Member(**{**member, "plan": _plan(member["plan"])}) for member in content.pop("others", ())),
-            **content,
-        )
-        for place, name in enumerate(card.files):
-            if name != member_file(place):
-                raise ValueError(f"it names the file {name!r}")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"the model's description is incomplete: {error}", where=str(path)) from error
-    for name, sha256 in card.files.items():
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ModelFileError(f"the model cannot be read: {error}", where=str(path)) from error
+    except OSError as error:
+        raise ModelFileError(f"the model cannot be read: {error.strerror or error}", where=str(path)) from error
+    except ValueError as error:
+        raise ModelFileError(f"the model's description is not one of ours: {error}", where=str(path)) from error
+    card = _card(found)
+    for place, (name, sha256) in enumerate(card.files.items()):
+        if name != member_file(place):
+            raise ModelFileError(
+                "the model names a file that is not one of its own",
+                where=str(path),
+                found=name,
+                allowed=member_file(place),
+            )
         weights = folder / name
         if not weights.is_file():
             raise ModelFileError(f"the model has no {name}", where=str(folder))
+        refuse_unsafe_weights(weights)
         if sha256_of(weights) != sha256:
             raise ModelFileError("the weights are not those that were saved: their SHA-256 differs", where=str(weights))
     return card
 
 
-def _plan(content: dict[str, Any]) -> NetworkPlan:
-    image = ImageTraits(**content["image"])
-    return NetworkPlan(**{**content, "image": image, "mean": tuple(content["mean"]), "std": tuple(content["std"])})
+def _card(found: ModelDescription) -> ModelCard:
+    return ModelCard(
+        plan=_plan(found.plan),
+        class_names=found.class_names,
+        plugins=found.plugins,
+        plugin_modules=found.plugin_modules,
+        temperature=found.temperature,
+        thresholds=found.thresholds,
+        mirrored=found.mirrored,
+        weights_sha256=found.weights_sha256,
+        trained=found.trained,
+        versions=found.versions,
+        decision=Decision(**found.decision.model_dump()),
+        others=tuple(Member(_plan(one.plan), one.file, one.weights_sha256, one.share) for one in found.others),
+    )
 
 
-def _decision(content: dict[str, Any]) -> Decision:
-    costs = tuple(tuple(map(float, row)) for row in content.get("costs", ()))
-    return Decision(**{**content, "costs": costs, "factors": tuple(map(float, content.get("factors", ())))})
+def _plan(found: PlanDescription) -> NetworkPlan:
+    return NetworkPlan(found.values, ImageTraits(**found.image.model_dump()), found.mean, found.std, found.pretrained)

@@ -14,6 +14,7 @@ from automl_img.errors import DataError, ModelFileError, UsageError
 from automl_img.evaluation.decision import mean_energy
 from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
 from automl_img.plugin import PluginRegistry, discover
+from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.tasks import make_task
 from automl_img.tasks.scores import TINY
 
@@ -26,6 +27,7 @@ class Predictor:
     Args:
         folder: A model folder, or a run folder that holds one.
         registry: The plugins; found anew unless given.
+        plugin_modules: Modules that the model may import if it asks for them, see :mod:`automl_img.plugin.trust`.
 
     Attributes:
         class_names: One name for each class, in the order of the columns of :meth:`predict_proba`.
@@ -33,7 +35,7 @@ class Predictor:
 
     Raises:
         ModelFileError: The folder holds no model, or one that was altered.
-        PluginError: A plugin that the model is built with is missing.
+        PluginError: A plugin that the model is built with is missing, or is in a module that nobody here has named or used.
 
     Example:
         >>> predictor = automl_img.load("runs/fashion")
@@ -41,12 +43,18 @@ class Predictor:
         array(['Sneaker', 'Bag'], dtype='<U11')
     """
 
-    def __init__(self, folder: str | Path, registry: PluginRegistry | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, registry: PluginRegistry | None = None, *, plugin_modules: Sequence[str] = ()
+    ) -> None:
         self.folder = _model_folder(Path(folder))
         self.card: ModelCard = read_model(self.folder)
         self.class_names = self.card.class_names
         self.task = make_task(self.card.plan.image.task, self.class_names)
-        self._registry = registry or discover(modules=self.card.plugin_modules)
+        if registry is None:
+            modules = self.card.plugin_modules
+            refuse_strange_modules(modules, where=str(self.folder / MODEL_FILE), named=plugin_modules)
+            registry = discover(modules=modules)
+        self._registry = registry
         self._scorers: list[Any] | None = None
 
     def predict_proba(self, images: Images) -> npt.NDArray[np.float32]:
@@ -231,6 +239,12 @@ class Predictor:
 
 
 def _model_folder(folder: Path) -> Path:
+    if folder.is_file():
+        raise ModelFileError(
+            "a single file is not loaded: a .keras file or a pickle can hold code that would run",
+            where=str(folder),
+            allowed="a run folder, or a folder that save() wrote",
+        )
     for candidate in (folder, folder / "model"):
         if (candidate / MODEL_FILE).is_file():
             return candidate

@@ -17,6 +17,7 @@ from automl_img.executors.choosing import site_of
 from automl_img.executors.site import Site
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
+from automl_img.plugin.trust import refuse_strange_modules, remember
 from automl_img.recipe import Recipe
 from automl_img.search import preparation, resuming, run_folder
 from automl_img.search.deciding import wishes_of
@@ -75,7 +76,10 @@ def run_search(
     """
     interruption = interruption or Interruption()
     plugins = recipe.plugins
+    if resume:
+        refuse_strange_modules(plugins.modules, where=str(folder))
     registry = discover(modules=plugins.modules, only=plugins.only, block=plugins.block)
+    remember(plugins.modules)
     preparation.check_plugins(recipe, registry, with_source=dataset is None)
     if recipe.search.warm_start is not None and not resume:
         RunFolder.open(recipe.search.warm_start)

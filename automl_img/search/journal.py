@@ -101,6 +101,7 @@ class Journal:
             )
         self._database = sqlite3.connect(path, isolation_level=None)
         try:
+            self._database.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             if create:
@@ -119,7 +120,7 @@ class Journal:
 
     def _upgraded(self) -> Any:
         """Return the version, after bringing a journal of an older one up to this."""
-        while (version := self.meta("schema")) in _UPGRADES:
+        while isinstance(version := self.meta("schema"), int) and version in _UPGRADES:
             self._database.executescript(
                 f"BEGIN IMMEDIATE; {_UPGRADES[version]}; UPDATE meta SET value = '{version + 1}' WHERE key = 'schema'; COMMIT;"
             )
@@ -141,6 +142,15 @@ class Journal:
             self._roll_back()
             raise
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Say in one line that the journal is damaged, or that somebody has written other things into it."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise RunFolderError(f"the journal does not hold what it should ({reason})", where=self._path) from error
+
     def _roll_back(self) -> None:
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
@@ -152,8 +162,9 @@ class Journal:
 
     def meta(self, key: str) -> Any:
         """Return what :meth:`set_meta` kept, or None."""
-        row = self._database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        with self._reading():
+            row = self._database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return None if row is None else json.loads(row[0])
 
     def begin(self, spec: TrialSpec, state: Any = None) -> None:
         """A trial, or another attempt at it, begins."""
@@ -223,16 +234,18 @@ class Journal:
 
     def remarks(self) -> list[str]:
         """The decisions and warnings, in their order."""
-        return [text for (text,) in self._database.execute("SELECT text FROM remarks ORDER BY at")]
+        with self._reading():
+            return [str(text) for (text,) in self._database.execute("SELECT text FROM remarks ORDER BY at")]
 
     def trials(self) -> list[TrialRow]:
         """All trials, each with its last attempt's spec, in the order in which they began."""
-        rows = self._database.execute(
-            "SELECT t.trial, t.stage, t.architecture, t.status, t.kind, t.message, a.spec, t.result, a.saved FROM trials t "
-            "JOIN attempts a ON a.trial = t.trial AND a.attempt = "
-            "(SELECT MAX(attempt) FROM attempts WHERE trial = t.trial) ORDER BY t.trial"
-        )
-        return [_row(row) for row in rows]
+        with self._reading():
+            rows = self._database.execute(
+                "SELECT t.trial, t.stage, t.architecture, t.status, t.kind, t.message, a.spec, t.result, a.saved FROM trials t "
+                "JOIN attempts a ON a.trial = t.trial AND a.attempt = "
+                "(SELECT MAX(attempt) FROM attempts WHERE trial = t.trial) ORDER BY t.trial"
+            )
+            return [_row(row) for row in rows]
 
     def epochs(self, trial: int) -> list[dict[str, float]]:
         """The measurements of a trial's last attempt, in their order."""
@@ -251,10 +264,11 @@ class Journal:
             f"SELECT {', '.join(names)} FROM epochs WHERE trial = ? ORDER BY attempt, steps", (trial,)
         )
         found: list[dict[str, float]] = []
-        for row in rows:
-            while found and found[-1]["steps"] >= row[0]:
-                found.pop()
-            found.append(dict(zip(names, row, strict=True)))
+        with self._reading():
+            for row in rows:
+                while found and found[-1]["steps"] >= row[0]:
+                    found.pop()
+                found.append(dict(zip(names, row, strict=True)))
         return found
 
     def begun(self) -> dict[int, float]:

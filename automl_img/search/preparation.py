@@ -18,6 +18,7 @@ from automl_img.executors.process import TaskDone
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
 from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
+from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.recipe import Recipe, duration_text
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import LEAST_EPOCHS
@@ -269,16 +270,20 @@ def reopened_store(recipe: Recipe, described: Mapping[str, Any], folder: Path) -
     Raises:
         RunFolderError: They are no longer there, or are no longer the same.
     """
+    named, fingerprint = described.get("store"), described.get("fingerprint")
+    if not isinstance(named, str) or not isinstance(fingerprint, str):
+        raise RunFolderError("data.json does not say where its images lie", where=str(folder))
     try:
-        store = PreparedStore.open(Path(described["store"]))
+        store = PreparedStore.open(Path(named))
     except DataError:
         store = _prepared_again(recipe, described, folder)
-    if store.fingerprint != described["fingerprint"]:
+    if store.fingerprint != fingerprint:
         raise RunFolderError("the images are no longer those that this run was made from", where=str(folder))
     return store
 
 
 def _prepared_again(recipe: Recipe, described: Mapping[str, Any], folder: Path) -> PreparedStore:
+    refuse_strange_modules(recipe.plugins.modules, where=str(folder))
     registry = discover(modules=recipe.plugins.modules, only=recipe.plugins.only, block=recipe.plugins.block)
     try:
         dataset = load_dataset(recipe, registry)

@@ -167,9 +167,9 @@ def _images(data: dict[str, Any]) -> Any:
     """The prepared images as long as they are in the cache, unchanged; a page without pictures is better than none."""
     try:
         store = PreparedStore.open(Path(data["store"]))
-    except (AutoMLImageError, KeyError, OSError):
+    except (AutoMLImageError, KeyError, TypeError, OSError):
         return None
-    return store.images if store.fingerprint == data["fingerprint"] else None
+    return store.images if store.fingerprint == data.get("fingerprint") else None
 
 
 def _machine(facts: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from automl_img.executors import Done, Epoch, Failed, LocalExecutor, Message
 from automl_img.executors.devices import DevicePool
 from automl_img.executors.tasks import Place
 from automl_img.plugin import PluginRegistry, discover
+from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search import run_folder
 from automl_img.search.journal import CHOSEN, Journal, TrialRow
@@ -75,6 +76,7 @@ def reproduce(
     recipe = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE))
     described = folder.read(run_folder.DATA_FILE)
     store = reopened_store(recipe, described, folder.path)
+    refuse_strange_modules(recipe.plugins.modules, where=str(folder.path))
     registry = discover(modules=recipe.plugins.modules, only=recipe.plugins.only, block=recipe.plugins.block)
     mean, std = (tuple(map(float, described[name])) for name in ("mean", "std"))
     place = Place(str(store.folder), str(folder.splits), mean, std, recipe.plugins)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -70,7 +71,12 @@ class RunFolder:
         return folder
 
     def begin(self, recipe: Recipe) -> None:
-        """Write what a search needs before anything else, also one that goes on; an earlier request to stop is void."""
+        """Write what a search needs before anything else, also one that goes on; an earlier request to stop is void.
+
+        Raises:
+            RunFolderError: The folder cannot be written, or a link in it leads elsewhere.
+        """
+        self._refuse_links()
         try:
             self.trials.mkdir(exist_ok=True)
             self.write(RECIPE_FILE, recipe.plain())
@@ -123,9 +129,11 @@ class RunFolder:
             RunFolderError: It is missing or is no JSON.
         """
         try:
-            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            content: Any = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(f"{name} cannot be read: {error}", where=str(self.path)) from error
+        if not isinstance(content, dict):
+            raise RunFolderError(f"{name} does not hold what it should", where=str(self.path))
         return content
 
     def write_leaderboard(self, entries: list[Entry]) -> None:
@@ -156,10 +164,19 @@ class RunFolder:
         Args:
             but: Folder of an attempt whose weights stay.
         """
-        for pattern in ("*.weights.h5", CHECKPOINT_FILE):
-            for file in self.trials.rglob(pattern):
-                if file.parent != but:
-                    file.unlink(missing_ok=True)
+        self._refuse_links()
+        for folder, _, names in os.walk(self.trials):  # which does not follow links
+            for name in names if Path(folder) != but else ():
+                if name.endswith(".weights.h5") or name == CHECKPOINT_FILE:
+                    (Path(folder) / name).unlink(missing_ok=True)
+
+    def _refuse_links(self) -> None:
+        """Refuse a folder in which a search would write or delete, but that lies elsewhere: the run may be somebody else's."""
+        inside = self.path.resolve()
+        kept = (self.trials, self.model, self.evaluation)
+        for folder in (*kept, *self.trials.glob("*"), *self.trials.glob("*/*")):
+            if folder.is_symlink() and not folder.resolve().is_relative_to(inside):
+                raise RunFolderError("a link leads out of the run folder", where=str(folder))
 
     def size(self) -> int:
         """Bytes of all files."""

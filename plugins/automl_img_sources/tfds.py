@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -67,6 +68,7 @@ class TensorFlowDatasets(DataSource):
 
 
 def _builder(tfds: Any, path: Path | None, name: str) -> Any:
+    _refuse_code(path, name)
     try:
         if not name:
             return tfds.builder_from_directory(str(path))
@@ -78,6 +80,23 @@ def _builder(tfds: Any, path: Path | None, name: str) -> Any:
         raise DataError(
             f"TensorFlow Datasets cannot open this: {reason}", where=name or str(path), hint=hint
         ) from error
+
+
+def _refuse_code(path: Path | None, name: str) -> None:
+    """Refuse what would make the library import modules: names of others' scripts, and features of classes that are not its own."""
+    if ":" in name:
+        raise DataError(
+            "data sets of a namespace come with scripts that would run", where="data.options.name", found=name
+        )
+    folder = (path or Path("~/tensorflow_datasets").expanduser()) / name
+    for file in sorted(folder.glob("**/features.json") if name else [folder / "features.json"]):
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        for found in re.findall(r'"(?:pythonClassName|type)"\s*:\s*"([^"]*)"', text):
+            if "." in found and not found.startswith("tensorflow_datasets."):
+                raise DataError("a feature is of a class that would be imported", where=str(file), found=found)
 
 
 def _dataset(tfds: Any, builder: Any, options: Mapping[str, Any]) -> ImageDataset:
