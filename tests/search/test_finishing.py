@@ -8,6 +8,7 @@ import pytest
 import automl_img
 from automl_img.errors import RecipeError
 from automl_img.export import export_model
+from automl_img.export.comparison import Samples
 from automl_img.search.journal import Journal
 
 pytestmark = pytest.mark.train
@@ -70,7 +71,9 @@ def test_the_saved_model_answers_as_the_evidence_says(ended, digits_data):
 
 
 def test_an_ensemble_is_exported_as_one_model(ended, digits_data, tmp_path):
-    found = export_model(ended.predictor, "onnx", tmp_path / "out", digits_data[0][:40, :, :, None], {})
+    images = digits_data[0][:40, :, :, None]
+    samples = Samples(images, digits_data[1][:40], images)
+    found = export_model(ended.predictor, "onnx", tmp_path / "out", samples, {})
     assert found.same == 1.0
     labels = json.loads((tmp_path / "out" / "labels.json").read_text())
     assert labels["decision"]["least_confidence"] > 0
@@ -79,7 +82,6 @@ def test_an_ensemble_is_exported_as_one_model(ended, digits_data, tmp_path):
     import keras
 
     model = keras.models.load_model(tmp_path / "model.keras")
-    images = digits_data[0][:40, :, :, None]
     assert model.predict(images.astype("float32"), verbose=0) == pytest.approx(
         ended.predictor.predict_proba(images), abs=1e-5
     )
