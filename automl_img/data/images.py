@@ -80,6 +80,7 @@ def decode(
     size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
     name: str = "",
+    formats: tuple[str, ...] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Read an image file.
 
@@ -89,6 +90,7 @@ def decode(
         size: (height, width) in pixels to resize to, antialiased and without keeping the aspect ratio; None: as it is.
         max_pixels: A larger image is refused before it is decoded.
         name: What messages call it; the file's name unless given.
+        formats: What it may be, in Pillow's words, such as "JPEG"; None: whatever Pillow reads.
 
     Returns:
         uint8, shape (height, width, channels).
@@ -96,7 +98,7 @@ def decode(
     Raises:
         DataError: The file is missing, empty, truncated, no image, or has more than ``max_pixels`` pixels.
     """
-    with _opened(source, max_pixels, name) as image:
+    with _opened(source, max_pixels, name, formats) as image:
         if size is not None:
             longer = max(size)
             image.draft(None, (longer, longer))  # JPEG alone: decodes at the smallest scale that is not below this
@@ -163,11 +165,13 @@ def on_white(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 @contextlib.contextmanager
-def _opened(source: Path | bytes, max_pixels: int, name: str = "") -> Iterator[Image.Image]:
+def _opened(
+    source: Path | bytes, max_pixels: int, name: str = "", formats: tuple[str, ...] | None = None
+) -> Iterator[Image.Image]:
     """Open a file for reading its pixels; every way in which that can fail becomes a DataError that names the file."""
     where = name or (str(source) if isinstance(source, Path) else "the image")
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats) as image:
             pixels = image.width * image.height
             if pixels > max_pixels:
                 raise _too_large(where, f"{image.width} × {image.height}", max_pixels)

@@ -27,6 +27,8 @@ from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
 
 CANDIDATES = 8  # trials that are compared on the validation images
+CANDIDATES_BYTES = 1.5e9  # of their weights together, for they are in memory at once
+INTERRUPTED_SECONDS = 10.0  # for the comparison, where a person has asked the search to end
 LEAST_DIFFERENCE = 0.01  # of F1, below which a trial is always worth comparing
 CLEAR_ERRORS = 3.0  # standard errors of a share, beyond which it is not
 SUSPECTS_SECONDS = 8.0  # of a time budget that must be left to look for wrong labels
@@ -51,14 +53,15 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     candidates = _candidates(run, rows, data)
     if not candidates:
         raise SearchError(_why_nothing(run, rows), where=str(run.folder.path))
-    figures = _finalise(run, candidates, data, place)
+    refitting = run.recipe.final.refit and not interrupted
+    figures = _finalise(run, candidates, data, place, interrupted=interrupted, test=not refitting)
     selection = figures["selection"]
     best = next(row for row in rows if row.trial == selection["trial"])
     for sentence in selection["sentences"]:
         run.decided(sentence)
     _tell_wishes(run, selection["wishes"], data.store.task.kind)
-    refitted = _refit(run, data, place, best, selection) if run.recipe.final.refit else False
-    if run.recipe.final.refit:
+    refitted = refitting and _refit(run, data, place, best, selection)
+    if refitting:
         figures["test"] = _measured(run, place)
     if run.recipe.output.keep == "best":
         # Weights that are no longer in the model are needed if the search goes on.
@@ -131,19 +134,24 @@ def _candidates(run: Run, rows: list[TrialRow], data: PreparedData) -> tuple[Can
     """The trials that may become the model, the best first: their weights are there, and their F1 is not clearly lower."""
     kept = _kept_weights(run)
     found: list[Candidate] = []
-    best = 0.0
+    best, size = 0.0, 0
     for row in by_worth(rows):
         assert row.result is not None
-        weights = attempt_folder(run.folder.trials, row.spec) / WEIGHTS_FILE
-        if not weights.is_file():
-            weights = kept.get(row.result.weights_sha256, weights)
-        if not weights.is_file():
+        own = attempt_folder(run.folder.trials, row.spec) / WEIGHTS_FILE
+        whole = own.is_file() and sha256_of(own) == row.result.weights_sha256
+        weights = own if whole else kept.get(row.result.weights_sha256)
+        if weights is None:
+            if own.is_file():
+                run.decided(f"the weights of trial {row.trial} are torn: it cannot become the model")
             continue
         best = best or row.result.f1
         if found and best - row.result.f1 > _clearly(best, len(data.splits.validation)):
             break
         plan = NetworkPlan(row.spec.values, data.store.traits, data.mean, data.std, row.spec.weights != "none")
         found.append(Candidate(row.trial, plan, str(weights), row.spec.plugins, row.result.as_dict()))
+        size += weights.stat().st_size
+        if len(found) > 1 and size > CANDIDATES_BYTES:
+            return tuple(found[:-1])
     return tuple(found[:CANDIDATES])
 
 
@@ -157,15 +165,18 @@ def _kept_weights(run: Run) -> dict[str, Path]:
     return {sha256_of(path): path for path in run.folder.model.glob("*.weights.h5")}
 
 
-def _finalise(run: Run, candidates: tuple[Candidate, ...], data: PreparedData, place: Place) -> dict[str, Any]:
+def _finalise(
+    run: Run, candidates: tuple[Candidate, ...], data: PreparedData, place: Place, *, interrupted: bool, test: bool
+) -> dict[str, Any]:
     folder, recipe, budget = run.folder, run.recipe, run.recipe.budget.time
+    left = math.inf if budget is None else budget - run.elapsed - CONTEST_RESERVE
     terms = Terms(
         settings=recipe.final,
         wishes=wishes_of(recipe.decision, data.store.task),
         seed=recipe.seed,
         latency=recipe.search.limits.latency,
-        seconds=math.inf if budget is None else budget - run.elapsed - CONTEST_RESERVE,
-        test=not recipe.final.refit,
+        seconds=min(left, INTERRUPTED_SECONDS) if interrupted else left,  # who has asked for the end waits for it
+        test=test,
         modules=tuple(recipe.plugins.modules),
         run=recipe.name,
     )

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 from fastapi import FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.requests import ClientDisconnect
 
 from automl_img.evaluation.predictor import Predictor
 from automl_img.serving.batching import Batcher, Busy
@@ -20,12 +21,12 @@ from automl_img.serving.guard import App, Guard
 from automl_img.serving.measuring import CONTENT_TYPE, Measures
 from automl_img.serving.messages import ClassOut, HealthOut, ImageOut, ImagesIn, PredictionsOut, ProblemOut
 from automl_img.serving.page import page, page_headers
+from automl_img.serving.room import RETRY_SECONDS, Room
 from automl_img.serving.uploads import Decoded, decoded, decoding_threads, uploads_of
 
 MEGAPIXELS = 50  # that an image may have
 SHOWN = 3
 PATHS = ("/predict", "/healthz", "/metrics", "/", "/openapi.json")
-RETRY_SECONDS = "1"
 
 _BODY = {
     "requestBody": {
@@ -48,9 +49,10 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, about in {
         401: "The token is missing or wrong.",
         403: "The request comes by another name than localhost.",
+        408: "The request does not arrive in time.",
         413: "The request is too large, or holds too many images.",
         415: "The request is of another content type.",
-        503: "Too many images wait; try again.",
+        503: "Too many images wait, or requests arrive; try again.",
     }.items()
 }
 
@@ -64,12 +66,16 @@ class Limits:
         images: In it.
         waiting: Images of all requests that may wait for the network.
         pixels: Of one image, before it is resized.
+        requests: Predicted, or still arriving, at the same time: each may hold as many bytes as one may.
+        seconds: In which a request has to have arrived.
     """
 
     bytes: int = 20_000_000
     images: int = 64
     waiting: int = 1024
     pixels: int = MEGAPIXELS * 1_000_000
+    requests: int = 128
+    seconds: float = 60.0
 
 
 def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits | None = None) -> App:
@@ -82,6 +88,7 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
         limits: What one request may hold.
     """
     limits, measures = limits or Limits(), Measures()
+    room = Room(limits.requests, limits.seconds)
     threads = ThreadPoolExecutor(decoding_threads(), thread_name_prefix="decode")
 
     def answer(pixels: npt.NDArray[np.uint8]) -> Sequence[Any]:
@@ -122,9 +129,10 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
     ) -> PredictionsOut:
         """Images as files of a form, as base64 in JSON, or one as the body. One that cannot be read has an error, the others an answer."""
         begun = time.perf_counter()
-        images = await decoded(
-            await uploads_of(request, limits.images), predictor.card.plan.image, threads, limits.pixels
-        )
+        async with room.taken():
+            async with room.arriving():
+                uploads = await uploads_of(request, limits.images)
+            images = await decoded(uploads, predictor.card.plan.image, threads, limits.pixels)
         readable = [one.pixels for one in images if one.pixels is not None]
         try:
             answers = iter(await batcher.answers(np.stack(readable)) if readable else ())
@@ -152,6 +160,15 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
     async def root() -> HTMLResponse:
         text, nonce = page(name, asks_token=bool(token), limits=(limits.bytes, limits.images))
         return HTMLResponse(text, headers=page_headers(nonce))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: Exception) -> JSONResponse:
+        """Nobody reads this, but it is counted, and the log of the server stays empty."""
+        return JSONResponse({"detail": "the request was not sent to its end"}, 400)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": "the server failed at this; its log says why"}, 500)
 
     def told(path: str, status: int) -> None:
         measures.requests.labels(path if path in PATHS else "other", status).inc()

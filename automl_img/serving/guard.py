@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -12,6 +14,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# Who sends too much reads the answer when all is sent; on a connection that was closed before, it would be lost.
+PATIENCE_SECONDS, PATIENCE_TIMES = 5, 4
+
+NOSNIFF = (b"x-content-type-options", b"nosniff")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 OPEN_PATHS = (
     "/healthz",
@@ -42,6 +48,8 @@ class Guard:
         async def noted(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 self._told(scope["path"], message["status"])
+                if not any(name == NOSNIFF[0] for name, _ in message["headers"]):
+                    message = {**message, "headers": [*message["headers"], NOSNIFF]}
             await send(message)
 
         await self._answer(scope, receive, noted)
@@ -53,7 +61,11 @@ class Guard:
             await _refuse(send, 401, said, {"www-authenticate": "Bearer"})
         elif not self._token and _host(headers.get("host", "")) not in LOOPBACK:
             await _refuse(send, 403, "this server answers to localhost only; start it with --token for anything else")
+        elif not self._token and not _same_origin(headers):
+            await _refuse(send, 403, "pages of another origin may not ask this server")
         elif _length(headers) > self._most:
+            if "expect" not in headers:  # who waits for a word before sending is told at once
+                await self._let_finish(receive)
             await _refuse(send, 413, self._too_large())
         else:
             await self._pass_on(scope, receive, send)
@@ -69,10 +81,22 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._most:
+                await self._let_finish(receive)
                 raise HTTPException(413, self._too_large())
             return message
 
         await self._app(scope, counted, send)
+
+    async def _let_finish(self, receive: Receive) -> None:
+        """Read what else is sent, and keep nothing of it; not for ever."""
+        left = PATIENCE_TIMES * self._most
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while left > 0:
+                    message = await receive()
+                    left -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     def _knows_token(self, headers: dict[str, str]) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")
@@ -85,6 +109,12 @@ class Guard:
 def _host(header: str) -> str:
     """The name in a Host header, without the port."""
     return header if header.endswith("]") else header.rpartition(":")[0] or header
+
+
+def _same_origin(headers: dict[str, str]) -> bool:
+    """Whether no page of another site sends this: browsers let any page send a form to this machine, and say where it comes from."""
+    origin = headers.get("origin")
+    return origin is None or origin.lower().partition("://")[2] == headers.get("host", "").lower()
 
 
 def _length(headers: dict[str, str]) -> int:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from fastapi import HTTPException, Request
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 from automl_img.data.images import decode
 from automl_img.errors import DataError
@@ -23,6 +24,9 @@ from automl_img.plugin import ImageTraits
 from automl_img.serving.messages import ImagesIn
 
 Pixels = npt.NDArray[np.uint8]
+
+#: What uploads may be, in Pillow's words. Pillow reads others by running programs on them (EPS by Ghostscript), or by code that few use.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM")
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,16 @@ async def uploads_of(request: Request, most: int) -> list[Upload]:
 
 
 async def _of_form(request: Request, most: int) -> list[Upload]:
-    async with request.form(max_files=most + 1, max_fields=10) as form:
-        files = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
-        return [Upload(_plain(file.filename), await file.read()) for file in files]
+    try:
+        async with request.form(max_files=most, max_fields=10) as form:
+            files = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
+            return [Upload(_plain(file.filename), await file.read()) for file in files]
+    except AnyHTTPException as error:
+        if str(error.detail).startswith("Too many files"):
+            raise HTTPException(413, f"the request holds more than {most} images") from error
+        raise
+    except ValueError as error:  # a character set that Python knows but that is none
+        raise HTTPException(400, "the names in the form cannot be read in its character set") from error
 
 
 def _of_json(body: bytes) -> list[Upload]:
@@ -92,7 +103,7 @@ def _of_json(body: bytes) -> list[Upload]:
     found = []
     for place, text in enumerate(given.images):
         try:
-            content = base64.b64decode(text.rpartition(",")[2], validate=True)
+            content = base64.b64decode("".join(text.rpartition(",")[2].split()), validate=True)
             found.append(Upload(str(place), content))
         except (binascii.Error, ValueError):
             found.append(Upload(str(place), problem="this is no base64"))
@@ -100,8 +111,12 @@ def _of_json(body: bytes) -> list[Upload]:
 
 
 def _plain(name: str | None) -> str:
-    """The last part of a file's name: whatever path a sender writes in front of it says nothing here."""
-    return PurePath((name or "image").replace("\\", "/")).name[:200] or "image"
+    """The last part of a file's name: whatever path a sender writes in front of it says nothing here.
+
+    Some character sets give halves of characters, which no answer could hold: they become question marks.
+    """
+    text = (name or "image").encode("utf-8", "replace").decode("utf-8")
+    return PurePath(text.replace("\\", "/")).name[:200] or "image"
 
 
 async def decoded(uploads: Sequence[Upload], image: ImageTraits, threads: Executor, max_pixels: int) -> list[Decoded]:
@@ -113,7 +128,14 @@ async def decoded(uploads: Sequence[Upload], image: ImageTraits, threads: Execut
             return Decoded(upload.name, None, upload.problem)
         size = (image.height, image.width)
         try:
-            pixels = decode(upload.content, channels=image.channels, size=size, max_pixels=max_pixels, name=upload.name)
+            pixels = decode(
+                upload.content,
+                channels=image.channels,
+                size=size,
+                max_pixels=max_pixels,
+                name=upload.name,
+                formats=FORMATS,
+            )
             return Decoded(upload.name, pixels)
         except DataError as error:
             limits = f" ({error.found}; {error.allowed})" if error.allowed else ""

@@ -146,3 +146,19 @@ def test_a_refit_that_does_not_fit_into_the_time_is_left_out_with_a_sentence(tmp
     said = [event.what for event in heard if isinstance(event, events.Decided) and "trained again" in event.what]
     assert len(said) == 1 and ended.metrics["test"]["f1"] > 0.5
     assert ended.metrics["wall_s"] < 25
+
+
+def test_weights_that_cannot_be_read_cost_their_trial_its_place_and_nothing_else(tmp_path):
+    """Power loss may tear a file that the journal knows."""
+    settings = {**SETTINGS, "final.repeats": 0, "output.keep": "all"}
+    run = tmp_path / "run"
+    automl_img.fit("digits", trials=2, settings=settings, out=run)
+    journal = Journal(run)
+    rows = {row.trial: row.result.f1 for row in journal.trials()}
+    journal.close()
+    best = max(rows, key=rows.get)
+    for file in [run / "trials" / str(best) / "1" / "model.weights.h5", *(run / "model").glob("*.h5")]:
+        file.write_bytes(file.read_bytes()[:1000])
+    again = automl_img.fit("digits", trials=3, out=run, resume=True)
+    assert best not in {one["trial"] for one in again.metrics["selection"]["contestants"]}
+    assert f"the weights of trial {best} are torn" in (run / "report.html").read_text()

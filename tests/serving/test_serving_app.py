@@ -1,5 +1,6 @@
 """The server as a program sees it: answers, and a refusal with a reason for everything else."""
 
+import asyncio
 import base64
 import io
 import struct
@@ -114,7 +115,8 @@ def test_a_hostile_upload_is_refused_with_a_sentence(client, name):
         ({"files": [("file", ("a.png", b"x"))]}, 422, "name the fields"),
         ({"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=y"}}, 400, ""),
         ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "boundary"),
-        ({"files": files(*[b"x"] * 7)}, 400, "Too many files"),
+        ({"files": files(*[b"x"] * 7)}, 413, "more than 5"),
+        ({"files": files(*[b"x"] * 3000)}, 413, ""),
         ({"files": files(b"x" * 300_001)}, 413, "larger than 0.3 MB"),
     ],
 )
@@ -122,6 +124,102 @@ def test_what_is_no_request_is_refused_with_a_reason(client, request_, status, s
     answer = client.post("/predict", **request_)
     assert answer.status_code == status, answer.text
     assert said in answer.text
+
+
+PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\nx\r\n--x--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "charset"),
+    [
+        (b"\xff\xfe", "undefined"),
+        (b"+2AA-", "utf-7"),
+        (b"\\ud800", "unicode_escape"),
+        (b"\xff", "zlib"),
+        (b"a", "none such"),
+    ],
+)
+def test_a_name_in_a_strange_character_set_is_refused_or_shown_as_far_as_it_can_be(client, name, charset):
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    answer = client.post("/predict", content=PART % name, headers={"content-type": kind})
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()
+
+
+def test_a_format_that_is_read_by_running_a_program_is_no_image(client):
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    answer = client.post("/predict", files=files(eps))
+    assert answer.status_code == 422
+    assert answer.json()["predictions"][0]["error"] == "this is no image file"
+
+
+def test_base64_may_be_broken_into_lines(client, images):
+    answer = client.post("/predict", json={"images": [base64.encodebytes(images[0]).decode()]})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:9", ""])
+def test_a_page_of_another_site_may_not_ask(client, images, origin):
+    assert client.post("/predict", files=files(images[0]), headers={"origin": origin}).status_code == 403
+    own = client.post("/predict", files=files(images[0]), headers={"origin": "http://localhost"})
+    assert own.status_code == 200 and own.headers["x-content-type-options"] == "nosniff"
+
+
+def test_requests_beyond_those_that_are_taken_in_are_told_to_come_again(predictor, images):
+    app = make_app(predictor, name="digits", limits=Limits(requests=0))
+    with TestClient(app, base_url="http://localhost") as client:
+        answer = client.post("/predict", files=files(images[0]))
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_request_that_does_not_arrive_in_time_is_given_up(predictor):
+    app = make_app(predictor, name="digits", limits=Limits(seconds=0.01))
+    sent = asyncio.run(asked(app, asyncio.Event().wait))
+    assert sent[0]["status"] == 408 and b"did not arrive" in sent[1]["body"]
+
+
+def test_who_goes_while_sending_leaves_no_fault_behind(predictor):
+    async def goes():
+        return {"type": "http.disconnect"}
+
+    sent = asyncio.run(asked(make_app(predictor, name="digits"), goes))
+    assert sent[0]["status"] == 400
+
+
+async def asked(app, receive):
+    """What the application sends to a request whose body comes by ``receive``."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", b"image/png"), (b"content-length", b"10")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/predict",
+        "headers": headers,
+        "query_string": b"",
+        "root_path": "",
+    }
+    await app(scope, receive, send)
+    return sent
+
+
+def test_a_fault_of_the_network_is_told_without_its_insides(predictor, images):
+    class Broken:
+        card, task, class_names = predictor.card, predictor.task, predictor.class_names
+
+        def answer(self, pixels):
+            if pixels.any():
+                raise RuntimeError("secret")
+            return np.array(["0"]), np.zeros((1, 10), np.float32)
+
+    app = make_app(Broken(), name="digits")
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        answer = client.post("/predict", files=files(images[0]))
+    assert answer.status_code == 500 and answer.json() == {"detail": "the server failed at this; its log says why"}
 
 
 def test_a_body_without_a_length_is_refused_as_soon_as_it_is_too_large(client):
