@@ -156,9 +156,12 @@ class Driver:
 
     def _failed(self, spec: TrialSpec, failure: Failed) -> None:
         saved = self.saved.pop(spec.trial, None)
-        if saved is not None:
-            lost = f"trial {spec.trial} was cut off ({failure.kind}: {failure.message}); the weights it had saved count"
-            self.run.decided(lost)
+        lost = failure.kind is FailureKind.NODE_LOST and saved is not None
+        if saved is not None and not (
+            lost and self.scheduler.may_catch_up(spec.trial, saved.seconds, self.run.elapsed)
+        ):
+            said = f"trial {spec.trial} was cut off ({failure.kind}: {failure.message}); the weights it had saved count"
+            self.run.decided(said)
             self._done(spec, saved)
             return
         again = self.scheduler.fail(spec.trial, failure.kind, failure.message)

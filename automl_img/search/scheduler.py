@@ -126,6 +126,11 @@ class Scheduler:
             return record.nodes_lost <= NODES_LOST
         return record.spec.attempt - record.lost - record.nodes_lost <= RETRIES.get(kind, 0)
 
+    def may_catch_up(self, trial: int, seconds: float, elapsed: float) -> bool:
+        """Whether a trial whose node has gone may begin again, and there is time to bring it as far as it was after ``seconds``."""
+        once_more = self._records[trial].nodes_lost < NODES_LOST
+        return once_more and not self._stopping and seconds <= self._end(elapsed) - elapsed
+
     def interrupt(self) -> None:
         """Begin nothing more."""
         self._stopping = True

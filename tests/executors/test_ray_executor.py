@@ -81,6 +81,8 @@ def test_a_node_that_dies_costs_no_trial_and_one_that_joins_is_used(cluster, tmp
             training.discard(event.trial)
             if event.kind != "node lost":
                 (run / STOP_FILE).touch()  # what else happens is told below, and nothing is waited for
+        elif isinstance(event, events.TrialEnded):
+            (run / STOP_FILE).touch()
         elif isinstance(event, events.EpochEnded):
             training.add(event.trial)
         if len(training) < 3:  # one on each node

@@ -356,3 +356,18 @@ def test_a_trial_whose_node_is_lost_is_tried_three_times_more_and_a_crash_counts
     assert attempts == [(1, ""), (2, "1/1"), (3, "1/2"), (4, "1/3")]
     assert instance.next(5.0).attempt == 5
     assert not instance.fail(1, FailureKind.NODE_LOST, "")
+
+
+def test_a_trial_whose_node_is_lost_begins_again_only_if_it_can_catch_up():
+    """Else the weights that it had saved count, which is better than nothing."""
+    instance = scheduler()
+    first = instance.next(5.0)
+    assert instance.may_catch_up(first.trial, 20.0, 30.0)
+    assert not instance.may_catch_up(first.trial, 1e6, 30.0), "no time is left for that"
+    for _ in range(3):
+        assert instance.fail(first.trial, FailureKind.NODE_LOST, "")
+        instance.next(40.0)
+    assert not instance.may_catch_up(first.trial, 20.0, 50.0), "three times are enough"
+    second = instance.next(50.0)
+    instance.interrupt()
+    assert not instance.may_catch_up(second.trial, 1.0, 50.0)
