@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup test lint check docs bench clean
+.PHONY: setup test lint check docs site bench clean
 
 $(BIN)/automl-img: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,11 +20,13 @@ setup: $(BIN)/automl-img  ## install automl-img into .venv
 test: $(VENV)/.dev  ## run the tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-lint: $(VENV)/.dev  ## check style, types and the direction of imports
+lint: $(VENV)/.dev  ## check style, types, the direction of imports, and the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: lint test  ## what CI runs
 
@@ -32,7 +34,10 @@ bench: $(VENV)/.dev  ## the 10-minute recipe on three seeds
 	$(BIN)/python benchmarks/fashion.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 docs: $(VENV)/.dev  ## write the reference pages that follow from the code
 	$(BIN)/python docs/generate.py
+
+site: docs  ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

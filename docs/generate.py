@@ -1,4 +1,4 @@
-"""Writes the reference pages that follow from the code: recipe keys and the command line.
+"""Writes the reference pages that follow from the code: recipe keys, the command line, Python, hooks, errors, the list of decisions.
 
 usage: python docs/generate.py [--check]
 """
@@ -11,9 +11,35 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+import automl_img
+from automl_img import errors
 from automl_img.recipe import Recipe
+from automl_img.training.spec import FailureKind
 
 DOCS = Path(__file__).resolve().parent
+EXIT_CODES = (
+    "| exit code | when |",
+    "|---|---|",
+    "| 0 | done |",
+    "| 1 | the search ended without a model; the reason is printed |",
+    "| 2 | a wrong argument, recipe, data set, plugin or folder; one line says what |",
+    "| 3 | `predict`: some images could not be read; the others are predicted |",
+    "| 130 | interrupted with Ctrl-C; once ends the search in good order with the best model so far, twice ends at once |",
+)
+EXAMPLES = (
+    {"problem": "unknown key 'trails'", "where": "cats.toml, line 8", "allowed": ["time", "trials"], "hint": "Did you mean 'trials'?"},
+    {"problem": "there is no such column", "where": "data.options.label", "found": "lable", "allowed": ["image", "label"]},
+)
+FAILURES = {  # one for each kind: a new one without its sentence fails here
+    "RAISED": "its code raised an error: most often a plugin's",
+    "CRASHED": "its process ended without a word; tried once more, from its checkpoint",
+    "OUT_OF_MEMORY": "it took more memory than it may; tried once more with half the batch size and a lower learning rate",
+    "TIMEOUT": "it was not done at its deadline, or did nothing for two minutes",
+    "NODE_LOST": "the node of the cluster on which it ran is gone; tried elsewhere, up to three times",
+    "NONFINITE": "its loss or its weights left the finite numbers",
+    "NO_SPACE": "the disk is full; the search waits, and goes on when there is room",
+    "SKIPPED": "it was not trained: too large, too slow or too costly for the limits and the budget, with the figures",
+}
 NOTICE = "<!-- Written by docs/generate.py; change the code instead. -->\n\n"
 
 
@@ -65,13 +91,7 @@ def command_page():
 
     lines = [
         "# The command line\n",
-        "| exit code | when |",
-        "|---|---|",
-        "| 0 | done |",
-        "| 1 | the search ended without a model; the reason is printed |",
-        "| 2 | a wrong argument, recipe, data set, plugin or folder; one line says what |",
-        "| 3 | `predict`: some images could not be read; the others are predicted |",
-        "| 130 | interrupted with Ctrl-C; once ends the search in good order with the best model so far, twice ends at once |",
+        *EXIT_CODES,
         "",
     ]
     root = get_command(app)
@@ -92,12 +112,115 @@ def _command(command, context, lines):
         _command(inner, type(context)(inner, info_name=name, parent=context), lines)
 
 
+def python_page():
+    homes = {name: automl_img._HOMES[name] for name in automl_img.__all__}
+    doors = ("fit", "load", "analyse", "read_recipe")
+    errors = [name for name in homes if name.endswith("Error")]
+    rest = [name for name in homes if name not in (*doors, *errors)]
+    lines = [
+        "# Python API\n",
+        "All of it is imported from `automl_img`, on first use: `import automl_img` alone imports neither TensorFlow nor Keras.\n",
+        "| name | what it is |",
+        "|---|---|",
+        *(f"| [`{name}`](#{homes[name]}.{name}) | {_first_sentence(getattr(automl_img, name))} |" for name in (*doors, *rest)),
+        "| [errors](errors.md) | everything that is raised on purpose, in one tree |",
+        "",
+        "## Functions\n",
+        *(f"::: {homes[name]}.{name}\n" for name in doors),
+        "## Classes\n",
+        *(f"::: {homes[name]}.{name}\n" for name in rest),
+    ]
+    return NOTICE + "\n".join(lines).rstrip() + "\n"
+
+
+def hooks_page():
+    from automl_img import plugin
+    from automl_img.plugin import hookspecs
+    from automl_img.plugin.manager import KINDS
+
+    lines = [
+        "# Hooks\n",
+        "A plugin implements the hooks that it needs, each with `@hookimpl` from `automl_img.plugin`; [Write a plugin](plugins.md) says how to begin.\n",
+        "| hook | what it is called for |",
+        "|---|---|",
+        *(f"| `{hook}` | {_first_sentence(getattr(hookspecs, hook))} |" for hook, _ in KINDS.values()),
+        "",
+        "What they register derives from these classes.\n",
+    ]
+    bases = [base for _, base in KINDS.values()]
+    others = [getattr(plugin, name) for name in plugin.__all__ if isinstance(getattr(plugin, name), type)]
+    others = [one for one in others if one not in bases and not issubclass(one, Exception) and one.__module__.startswith("automl_img.plugin")]
+    for title, classes in (("What a plugin derives from", bases), ("What it is given and gives back", others)):
+        lines += [f"## {title}\n", *(f"::: {one.__module__}.{one.__name__}\n" for one in classes if one.__name__ not in automl_img.__all__)]
+    lines += ["`ImageDataset` and `Split`, which a source returns, stand in the [Python API](python-api.md#classes)."]
+    return NOTICE + "\n".join(lines).rstrip() + "\n"
+
+
+def errors_page():
+    lines = [
+        "# Errors and exit codes\n",
+        "A mistake in what you gave is one line: where, what was wrong, what was found, what is allowed, what to do. For example:\n",
+        *(f"    Error: {errors.AutoMLImageError(**example)}" for example in EXAMPLES),
+        "",
+        "The command line prints it and ends with the exit code. From Python it is an exception with these parts as `where`, `problem`, `found`, `allowed` and `hint`;",
+        "`except automl_img.AutoMLImageError` catches all. Anything else with a traceback is a mistake of ours.\n",
+        "## Exit codes\n",
+        *EXIT_CODES,
+        "",
+        "## The tree\n",
+        "| error | exit code | when |",
+        "|---|---|---|",
+    ]
+    _error(errors.AutoMLImageError, 0, lines)
+    lines += [
+        "",
+        "::: automl_img.errors.AutoMLImageError\n",
+        "## Failures of trials\n",
+        "A trial that fails costs itself alone. The leaderboard says which kind it was and the message; [When things go wrong](when-things-go-wrong.md)",
+        "says what is kept.\n",
+        "| kind | when |",
+        "|---|---|",
+        *(f"| {kind.value} | {FAILURES[kind.name]} |" for kind in FailureKind),
+    ]
+    return NOTICE + "\n".join(lines) + "\n"
+
+
+def _error(kind, depth, lines):
+    lines.append(f"| {'&nbsp;' * 4 * depth}`{kind.__name__}` | {kind.exit_code} | {_first_sentence(kind)} |")
+    for inner in kind.__subclasses__():
+        _error(inner, depth + 1, lines)
+
+
+def decisions_page():
+    pages = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    lines = [
+        "# Decisions\n",
+        "Why it is built as it is, a page each: the context, the choice, what it costs.\n",
+        *(f"- [{page.read_text(encoding='utf-8').splitlines()[0].removeprefix('# ')}]({page.name})" for page in pages),
+    ]
+    return NOTICE + "\n".join(lines) + "\n"
+
+
+def _first_sentence(thing):
+    return " ".join((thing.__doc__ or "").strip().split("\n\n")[0].split()).replace("``", "`").replace("|", "\\|")
+
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     args.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is not current")
     args = args.parse_args()
     stale = []
-    for name, text in (("recipes.md", recipe_page()), ("command-line.md", command_page())):
+    pages = {
+        "recipes.md": recipe_page,
+        "command-line.md": command_page,
+        "python-api.md": python_page,
+        "hooks.md": hooks_page,
+        "errors.md": errors_page,
+        "decisions/index.md": decisions_page,
+    }
+    for name, page in pages.items():
+        text = page()
         path = DOCS / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(name)

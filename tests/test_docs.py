@@ -26,6 +26,24 @@ def test_each_link_to_a_file_leads_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def test_each_page_stands_in_the_navigation_once():
+    named = re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(named) == sorted(pages)
+
+
+def test_each_architecture_with_pretrained_weights_is_named_with_its_network():
+    from automl_img.plugin import discover
+
+    text = (ROOT / "docs" / "transfer-learning.md").read_text()
+    having = [plugin.name for plugin in discover().all("architecture") if plugin.weight_sets]
+    table = dict(re.findall(r"\| `(\w+)` \| (\w+) \|", text))
+    assert sorted(table) == sorted(having)
+    for name, network in table.items():
+        source = (ROOT / "plugins" / "automl_img_architectures" / f"{name}.py").read_text()
+        assert f'application("{network}"' in source
+
+
 def test_each_hook_is_documented():
     text = (ROOT / "docs" / "plugins.md").read_text()
     for hook, _ in KINDS.values():
