@@ -42,7 +42,6 @@ app = typer.Typer(
 )
 app.command("search")(search.search)
 app.command("analyse")(analyse.analyse)
-app.command("plugins")(plugins.plugins)
 app.command("status")(status.status)
 app.command("stop")(status.stop)
 app.command("report")(report.report)
@@ -56,6 +55,7 @@ app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.command("init")(init.init)
 app.command("cache")(cache.cache)
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(recipe.app, name="recipe")
 
 

@@ -1,32 +1,49 @@
-"""``automl-img plugins``."""
+"""``automl-img plugins``: the list, ``new`` and ``check``."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from automl_img.plugin import PluginRegistry
+    from automl_img.plugin.testing import CheckResult
 
+app = typer.Typer(help="List every plugin, start a new one, or check one.", invoke_without_command=True)
+Modules = Annotated[list[str] | None, typer.Option(help="Also look into this module; can be repeated.")]
+
+
+@app.callback()
 def plugins(
+    context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    module: Annotated[list[str] | None, typer.Option(help="Also look into this module; can be repeated.")] = None,
+    module: Modules = None,
 ) -> None:
     """List every plugin: what it is, where it came from, and why one was left out."""
+    if context.invoked_subcommand is not None:
+        return
     from automl_img.plugin.manager import discover
 
     registry = discover(modules=module or ())
-    records = sorted(registry.records, key=lambda record: (record.kind, record.name))
     if json:
         import json as writer
 
+        records = sorted(registry.records, key=lambda record: (record.kind, record.name))
         print(writer.dumps([asdict(record) for record in records], indent=2, ensure_ascii=False))
         return
+    _show(registry)
+
+
+def _show(registry: PluginRegistry) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    records = sorted(registry.records, key=lambda record: (record.kind, record.name))
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     wide = console.width >= 120
@@ -45,3 +62,103 @@ def plugins(
     console.print(table)
     if registry.left_out:
         console.print(f"{len(registry.left_out)} of {len(records)} were left out.", style="red")
+
+
+@app.command("new")
+def new(
+    name: Annotated[
+        str, typer.Argument(help="Of the plugin, and of the folder: lower case letters, digits and underscores.")
+    ],
+    kind: Annotated[str, typer.Option(help="architecture, augmentation, regularizer, source, strategy or tracker.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to write it, if not into ./NAME; it must not exist.")
+    ] = None,
+) -> None:
+    """Write a distribution with a small working plugin, its entry point, its test and a page, to change from there."""
+    from automl_img.errors import UsageError
+    from automl_img.plugin.manager import KINDS, discover
+    from automl_img.plugin.starting import write_distribution
+
+    if kind in KINDS and name in discover().names(kind):
+        raise UsageError(f"another {kind} has this name already", where="NAME", found=name, hint="Choose another name.")
+    target = folder or Path(name)
+    for file in write_distribution(name, kind, target):
+        print(file)
+    print(f"\nNext: pip install -e {target} && pytest {target}, and then automl-img plugins check {name}")
+
+
+@app.command("check")
+def check(
+    name: Annotated[str, typer.Argument(help="Of a plugin, as automl-img plugins shows it.")],
+    kind: Annotated[str | None, typer.Option(help="Its kind, where plugins of several kinds have the name.")] = None,
+    module: Modules = None,
+    path: Annotated[Path | None, typer.Option(help="For a source: something that it can load.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Check that a plugin keeps the contract of its kind; exit code 1 if it does not."""
+    from automl_img.plugin.manager import discover
+    from automl_img.plugin.testing.running import checks_for, run_checks
+
+    registry = discover(modules=module or ())
+    results: list[CheckResult] = []
+    for found in _kinds_of(name, kind, registry):
+        checks = checks_for(found, registry.get(found, name), **({"path": path} if path is not None else {}))
+        if not json:
+            print(f"{found} {name}")
+        for result in run_checks(checks):
+            results.append(result)
+            if not json:
+                _tell(result)
+    failed = sum(result.outcome == "failed" for result in results)
+    if json:
+        import json as writer
+
+        print(writer.dumps([asdict(result) for result in results], indent=2, ensure_ascii=False))
+    else:
+        skipped = sum(result.outcome == "skipped" for result in results)
+        passed = len(results) - failed - skipped
+        print(f"\n{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    raise typer.Exit(1 if failed else 0)
+
+
+def _kinds_of(name: str, kind: str | None, registry: PluginRegistry) -> list[str]:
+    """The kinds of which there is a plugin of this name.
+
+    Raises:
+        PluginError: There is none, or it was left out.
+        UsageError: There is no such kind.
+    """
+    from automl_img.errors import PluginError, UsageError, nearest
+    from automl_img.plugin.manager import KINDS
+
+    if kind is not None and kind not in KINDS:
+        raise UsageError(
+            "there is no such kind of plugin",
+            where="--kind",
+            found=kind,
+            allowed=list(KINDS),
+            hint=nearest(kind, KINDS),
+        )
+    kinds = [one for one in ([kind] if kind else KINDS) if name in registry.names(one)]
+    if kinds:
+        return kinds
+    if kind:
+        registry.get(kind, name)
+    left_out = next((record.left_out for record in registry.left_out if record.name == name), "")
+    if left_out:
+        raise PluginError(f"the plugin was left out: {left_out}", found=name)
+    known = [one for each in KINDS for one in registry.names(each)]
+    hint = nearest(name, known) or "automl-img plugins lists them; --module looks into a module that is not installed."
+    raise PluginError("there is no such plugin", found=name, hint=hint)
+
+
+def _tell(result: CheckResult) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    style = {"passed": "green", "failed": "bold red", "skipped": "yellow"}[result.outcome]
+    console = Console(highlight=False, soft_wrap=True)
+    words = result.name.removeprefix("test_").replace("_", " ")
+    console.print(Text.assemble("  ", (result.outcome, style), f"  {words}"))
+    if result.message:
+        console.print(Text(f"          {result.message}"))

@@ -2,7 +2,8 @@
 
 A plugin is a module that registers objects of the base classes below through the hooks of
 :mod:`automl_img.plugin.hookspecs`, and is named by an entry point of the group ``automl_img``. Import Keras inside the methods
-that need it: listing the plugins then stays fast.
+that need it: listing the plugins then stays fast. A module may say for which version of all this it was made, such as
+``AUTOML_IMG_API = "1"``; ``API_VERSION`` is this one's. ``automl_img.plugin.testing`` checks plugins.
 """
 
 from automl_img.errors import AutoMLImageError, DataError, PluginError, nearest
@@ -13,6 +14,7 @@ from automl_img.plugin.base import (
     Plugin,
     Regularizer,
 )
+from automl_img.plugin.choosing import API_VERSION
 from automl_img.plugin.hookspecs import hookimpl
 from automl_img.plugin.manager import PluginRecord, PluginRegistry, discover
 from automl_img.plugin.oracle import OracleStrategy
@@ -25,6 +27,7 @@ from automl_img.plugin.tracker import Tracker
 from automl_img.quiet import load_tensorflow
 
 __all__ = [
+    "API_VERSION",
     "DONE",
     "SPLIT_NAMES",
     "WAIT",

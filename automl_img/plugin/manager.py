@@ -15,6 +15,7 @@ import pluggy
 from automl_img.errors import PluginError, nearest
 from automl_img.plugin import hookspecs
 from automl_img.plugin.base import Architecture, Augmentation, Plugin, Regularizer
+from automl_img.plugin.choosing import Choice, choice, other_version, other_version_in_file
 from automl_img.plugin.source import DataSource
 from automl_img.plugin.strategy import SearchStrategy
 from automl_img.plugin.tracker import Tracker
@@ -62,17 +63,23 @@ class PluginRegistry:
 
     Args:
         only: If given, plugins of other names are left out.
-        block: Plugins of these names are left out.
+        block: Plugins of these names are left out. The environment may leave out more: AUTOML_IMG_PLUGINS_ONLY and
+            AUTOML_IMG_PLUGINS_BLOCK.
     """
 
     def __init__(self, *, only: Iterable[str] | None = None, block: Iterable[str] = ()) -> None:
-        self._only = None if only is None else frozenset(only)
-        self._block = frozenset(block)
+        self._choice: Choice = choice(only, block)
         self._plugins: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
         self.records: list[PluginRecord] = []
 
     def add_module(self, module: ModuleType, *, label: str, distribution: str = "") -> None:
-        """Call each registering hook that ``module`` implements; a hook that raises costs that hook alone."""
+        """Call each registering hook that ``module`` implements; a hook that raises costs that hook alone.
+
+        A module made for another major version of the plugin API is left out as a whole.
+        """
+        if problem := other_version(module):
+            self._leave_out("", label, distribution, module.__name__, problem)
+            return
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         try:
@@ -115,11 +122,7 @@ class PluginRegistry:
             return f"its name {name!r} is not made of lower case letters, digits and underscores"
         if name in self._plugins[kind]:
             return f"another {kind} has this name already"
-        if name in self._block:
-            return "blocked by [plugins] block"
-        if self._only is not None and name not in self._only:
-            return "not among [plugins] only"
-        return ""
+        return self._choice.refusal(name)
 
     def _leave_out(self, kind: str, name: str, distribution: str, origin: str, reason: str) -> None:
         self.records.append(PluginRecord(kind, name, "", distribution, origin, left_out=reason))
@@ -165,7 +168,7 @@ def discover(
         block: Plugins of these names are left out.
 
     Raises:
-        PluginError: One of ``modules`` cannot be imported: it was asked for by name.
+        PluginError: One of ``modules`` cannot be imported, or was made for another version: it was asked for by name.
     """
     registry = PluginRegistry(only=only, block=block)
     for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=_first_party_first):
@@ -175,16 +178,18 @@ def discover(
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            registry._leave_out("", point.name, distribution, point.value, f"import raised {_oneline(error)}")
+            reason = other_version_in_file(point.value) or f"import raised {_oneline(error)}"
+            registry._leave_out("", point.name, distribution, point.value, reason)
             continue
         registry.add_module(module, label=point.name, distribution=distribution)
     for name in modules:
         try:
             module = importlib.import_module(name)
         except Exception as error:
-            raise PluginError(
-                f"the plugin module cannot be imported: {_oneline(error)}", where="[plugins] modules", found=name
-            ) from error
+            reason = other_version_in_file(name) or f"the plugin module cannot be imported: {_oneline(error)}"
+            raise PluginError(reason, where="[plugins] modules", found=name) from error
+        if problem := other_version(module):
+            raise PluginError(problem, where="[plugins] modules", found=name)
         registry.add_module(module, label=name)
     return registry
 

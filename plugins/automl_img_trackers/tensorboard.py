@@ -31,7 +31,10 @@ class TensorBoardTracker(Tracker):
 
         self._end(trial)
         self._values[trial] = values
-        self._writers[trial] = SummaryWriter(str(self._folder / f"trial-{trial}"))
+        # The library names files by the second: another attempt within it would write over the first.
+        folder = self._folder / f"trial-{trial}"
+        attempt = len(list(folder.glob("events.*")))
+        self._writers[trial] = SummaryWriter(str(folder), filename_suffix=f".{attempt}" if attempt else "")
 
     def epoch_ended(self, trial: int, epoch: float, figures: Mapping[str, float]) -> None:
         """Write each figure over thousandths of a pass, for steps are whole numbers."""

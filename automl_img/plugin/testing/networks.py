@@ -1,0 +1,102 @@
+"""Networks of Keras for the checks: built from a plugin's hyperparameters, counted, cloned, and looked through."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from automl_img.plugin.base import ImageTraits
+from automl_img.plugin.space import Parameter
+from automl_img.plugin.testing.checks import calling, described, need
+from automl_img.quiet import load_tensorflow
+
+#: Layers that the core adds around what a plugin builds.
+CORE_LAYERS = ("images", "standardise", "grey_to_rgb", "pool", "logits", "positive", "negative", "both")
+
+
+def keras() -> Any:
+    """Import Keras without its greetings."""
+    load_tensorflow(with_devices=False)
+    import keras
+
+    return keras
+
+
+def drawn(parameters: Iterable[Parameter], seed: int) -> dict[str, Any]:
+    """Return a random value for every hyperparameter, whether it is active or not."""
+    chance = random.Random(seed)
+    values: dict[str, Any] = {}
+    for parameter in parameters:
+        low, high = parameter.low, parameter.high
+        if parameter.kind == "int" and parameter.sampling == "linear":
+            values[parameter.name] = chance.randrange(int(low), int(high) + 1, int(parameter.step or 1))
+        elif parameter.kind == "int":
+            values[parameter.name] = int(low * 2 ** chance.randrange(int(math.log2(high / low)) + 1))
+        elif parameter.kind == "float":
+            values[parameter.name] = chance.uniform(low, high)
+        else:
+            values[parameter.name] = chance.choice(parameter.values or (True, False))
+    return values
+
+
+def build(architecture: Any, values: Mapping[str, Any], image: ImageTraits, seed: int = 0) -> Any:
+    """Return the network from images to features, and see that these are features."""
+    library = keras()
+    library.utils.set_random_seed(seed)
+    inputs = library.Input((image.height, image.width, image.channels))
+    what = f"build for {described(image)} with {dict(values)}"
+    with calling(what, "It must build for every image from 8×8×1 to 512×512×3 and every value that its space allows."):
+        features = architecture.build(dict(values), inputs)
+    shape = getattr(features, "shape", None)
+    need(
+        shape is not None and len(shape) in (2, 4) and shape[-1] is not None,
+        f"{what} returned {type(features).__name__ if shape is None else tuple(shape)}",
+        "Return a tensor of shape (batch, features) or (batch, rows, columns, features).",
+    )
+    with calling(what, "The features must follow from the inputs by Keras's layers alone."):
+        return library.Model(inputs, features)
+
+
+def count(model: Any) -> int:
+    """Count the multiplications of one forward pass: kernels times the positions that they are applied at."""
+    total = 0
+    for layer in model.layers:
+        shape: tuple[int | None, ...] = tuple(getattr(layer.output, "shape", ()))
+        positions = math.prod(side or 1 for side in shape[1:3]) if len(shape) == 4 else 1
+        total += positions * sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
+    return total
+
+
+def pictures(images: int, image: ImageTraits, seed: int = 5) -> Any:
+    """Return standardised random images, float32."""
+    shape = (images, image.height, image.width, image.channels)
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def need_own_names(layers: Iterable[Any], module: str) -> None:
+    """See that layers of the plugin's own are registered with Keras under its own package, if at all."""
+    library = keras()
+    for layer in layers:
+        kind = type(layer)
+        if kind.__module__.split(".")[0] == "keras":
+            continue
+        package, registered, _ = library.saving.get_registered_name(kind).rpartition(">")
+        need(
+            not registered or module.split(".")[0].startswith(package),
+            f"its layer {kind.__name__} is registered with Keras under {package!r}, where other plugins' layers are too",
+            f'Register it with register_keras_serializable(package="{module.split(".")[0]}"), or not at all.',
+        )
+
+
+@contextlib.contextmanager
+def forgotten() -> Iterator[None]:
+    """Let Keras forget the layers that were made inside."""
+    try:
+        yield
+    finally:
+        keras().backend.clear_session()

@@ -1,0 +1,216 @@
+"""The checks of a regularizer."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl_img.plugin.base import ImageTraits, Regularizer
+from automl_img.plugin.testing import networks
+from automl_img.plugin.testing.checks import Checks, calling, described, need
+
+PLACES = ("network", "features", "optimizer", "targets", "callbacks")
+CLASSES = 3
+SIDE = 12  # pixels of the network that is trained
+KEPT = "Return a clone of the network with the same inputs, shape of outputs and weights in the same order."
+
+
+class RegularizerChecks(Checks):
+    """What every regularizer owes the core: the same network in prediction, a training that goes on, and no weights of its own."""
+
+    def test_it_acts_somewhere(self) -> None:
+        """It overrides at least one of the methods by which a regularizer acts."""
+        kind = type(self.plugin)
+        acts = any(getattr(kind, place) is not getattr(Regularizer, place) for place in PLACES)
+        need(acts, "it changes nothing", f"Override at least one of {', '.join(PLACES)}.")
+
+    def test_it_keeps_networks_of_every_size_and_kind(self) -> None:
+        """Plain and residual networks for any image keep their inputs, and the shape of their outputs."""
+        for image in [image for image in self.suited() if image.side < 100]:
+            for residual in (False, True):
+                before = _network(image, residual=residual)
+                after = self._changed(before, self._values(image), image)
+                same = after.input.shape == before.input.shape and after.output.shape == before.output.shape
+                need(same, f"network changes the inputs or the shape of the outputs for {described(image)}", KEPT)
+                features = self._features(after.output, self._values(image))
+                shape = features.shape
+                whole = len(shape) == 2 and shape[-1] is not None
+                need(whole, f"features returned shape {tuple(shape)}", "Return a tensor of shape (batch, features).")
+
+    def test_it_leaves_validation_images_alone(self) -> None:
+        """In prediction the network with it computes what it does without it, from the same weights."""
+        image = self._usual()
+        before = _network(image, residual=True)
+        images = networks.pictures(4, image)
+        expected = np.asarray(before(images, training=False))
+        after = self._changed(before, self._values(image), image)
+        with calling("predicting with the changed network"):
+            found = np.asarray(after(images, training=False))
+            features = networks.keras().ops.convert_to_tensor(found)
+            kept = np.asarray(self._head(after, self._values(image)).predict_on_batch(found))
+        hint = f"Act in training only, and take the weights along. {KEPT}"
+        need(bool(np.allclose(found, expected, atol=1e-4)), "network changes what is predicted", hint)
+        hint = "Act in training only: Keras's layers look at the argument training."
+        need(bool(np.allclose(kept, np.asarray(features), atol=1e-4)), "features changes what is predicted", hint)
+
+    def test_its_network_can_be_saved_loaded_and_cloned(self) -> None:
+        """Weights of the plain network load into the changed one, also after a clone."""
+        image = self._usual()
+        plain = _network(image, residual=True)
+        images = networks.pictures(2, image)
+        with tempfile.TemporaryDirectory() as folder, calling("loading the plain network's weights", KEPT):
+            file = Path(folder) / "model.weights.h5"
+            plain.save_weights(file)
+            changed = self._changed(_network(image, residual=True, seed=7), self._values(image), image)
+            clone = networks.keras().models.clone_model(changed)
+            for model in (changed, clone):
+                model.load_weights(file)
+                close = np.allclose(np.asarray(model(images)), np.asarray(plain(images)), atol=1e-4)
+                need(bool(close), "with loaded weights the changed network computes something else", KEPT)
+
+    def test_it_costs_no_weights_and_no_work_in_prediction(self) -> None:
+        """The network with it has as many weights and multiplications as without it."""
+        image = self._usual()
+        before = _network(image, residual=True)
+        weights, cost = before.count_params(), networks.count(before)
+        after = self._changed(before, self._values(image), image)
+        what = f"it makes {after.count_params():,} weights of {weights:,}"
+        need(
+            after.count_params() == weights, what, "A regularizer adds no weights to learn: that is an architecture's."
+        )
+        what = f"it makes {networks.count(after):,} multiplications of {cost:,}"
+        need(networks.count(after) == cost, what, "Let the layers that it adds do their work in training only.")
+
+    def test_its_targets_are_probabilities(self) -> None:
+        """Targets of every task stay finite, of their shape, and from 0 to 1."""
+        library = networks.keras()
+        single, several = np.eye(4, dtype="float32"), np.tri(4, dtype="float32")
+        for targets in (single, several):
+            with calling("targets", "They are a tensor of shape (batch, classes); use Keras's operations."):
+                found = np.asarray(
+                    self.plugin.targets(self._values(self._usual()), library.ops.convert_to_tensor(targets))
+                )
+            inside = (
+                found.shape == targets.shape and bool(np.isfinite(found).all()) and 0 <= found.min() <= found.max() <= 1
+            )
+            need(inside, "targets are no probabilities of the shape that came in", "Keep them from 0 to 1.")
+
+    def test_every_optimizer_takes_its_arguments(self) -> None:
+        """Each optimizer of the core can be made with the arguments that it returns."""
+        optimizers = networks.keras().optimizers
+        hint = "Return arguments that Keras's Adam, AdamW, SGD and RMSprop all know."
+        for kind in (optimizers.Adam, optimizers.AdamW, optimizers.SGD, optimizers.RMSprop):
+            with calling(f"{kind.__name__} with the arguments of optimizer", hint):
+                kind(**dict(self.plugin.optimizer(self._values(self._usual()))))
+
+    def test_a_network_with_it_trains(self) -> None:
+        """A short training with all that it changes ends with finite weights, under any value of its space."""
+        image = self._usual()
+        for seed in (0, 1):
+            values = networks.drawn(self.space_for(image), seed)
+            hint = "Train a small network with it to see what raises."
+            with calling(f"training with {values}", hint):
+                weights = self._trained(values, image, seed=1)
+            finite = all(np.isfinite(weight).all() for weight in weights)
+            need(finite, f"training with {values} ends in weights that are not finite", hint)
+
+    def test_a_seed_fixes_a_training_with_it(self) -> None:
+        """Under the same seed of Keras two trainings end with the same weights."""
+        image = self._usual()
+        with calling("training"):
+            first, second = (self._trained(self._values(image), image, seed=1) for _ in range(2))
+        same = all(np.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(first, second, strict=True))
+        need(
+            same, "two trainings under the same seed differ", "Leave seeds to Keras: its layers follow the global seed."
+        )
+
+    def test_its_callbacks_can_be_saved_and_loaded(self) -> None:
+        """A callback with get_state has set_state, and takes its own state back."""
+        image = self._usual()
+        callbacks: list[Any] = []
+        self._trained(self._values(image), image, seed=1, keep=callbacks)
+        for callback in callbacks:
+            name = type(callback).__name__
+            both = hasattr(callback, "get_state") == hasattr(callback, "set_state")
+            need(both, f"{name} has one of get_state and set_state", "Have both, or none.")
+            if hasattr(callback, "get_state"):
+                with calling(f"{name}.set_state(get_state())", "Return a dict of arrays and lists of arrays."):
+                    state = callback.get_state()
+                    callback.set_state(state)
+                need(isinstance(state, Mapping), f"{name}.get_state returned {type(state).__name__}", "Return a dict.")
+
+    def test_its_layers_keep_to_their_own_names(self) -> None:
+        """No layer that it adds has a name of the core, and its own layers are registered under its own package."""
+        image = self._usual()
+        before = _network(image, residual=True)
+        had = {layer.name for layer in before.layers}
+        values = self._values(image)
+        after = self._changed(before, values, image)
+        layers = [*after.layers, *networks.keras().Model(after.input, self._features(after.output, values)).layers]
+        added = {layer.name for layer in layers} - had
+        taken = sorted(added & set(networks.CORE_LAYERS))
+        need(not taken, f"its layers are called {', '.join(taken)}, as the core's are", "Name them after the plugin.")
+        networks.need_own_names(layers, type(self.plugin).__module__)
+
+    def _usual(self) -> ImageTraits:
+        return ImageTraits(SIDE, SIDE, 1, CLASSES, 100)
+
+    def _values(self, image: ImageTraits) -> dict[str, Any]:
+        return {parameter.name: parameter.default for parameter in self.space_for(image)}
+
+    def _changed(self, model: Any, values: Mapping[str, Any], image: ImageTraits) -> Any:
+        with calling(f"network for {described(image)}"):
+            changed = self.plugin.network(dict(values), model)
+        need(hasattr(changed, "output"), f"network returned {type(changed).__name__}", KEPT)
+        return changed
+
+    def _features(self, features: Any, values: Mapping[str, Any]) -> Any:
+        with calling("features"):
+            return self.plugin.features(dict(values), features)
+
+    def _head(self, model: Any, values: Mapping[str, Any]) -> Any:
+        """The part behind the network alone: from features to features."""
+        library = networks.keras()
+        inputs = library.Input(model.output.shape[1:])
+        return library.Model(inputs, self._features(inputs, values))
+
+    def _trained(
+        self, values: Mapping[str, Any], image: ImageTraits, seed: int, keep: list[Any] | None = None
+    ) -> list[Any]:
+        """The weights after four steps on random images."""
+        library = networks.keras()
+        base = self._changed(_network(image, residual=True, seed=seed), values, image)
+        library.utils.set_random_seed(seed)
+        features = self._features(base.output, values)
+        model = library.Model(base.input, library.layers.Dense(CLASSES, name="logits")(features))
+        targets = self.plugin.targets(dict(values), library.ops.convert_to_tensor(np.eye(CLASSES, dtype="float32")))
+        callbacks = list(self.plugin.callbacks(dict(values), model))
+        model.compile(
+            library.optimizers.AdamW(1e-3, **{"weight_decay": 0.0, **self.plugin.optimizer(dict(values))}),
+            library.losses.CategoricalCrossentropy(from_logits=True),
+            run_eagerly=True,
+        )
+        images, labels = networks.pictures(16, image), np.asarray(targets)[np.arange(16) % CLASSES]
+        model.fit(images, labels, batch_size=8, epochs=2, verbose=0, shuffle=False, callbacks=callbacks)
+        if keep is not None:
+            keep += callbacks
+        return list(model.get_weights())
+
+
+def _network(image: ImageTraits, *, residual: bool, seed: int = 1) -> Any:
+    """A small network from images to features; with ``residual`` a shortcut goes past some of its layers."""
+    library = networks.keras()
+    layers = library.layers
+    library.utils.set_random_seed(seed)
+    inputs = library.Input((image.height, image.width, image.channels))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(inputs)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    branch = layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same", use_bias=False)(x))
+    x = layers.ReLU()(layers.Add()([branch, x]) if residual else branch)
+    x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(12, 3, padding="same", activation="relu")(x)
+    return library.Model(inputs, layers.GlobalAveragePooling2D()(x))
