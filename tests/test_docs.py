@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,34 @@ def test_every_public_name_of_python_is_in_the_changelog_or_the_pages():
     for name in ("fit", "load", "ImageClassifier", "Predictor"):
         assert name in automl_img.__all__
         assert name in text
+
+
+def test_each_marker_of_the_tests_is_explained():
+    markers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for marker in markers:
+        assert f"| `{marker.split(':')[0]}` |" in text
+
+
+def test_the_checks_before_a_commit_are_those_of_ci():
+    lint = re.search(r"^lint:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    checks = {" ".join(line.split()).split("$(BIN)/")[1] for line in lint.splitlines()}
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    before = {entry.replace(" --force-exclude", "") for entry in re.findall(r"entry: \.venv/bin/([^,]+)", hooks)}
+    assert before == {check.removesuffix(" .") for check in checks}
+
+
+def test_the_version_to_cite_is_the_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_each_form_for_an_issue_can_be_read():
+    yaml = pytest.importorskip("yaml")
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    assert forms
+    for form in forms:
+        content = yaml.safe_load(form.read_text())
+        assert content["name"] and content["description"]
+        assert all(part["attributes"]["label"] for part in content["body"] if part["type"] != "markdown")
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["type"] == "software"

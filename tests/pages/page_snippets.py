@@ -60,7 +60,7 @@ def commands():
             line.strip()
             for block in FENCE.finditer(content)
             if block["language"] == "sh"
-            for line in block["text"].splitlines()
+            for line in block["text"].replace("\\\n", " ").splitlines()
         ]
         in_blocks += [line.strip() for line in re.findall(r"^    (automl-img .+)$", content, re.MULTILINE)]
         in_text = re.findall(r"`((?:\w+=\S+ )?automl-img [^`]+)`", FENCE.sub("", content))

@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tomllib
 
 import pytest
-from page_snippets import ROOT, commands, recipes, snippets
+from page_snippets import PAGES, ROOT, commands, recipes, snippets
 
 from automl_img.cli import app
 from automl_img.cli.search import parse_settings
@@ -31,7 +32,7 @@ QUICK = {
     for one in commands()
     if one.whole and one.words[0] in QUICK_COMMANDS
 }
-MADE = {line.split()[1] for one in snippets("sh") for line in one.text.splitlines() if line.startswith("make ")}
+MADE = {name for page in PAGES for name in re.findall(r"(?:^ *|[`;&] ?)make (\w+)", page.read_text(), re.MULTILINE)}
 
 
 def described(words):
