@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 LEAST_TRIALS = 12  # with a score, below which nothing can be said
-TREES, REPEATS = 200, 20
+TREES, REPEATS = 100, 5  # a second for a dozen trials of sixty hyperparameters: it counts in the budget
 SHOWN = 10
 
 
