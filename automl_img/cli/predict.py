@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from automl_img.evaluation.predictor import Predictor
 
-BATCH = 256  # files that are predicted at once; as many are decoded meanwhile
+BATCH = 512  # files that are predicted at once; as many are decoded meanwhile
+TOGETHER = 32  # files that a thread decodes before it looks for others
 SOME_UNREADABLE = 3
 SEPARATOR = "|"  # between the labels of an image that has several
 STANDARD_INPUT = Path("-")
@@ -109,24 +110,30 @@ def _decoded(
     import os
     from concurrent.futures import ThreadPoolExecutor
 
+    from automl_img.data import images
     from automl_img.errors import DataError
+
+    image = predictor.card.plan.image
 
     def decode(path: Path) -> npt.NDArray[np.uint8] | str:
         try:
-            pixels: npt.NDArray[np.uint8] = predictor.prepare([path])[0]
-            return pixels
+            return images.decode(path, channels=image.channels, size=(image.height, image.width))
         except DataError as error:
             return str(error)
+
+    def decode_some(paths: list[Path]) -> list[npt.NDArray[np.uint8] | str]:
+        return [decode(path) for path in paths]
 
     waiting: deque[Any] = deque()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         while True:
             batch = list(islice(paths, BATCH))
             if batch:
-                waiting.append((batch, [threads.submit(decode, path) for path in batch]))
+                parts = [batch[start : start + TOGETHER] for start in range(0, len(batch), TOGETHER)]
+                waiting.append((batch, [threads.submit(decode_some, part) for part in parts]))
             if len(waiting) > (1 if batch else 0):
                 ready, decoded = waiting.popleft()
-                yield ready, [one.result() for one in decoded]
+                yield ready, [one for part in decoded for one in part.result()]
             elif not batch:
                 return
 
@@ -135,21 +142,32 @@ def _rows(predictor: Predictor, paths: list[Path], decoded: list[Any], top: int)
     import numpy as np
 
     prepared = [pixels for pixels in decoded if not isinstance(pixels, str)]
-    answered = iter(zip(*predictor.answer(np.stack(prepared)), strict=True) if prepared else ())
+    answered = _answered(predictor, np.stack(prepared), top) if prepared else iter(())
+    several, decides = predictor.task.kind == "multilabel", not predictor.card.decision.is_plain
     for path, pixels in zip(paths, decoded, strict=True):
         if isinstance(pixels, str):
             yield {"path": str(path), "classes": [], "error": pixels}
             continue
-        answer, row = next(answered)
-        best = row.argsort()[::-1][:top]
-        classes = [{"label": predictor.class_names[i], "confidence": round(float(row[i]), 6)} for i in best]
+        answer, classes = next(answered)
         found: Row = {"path": str(path), "classes": classes, "error": ""}
-        names = list(answer) if isinstance(answer, tuple) else [str(answer)]
-        if predictor.task.kind == "multilabel":
-            found["labels"] = names if isinstance(answer, tuple) else []
-        if not predictor.card.decision.is_plain:
-            found["answer"] = SEPARATOR.join(names)
+        if several:
+            found["labels"] = list(answer) if isinstance(answer, tuple) else []
+        if decides:
+            found["answer"] = SEPARATOR.join(answer) if isinstance(answer, tuple) else str(answer)
         yield found
+
+
+def _answered(predictor: Predictor, images: npt.NDArray[np.uint8], top: int) -> Iterator[tuple[Any, list[Row]]]:
+    """Yield the answer to each image, and its most probable classes."""
+    import numpy as np
+
+    answers, probabilities = predictor.answer(images)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    sure = np.take_along_axis(probabilities, best, axis=1).astype(np.float64).round(6)
+    names = predictor.class_names
+    for answer, places, shares in zip(answers, best.tolist(), sure.tolist(), strict=True):
+        classes = [{"label": names[place], "confidence": share} for place, share in zip(places, shares, strict=True)]
+        yield answer, classes
 
 
 def _writer(
