@@ -1,5 +1,7 @@
 """What the pages say is so."""
 
+import doctest
+import importlib
 import re
 import subprocess
 import sys
@@ -108,3 +110,19 @@ def test_each_form_for_an_issue_can_be_read():
         assert content["name"] and content["description"]
         assert all(part["attributes"]["label"] for part in content["body"] if part["type"] != "markdown")
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["type"] == "software"
+
+
+def examples():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for path in sorted((ROOT / "automl_img").rglob("*.py")):
+        if ">>> " in path.read_text():
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield from (one for one in finder.find(importlib.import_module(name)) if one.examples)
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example.name)
+def test_each_example_of_a_docstring_is_python_and_is_run_where_it_needs_no_images(example):
+    for line in example.examples:
+        compile(line.source, example.name, "single")
+    if example.name.startswith("automl_img.plugin."):
+        assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example).failed == 0
