@@ -68,6 +68,7 @@ def test_every_page_opens_and_fits_a_wide_and_a_narrow_window(site, page):
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=scheme)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+            page.locator(f"body[data-md-color-scheme={'slate' if scheme == 'dark' else 'default'}]").wait_for()
             if name in PICTURED:
                 page.screenshot(path=PICTURES / f"site-{file.stem}-{width}-{scheme}.png", full_page=True)
         page.set_viewport_size({"width": WIDE, "height": 900})
