@@ -126,3 +126,18 @@ def test_each_example_of_a_docstring_is_python_and_is_run_where_it_needs_no_imag
         compile(line.source, example.name, "single")
     if example.name.startswith("automl_img.plugin."):
         assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example).failed == 0
+
+
+NAMED = re.compile(r"(?:`|python |search )((?:tests|benchmarks|recipes|plugins|docs|automl_img)/[\w./-]+)(?!…)\b")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_file_of_the_repository_that_a_page_names_is_there(page):
+    for name in NAMED.findall(page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists(), name
+
+
+def test_each_extra_that_a_page_names_can_be_installed():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = {name for page in PAGES for name in re.findall(r"automl-img\[(\w+)\]", page.read_text(encoding="utf-8"))}
+    assert named and named <= extras.keys()
