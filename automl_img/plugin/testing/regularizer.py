@@ -78,6 +78,7 @@ class RegularizerChecks(Checks):
         before = _network(image, residual=True)
         weights, cost = before.count_params(), networks.count(before)
         after = self._changed(before, self._values(image), image)
+        after = networks.keras().Model(after.input, self._features(after.output, self._values(image)))
         what = f"it makes {after.count_params():,} weights of {weights:,}"
         need(
             after.count_params() == weights, what, "A regularizer adds no weights to learn: that is an architecture's."

@@ -1,0 +1,110 @@
+"""``automl-img plugins new`` and ``check``, and that what ``new`` writes is right at once."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from automl_img.plugin.manager import KINDS
+
+
+def run(*arguments, paths=(), **more):
+    command = [str(Path(sys.executable).parent / "automl-img"), *map(str, arguments)]
+    path = os.pathsep.join(map(str, [*paths, *sys.path]))
+    environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, **more)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_is_green_and_found_at_once(kind, tmp_path):
+    made = run("plugins", "new", f"my_{kind}", "--kind", kind, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / f"my_{kind}"
+    assert sorted(path.suffix for path in folder.iterdir()) == [".md", ".py", ".py", ".toml"]
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", folder],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert tested.returncode == 0, tested.stdout
+    assert "skipped" not in tested.stdout
+    listed = json.loads(run("plugins", "--json", "--module", f"automl_img_my_{kind}", paths=[folder]).stdout)
+    assert [one["left_out"] for one in listed if one["name"] == f"my_{kind}"] == [""]
+    assert not any(one["left_out"] for one in listed)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("hatchling") is None, reason="needs hatchling, to install without a network"
+)
+def test_a_new_plugin_can_be_installed_and_is_listed(tmp_path):
+    assert run("plugins", "new", "mine", "--kind", "tracker", cwd=tmp_path).returncode == 0
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--editable",
+    ]
+    subprocess.run(
+        [*pip, tmp_path / "mine", "--prefix", tmp_path / "site"], check=True, capture_output=True, timeout=300
+    )
+    (metadata,) = (tmp_path / "site").rglob("*.dist-info")
+    listed = json.loads(run("plugins", "--json", paths=[metadata.parent, tmp_path / "mine"]).stdout)
+    (mine,) = [one for one in listed if one["name"] == "mine"]
+    assert mine["distribution"] == "automl-img-mine 0.1.0"
+    assert mine["left_out"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["My Net", "--kind", "tracker"], "lower case letters"),
+        (["my_net", "--kind", "tracer"], "Did you mean 'tracker'"),
+        (["tensorboard", "--kind", "tracker"], "has this name already"),
+        (["architectures", "--kind", "tracker"], "there is a module automl_img_architectures already"),
+        (["there", "--kind", "tracker"], "it exists already"),
+    ],
+)
+def test_what_cannot_be_started_is_told_in_one_line(arguments, words, tmp_path):
+    (tmp_path / "there").mkdir()
+    ran = run("plugins", "new", *arguments, cwd=tmp_path)
+    assert ran.returncode == 2
+    assert words in " ".join(ran.stderr.split())
+    assert "Traceback" not in ran.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_checking_a_good_plugin_passes():
+    ran = run("plugins", "check", "tensorboard")
+    assert ran.returncode == 0, ran.stdout
+    assert "0 failed" in ran.stdout
+
+
+def test_checking_a_plugin_that_breaks_its_promise_says_what_to_do(third_party_plugins):
+    ran = run("plugins", "check", "noting", "--module", "odd_trackers", "--json")
+    assert ran.returncode == 1
+    failed = {result["name"]: result["message"] for result in json.loads(ran.stdout) if result["outcome"] == "failed"}
+    assert 'Write below folder / "noting"' in failed["test_it_keeps_its_files_in_a_folder_of_its_own"]
+
+
+def test_a_source_is_checked_with_what_it_is_given(tmp_path):
+    without = run("plugins", "check", "idx", "--json")
+    outcomes = [result["outcome"] for result in json.loads(without.stdout)]
+    assert without.returncode == 0 and "skipped" in outcomes
+    assert run("plugins", "check", "folder", "--path", tmp_path / "nothing").returncode == 1
+
+
+def test_a_plugin_that_is_not_there_or_was_left_out_is_told():
+    unknown = run("plugins", "check", "resnet8")
+    assert unknown.returncode == 2
+    assert "Did you mean 'resnet" in unknown.stderr

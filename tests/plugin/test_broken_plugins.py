@@ -1,0 +1,44 @@
+"""Each deliberately broken plugin fails the one check that is about its fault, and is told what to do."""
+
+import importlib
+
+import pytest
+
+from automl_img.plugin.manager import CLASSES, KINDS
+from automl_img.plugin.testing import run_checks
+from automl_img.plugin.testing.running import checks_for
+
+MODULES = ("broken_networks", "broken_images", "broken_regularizers", "broken_searches", "broken_sources")
+
+
+@pytest.fixture(autouse=True)
+def forgetful():
+    """Let Keras forget the networks of the checks."""
+    yield
+    import keras
+
+    keras.backend.clear_session()
+
+
+def results_of(plugin_class):
+    kind = next(kind for kind, (_, base) in KINDS.items() if issubclass(plugin_class, base))
+    plugin = plugin_class if kind in CLASSES else plugin_class()
+    return list(run_checks(checks_for(kind, plugin)))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_broken_plugin_fails_the_one_check_of_its_fault_and_is_told_what_to_do(module, third_party_plugins):
+    wrong = []
+    for plugin_class, (check, words) in importlib.import_module(module).EXPECTED.items():
+        failed = {result.name: result.message for result in results_of(plugin_class) if result.outcome == "failed"}
+        if list(failed) != [check] or words not in failed[check]:
+            wrong.append((plugin_class.__name__, failed))
+    assert not wrong
+
+
+def test_each_check_of_each_kind_has_a_broken_plugin_that_fails_it(third_party_plugins):
+    """The checks that all kinds share are tried with architectures."""
+    from automl_img.plugin.testing import CHECKS, check_names
+
+    told = {check for module in MODULES for check, _ in importlib.import_module(module).EXPECTED.values()}
+    assert {name for checks in CHECKS.values() for name in check_names(checks)} == told
