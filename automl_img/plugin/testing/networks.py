@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -91,12 +90,3 @@ def need_own_names(layers: Iterable[Any], module: str) -> None:
             f"its layer {kind.__name__} is registered with Keras under {package!r}, where other plugins' layers are too",
             f'Register it with register_keras_serializable(package="{module.split(".")[0]}"), or not at all.',
         )
-
-
-@contextlib.contextmanager
-def forgotten() -> Iterator[None]:
-    """Let Keras forget the layers that were made inside."""
-    try:
-        yield
-    finally:
-        keras().backend.clear_session()

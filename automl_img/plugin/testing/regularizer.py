@@ -50,12 +50,11 @@ class RegularizerChecks(Checks):
         after = self._changed(before, self._values(image), image)
         with calling("predicting with the changed network"):
             found = np.asarray(after(images, training=False))
-            features = networks.keras().ops.convert_to_tensor(found)
-            kept = np.asarray(self._head(after, self._values(image)).predict_on_batch(found))
+            kept = np.asarray(self._head(after, self._values(image))(found, training=False))
         hint = f"Act in training only, and take the weights along. {KEPT}"
         need(bool(np.allclose(found, expected, atol=1e-4)), "network changes what is predicted", hint)
         hint = "Act in training only: Keras's layers look at the argument training."
-        need(bool(np.allclose(kept, np.asarray(features), atol=1e-4)), "features changes what is predicted", hint)
+        need(bool(np.allclose(kept, found, atol=1e-4)), "features changes what is predicted", hint)
 
     def test_its_network_can_be_saved_loaded_and_cloned(self) -> None:
         """Weights of the plain network load into the changed one, also after a clone."""
@@ -109,15 +108,14 @@ class RegularizerChecks(Checks):
                 kind(**dict(self.plugin.optimizer(self._values(self._usual()))))
 
     def test_a_network_with_it_trains(self) -> None:
-        """A short training with all that it changes ends with finite weights, under any value of its space."""
+        """A short training with all that it changes ends with finite weights, under a random value of its space."""
         image = self._usual()
-        for seed in (0, 1):
-            values = networks.drawn(self.space_for(image), seed)
-            hint = "Train a small network with it to see what raises."
-            with calling(f"training with {values}", hint):
-                weights = self._trained(values, image, seed=1)
-            finite = all(np.isfinite(weight).all() for weight in weights)
-            need(finite, f"training with {values} ends in weights that are not finite", hint)
+        values = networks.drawn(self.space_for(image), 0)
+        hint = "Train a small network with it to see what raises."
+        with calling(f"training with {values}", hint):
+            weights = self._trained(values, image, seed=1)
+        finite = all(np.isfinite(weight).all() for weight in weights)
+        need(finite, f"training with {values} ends in weights that are not finite", hint)
 
     def test_a_seed_fixes_a_training_with_it(self) -> None:
         """Under the same seed of Keras two trainings end with the same weights."""
@@ -131,6 +129,8 @@ class RegularizerChecks(Checks):
 
     def test_its_callbacks_can_be_saved_and_loaded(self) -> None:
         """A callback with get_state has set_state, and takes its own state back."""
+        if type(self.plugin).callbacks is Regularizer.callbacks:
+            return
         image = self._usual()
         callbacks: list[Any] = []
         self._trained(self._values(image), image, seed=1, keep=callbacks)
@@ -182,7 +182,7 @@ class RegularizerChecks(Checks):
     def _trained(
         self, values: Mapping[str, Any], image: ImageTraits, seed: int, keep: list[Any] | None = None
     ) -> list[Any]:
-        """The weights after four steps on random images."""
+        """The weights after two epochs of one step each on random images."""
         library = networks.keras()
         base = self._changed(_network(image, residual=True, seed=seed), values, image)
         library.utils.set_random_seed(seed)
@@ -195,7 +195,7 @@ class RegularizerChecks(Checks):
             library.losses.CategoricalCrossentropy(from_logits=True),
             run_eagerly=True,
         )
-        images, labels = networks.pictures(16, image), np.asarray(targets)[np.arange(16) % CLASSES]
+        images, labels = networks.pictures(8, image), np.asarray(targets)[np.arange(8) % CLASSES]
         model.fit(images, labels, batch_size=8, epochs=2, verbose=0, shuffle=False, callbacks=callbacks)
         if keep is not None:
             keep += callbacks

@@ -1,10 +1,8 @@
-"""What every architecture owes the core: a space without Keras, features of a known size, graphs that can be cloned."""
+"""What our architectures promise beyond what all do, which tests/plugins/conformance.py sees: sizes of maps and of members."""
 
 import itertools
 import math
 import random
-import subprocess
-import sys
 
 import keras
 import pytest
@@ -68,36 +66,12 @@ def test_all_architectures_are_found(registry):
     assert sorted(record.name for record in ours if not record.left_out) == FAMILIES
 
 
-def test_declaring_spaces_and_members_imports_no_keras():
-    script = """
-import sys
-from automl_img.plugin import ImageTraits, Space, discover
-registry = discover(only=[{names}])
-for architecture in registry.all("architecture"):
-    for side in (8, 28, 224):
-        image = ImageTraits(side, side, 3, 10, 1000)
-        architecture.space(Space(), image)
-        architecture.members(image)
-assert len(registry.names("architecture")) == {count}
-print([name for name in ("tensorflow", "keras") if name in sys.modules])
-""".format(names=", ".join(map(repr, FAMILIES)), count=len(FAMILIES))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 @pytest.mark.parametrize("shape", SHAPES, ids=name_of)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_default_network_takes_every_image_size(network, family, shape):
     model = network(family, shape)
     assert has_features(model)
     assert 2 <= smallest_map(model) <= 16
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3)], ids=name_of)
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_smaller_members_build_for_small_images(network, members, family, shape):
-    for member in members(family, shape)[:-1]:
-        assert has_features(network(family, shape, **member))
 
 
 @pytest.mark.parametrize("shape", FULL_SHAPES, ids=name_of)
@@ -115,34 +89,11 @@ def test_members_grow_from_one_to_the_next_and_the_default_is_no_full_one(networ
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_members_name_only_values_that_the_space_allows(space, members, family):
-    for shape in SHAPES:
-        allowed = {parameter.name: parameter for parameter in space(family, shape)}
-        for member in members(family, shape):
-            assert all(allowed[key].accepts(value) for key, value in member.items()), (shape, member)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_random_hyperparameters_build_and_keep_a_map_of_two_pixels(network, space, family):
-    for seed, shape in enumerate([(8, 8, 1), (28, 28, 1), (64, 48, 3)]):
+def test_random_hyperparameters_keep_a_map_of_two_pixels_of_small_images(network, space, family):
+    for seed, shape in enumerate([(8, 8, 1), (8, 8, 3)]):
         model = network(family, shape, **random_values(space(family, shape), seed))
         assert has_features(model)
         assert len(model.output.shape) == 2 or smallest_map(model) >= 2
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_network_can_be_cloned_layer_by_layer(network, members, family):
-    model = network(family, (28, 28, 1), **members(family, (28, 28, 1))[0])
-    called = []
-
-    def call(layer, *args, **kwargs):
-        called.append(layer.name)
-        return layer(*args, **kwargs)
-
-    clone = keras.models.clone_model(model, call_function=call)
-    assert clone.count_params() == model.count_params()
-    assert len(called) >= len(model.layers) - 1
-    assert not any(isinstance(layer, keras.layers.Lambda | keras.Model) for layer in model.layers)
 
 
 @pytest.mark.parametrize("family", RESIDUAL)

@@ -1,5 +1,4 @@
-import subprocess
-import sys
+"""What our augmentations do under each policy and together; what all do is seen by tests/plugins/conformance.py."""
 
 import keras
 import numpy as np
@@ -45,23 +44,6 @@ def test_all_augmentations_are_found(registry):
     assert not [r for r in registry.left_out if r.name in MODULES]
 
 
-@pytest.mark.parametrize("kind", ["augmentations", "regularizers"])
-def test_discovering_plugins_imports_no_tensorflow(kind):
-    code = f"""
-import sys
-from automl_img.plugin import ImageTraits, Space, discover
-registry = discover()
-for record in list(registry.records):
-    if record.origin.startswith("automl_img_{kind}") and not record.left_out:
-        plugin = registry.get(record.kind, record.name)
-        plugin.space(Space(), ImageTraits(28, 28, 3, 10, 100))
-        plugin.suits(ImageTraits(28, 28, 1, 10, 100))
-assert "tensorflow" not in sys.modules and "keras" not in sys.modules
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize(("name", "channels"), CASES)
 def test_a_batch_keeps_its_shape_and_range_under_each_policy(augment, pictures, policy, name, channels):
     apply = augment(name, 28, channels)
@@ -74,34 +56,13 @@ def test_a_batch_keeps_its_shape_and_range_under_each_policy(augment, pictures, 
         assert changed.min() >= 0.0 and changed.max() <= 255.0
 
 
-@pytest.mark.parametrize("side", [8, 224])
 @pytest.mark.parametrize("name", [*OF_ANY, *OF_COLOUR])
-def test_small_and_large_images_keep_their_shape_and_range(augment, pictures, name, side):
-    images = pictures(6, side, 3)
-    changed = images_of(augment(name, side, 3)(images))
+def test_large_images_keep_their_shape_and_range(augment, pictures, name):
+    images = pictures(6, 224, 3)
+    changed = images_of(augment(name, 224, 3)(images))
     assert changed.shape == images.shape
     assert np.isfinite(changed).all()
     assert changed.min() >= 0.0 and changed.max() <= 255.0
-
-
-@pytest.mark.parametrize("name", [*OF_ANY, *OF_COLOUR])
-def test_a_seed_fixes_the_sequence_and_another_seed_gives_another(augment, pictures, name):
-    images = pictures(32, 12, 3)
-    first, second, other = (augment(name, 12, 3, seed=seed) for seed in (1, 1, 2))
-    sequence = [images_of(first(images)) for _ in range(2)]
-    np.testing.assert_array_equal(sequence, [images_of(second(images)) for _ in range(2)])
-    assert not np.array_equal(sequence[0], sequence[1])
-    assert not np.array_equal(sequence[0], images_of(other(images)))
-
-
-@pytest.mark.parametrize("name", [*OF_ANY, *OF_COLOUR])
-def test_without_training_nothing_is_changed(augment, pictures, name):
-    images = pictures(8, 12, 3)
-    labels = np.eye(10, dtype="float32")[:8]
-    result = augment(name, 12, 3, training=False)(images, labels)
-    np.testing.assert_array_equal(images_of(result), images)
-    if name in MIXING:
-        np.testing.assert_array_equal(result[1], labels)
 
 
 @pytest.mark.parametrize("name", [name for name in [*OF_ANY, *OF_COLOUR] if name not in MIXING])
@@ -130,18 +91,6 @@ def test_two_augmentations_do_not_draw_the_same_numbers(augment, pictures):
     flipped = (augment("horizontal_flip", 12, seed=1)(images) != images).any(axis=(1, 2, 3))
     upended = (augment("vertical_flip", 12, seed=1)(images) != images).any(axis=(1, 2, 3))
     assert 0.3 < (flipped == upended).mean() < 0.7
-
-
-@pytest.mark.parametrize("name", ["crop", "rand_augment", "saturation", "gaussian_noise", "blur", "cutmix"])
-def test_our_own_layers_are_made_anew_from_their_configuration(registry, traits, name):
-    from automl_img.plugin import Space
-
-    augmentation, image = registry.get("augmentation", name), traits(28, 3)
-    space = Space()
-    augmentation.space(space, image)
-    for layer in augmentation.layers(space.defaults(), image, 7):
-        config = layer.get_config()
-        assert type(layer).from_config(config).get_config() == config
 
 
 def test_augmentations_run_in_tf_data_and_inside_a_model(registry, traits, pictures):

@@ -1,0 +1,27 @@
+"""The checks that a stranger's plugin is given, for every plugin that comes with us; in two files, so that two processes share them."""
+
+import pytest
+
+from automl_img.plugin import discover
+from automl_img.plugin.testing import check_names
+from automl_img.plugin.testing.running import checks_for
+
+REGISTRY = discover()
+#: Examples for sources that read none of the usual kinds of data.
+EXAMPLES = {"digits": lambda self, folder: [(None, {})]}
+
+
+def cases(*kinds):
+    """The checks of all plugins of some kinds, as parameters of a test."""
+    return [
+        pytest.param(checks, name, id=f"{checks.__name__[5:]}-{name[5:]}")
+        for checks in classes(kinds)
+        for name in check_names(checks)
+    ]
+
+
+def classes(kinds):
+    for kind in kinds:
+        for plugin in REGISTRY.all(kind):
+            own = {"examples": EXAMPLES[plugin.name]} if kind == "source" and plugin.name in EXAMPLES else {}
+            yield checks_for(kind, plugin, **own)
