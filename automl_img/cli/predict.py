@@ -50,7 +50,8 @@ def predict(
 ) -> None:
     """Predict the class of images; with several labels an image, the column labels holds those that reach their thresholds.
 
-    The answer of a model with a [decision] stands in a column of its own: a class, the parent of one, "don't know" or "unknown".
+    The answer of a model with a [decision], or a threshold between two classes, stands in a column of its own: a class, the parent of
+    one, "don't know" or "unknown".
 
     An image that cannot be read gives a row with its error; the others are predicted, and the exit code is 3.
     """
@@ -59,7 +60,7 @@ def predict(
     _refuse_place(format, out)
     predictor = Predictor(run)
     top = min(top, len(predictor.class_names))
-    more = ("answer",) if not predictor.card.decision.is_plain else ()
+    more = ("answer",) if predictor.decides else ()
     more = (*more, "labels") if predictor.task.kind == "multilabel" else more
     unreadable = 0
     with contextlib.ExitStack() as stack:
@@ -143,7 +144,7 @@ def _rows(predictor: Predictor, paths: list[Path], decoded: list[Any], top: int)
 
     prepared = [pixels for pixels in decoded if not isinstance(pixels, str)]
     answered = _answered(predictor, np.stack(prepared), top) if prepared else iter(())
-    several, decides = predictor.task.kind == "multilabel", not predictor.card.decision.is_plain
+    several, decides = predictor.task.kind == "multilabel", predictor.decides
     for path, pixels in zip(paths, decoded, strict=True):
         if isinstance(pixels, str):
             yield {"path": str(path), "classes": [], "error": pixels}

@@ -165,7 +165,7 @@ def fit_decision(
     changed = tuple(map(float, factors)) if (factors != 1).any() else ()
     decision = Decision(costs=costs, factors=changed, least_share=wishes.parents)
     if wishes.accuracy is not None:
-        decided = decision.labels(task, probabilities)
+        decided = decision.labels(task, probabilities, thresholds)
         sure, right = confidence(probabilities, decided), decided == labels
         limit = _least_confidence(sure, right, wishes.accuracy)
         given = sure >= limit
@@ -191,7 +191,12 @@ def _against(
 
 
 def decision_figures(
-    task: Task, labels: Labels, probabilities: Floats, energy: Floats, decision: Decision
+    task: Task,
+    labels: Labels,
+    probabilities: Floats,
+    energy: Floats,
+    decision: Decision,
+    thresholds: tuple[float, ...] = (),
 ) -> dict[str, Any]:
     """Return what a decision comes to on one split, one label for each image, as JSON can hold it.
 
@@ -200,8 +205,8 @@ def decision_figures(
         the answers given (a parent is right if the true class lies below it), ``cost`` (mean over all images that get a class, where
         there are costs), and ``per_class`` (precision and recall of each answered class).
     """
-    decided = decision.labels(task, probabilities)
-    answers = decision.answers(task, probabilities, energy).astype(str)
+    decided = decision.labels(task, probabilities, thresholds)
+    answers = decision.answers(task, probabilities, energy, thresholds).astype(str)
     unknown, silent = answers == UNKNOWN, answers == DONT_KNOW
     given = ~(unknown | silent)
     names = np.asarray(task.class_names)

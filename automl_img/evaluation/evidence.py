@@ -34,7 +34,7 @@ def split_figures(
         task: What the labels mean.
         labels: True labels: int64, shape (n,), or for the multilabel task uint8, shape (n, classes).
         probabilities: Shape (n, classes).
-        thresholds: For the multilabel task, of each class; 0.5 unless given.
+        thresholds: For the multilabel and the binary task, of each class; 0.5 unless given.
         seed: Of the bootstrap.
         prior: Share of the training images that are of each class, for the baseline; None: no baseline.
 
@@ -55,7 +55,7 @@ def split_figures(
     figures["calibration_error"] = _reliability(labels, probabilities).error
     figures["intervals"] = _intervals(task, labels, probabilities, thresholds, figures, seed)
     if labels.ndim == 1:
-        figures["matthews"] = _matthews(labels, probabilities)
+        figures["matthews"] = _matthews(labels, task.decide(probabilities, thresholds))
         figures["top"] = {str(k): _among_first(labels, probabilities, k) for k in TOP if k < task.classes}
     if prior is not None:
         figures["baseline"] = _baseline(task, labels, prior)
@@ -81,10 +81,10 @@ def _reliability(labels: Labels, probabilities: Floats) -> Reliability:
     return reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
 
 
-def _matthews(labels: Labels, probabilities: Floats) -> float:
+def _matthews(labels: Labels, predicted: Labels) -> float:
     from sklearn import metrics
 
-    return float(metrics.matthews_corrcoef(labels, probabilities.argmax(axis=1)))
+    return float(metrics.matthews_corrcoef(labels, predicted))
 
 
 def _among_first(labels: Labels, probabilities: Floats, k: int) -> float:

@@ -17,8 +17,10 @@ from automl_img.evaluation.decision import Decision, fit_decision, mean_energy
 from automl_img.evaluation.judging import Judge
 from automl_img.evaluation.model_file import Candidate, Member, ModelCard, library_versions, member_file, write_model
 from automl_img.evaluation.predictor import Predictor
+from automl_img.evaluation.selection import paired_difference
 from automl_img.evaluation.terms import Terms
 from automl_img.plugin import PluginRegistry
+from automl_img.tasks import Binary, Task
 from automl_img.training.artifacts import sha256_of
 
 
@@ -53,9 +55,8 @@ def finalise(
     temperature = fit_temperature(truth, outcome.logits)
     calibrated = task.probabilities(outcome.logits / np.float32(temperature))
     energy = mean_energy(task, [one.logits for one in outcome.members], outcome.shares)
-    decision, thresholds, kept = fit_decision(
-        task, truth, calibrated, energy, terms.wishes, task.thresholds(truth, calibrated)
-    )
+    tuned = _thresholds(task, truth, calibrated, terms.seed)
+    decision, thresholds, kept = fit_decision(task, truth, calibrated, energy, terms.wishes, tuned)
     judge = Judge(store, splits, thresholds, decision, evidence, terms.seed)
     figures = {"validation": judge.split("validation", splits.validation, calibrated, energy)}
     judged_by = splits.validation, calibrated
@@ -79,6 +80,17 @@ def measure(
     judge = Judge(store, splits, card.thresholds, card.decision, evidence, seed)
     _look_into(predictor.networks()[0], store, splits.test, probabilities, evidence)
     return judge.split("test", splits.test, probabilities, energy)
+
+
+def _thresholds(task: Task, truth: Any, probabilities: Any, seed: int) -> tuple[float, ...]:
+    """The thresholds that serve validation best; of two classes only if they gain more than the gain's own standard error."""
+    if not isinstance(task, Binary):
+        return task.thresholds(truth, probabilities)
+    found = task.cut(truth, probabilities)
+    if not found:
+        return ()
+    gain = paired_difference(task, truth, task.decide(probabilities, found), task.decide(probabilities), seed)
+    return () if gain.is_noise else found
 
 
 def _look_into(network: Any, store: PreparedStore, indices: Any, probabilities: Any, evidence: Path) -> None:

@@ -27,7 +27,7 @@ class Judge:
 
     Attributes:
         store, splits: The images.
-        thresholds: Of the model, for the multilabel task.
+        thresholds: Of the model, for the multilabel and the binary task.
         decision: Of the model.
         evidence: Folder where answers and curves are kept.
         seed: Of the bootstrap.
@@ -56,11 +56,13 @@ class Judge:
         if labels.ndim == 1:
             curves["coverage"] = coverage_curve(labels, probabilities)
             if not self.decision.is_plain:
-                figures["decision"] = decision_figures(task, labels, probabilities, energy, self.decision)
+                figures["decision"] = decision_figures(
+                    task, labels, probabilities, energy, self.decision, self.thresholds
+                )
         decided = task.decide(probabilities, self.thresholds)
         parts = slices_of(task, labels, decided, properties_of(self.store, indices))
         curves["slices"] = [asdict(one) for one in parts]
-        Predictions(indices, labels, probabilities).save(self.evidence / f"{name}.npz")
+        Predictions(indices, labels, probabilities, decided).save(self.evidence / f"{name}.npz")
         self._keep(name, curves)
         return figures
 

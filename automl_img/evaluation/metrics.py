@@ -22,7 +22,7 @@ def task_metrics(
         task: What the labels mean.
         labels: True labels: int64, shape (n,), or for the multilabel task uint8, shape (n, classes).
         probabilities: Shape (n, classes).
-        thresholds: For the multilabel task, of each class; 0.5 unless given.
+        thresholds: For the multilabel and the binary task, of each class; 0.5 unless given.
 
     Returns:
         Always ``f1``, the figure that the task is judged by, ``f1_macro``, ``f1_weighted``, ``accuracy`` (multilabel: all labels of an
@@ -33,16 +33,16 @@ def task_metrics(
     """
     if labels.ndim == 2:
         return _several_labels(task, labels, probabilities, thresholds)
-    figures = _one_label(task, labels, probabilities)
+    predicted = task.decide(probabilities, thresholds)
+    figures = _one_label(task, labels, probabilities, predicted)
     if isinstance(task, Hierarchical):
-        figures.update(_hierarchy(task, labels, probabilities.argmax(1)))
+        figures.update(_hierarchy(task, labels, predicted))
     return figures
 
 
-def _one_label(task: Task, labels: Labels, probabilities: Floats) -> dict[str, Any]:
+def _one_label(task: Task, labels: Labels, probabilities: Floats, predicted: Labels) -> dict[str, Any]:
     from sklearn import metrics
 
-    predicted = probabilities.argmax(1)
     exact = probabilities.astype(np.float64)
     exact /= exact.sum(1, keepdims=True)  # float32 sums to one but for rounding, of which scikit-learn warns
     known = list(range(task.classes))

@@ -24,17 +24,30 @@ class Predictions:
         indices: int64, shape (n,): rows of the prepared store.
         labels: Their true labels: int64, shape (n,), or for the multilabel task uint8, shape (n, classes).
         probabilities: float32, shape (n, classes).
+        decided: What follows from them, in the form of the labels; None: the most probable class.
     """
 
     indices: npt.NDArray[np.int64]
     labels: npt.NDArray[Any]
     probabilities: npt.NDArray[np.float32]
+    decided: npt.NDArray[Any] | None = None
+
+    def predicted(self) -> npt.NDArray[Any]:
+        """Return the predicted labels, in the form of the labels."""
+        if self.decided is not None:
+            return self.decided
+        return (
+            self.probabilities.argmax(axis=1) if self.labels.ndim == 1 else (self.probabilities >= 0.5).astype(np.uint8)
+        )
 
     def save(self, path: Path) -> None:
         """Write them; a crash leaves the file that was there before."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, indices=self.indices, labels=self.labels, probabilities=self.probabilities)
+            more: dict[str, Any] = {} if self.decided is None else {"decided": self.decided}
+            np.savez_compressed(
+                file, indices=self.indices, labels=self.labels, probabilities=self.probabilities, **more
+            )
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
@@ -45,10 +58,12 @@ class Predictions:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                found = cls(*(file[name] for name in ("indices", "labels", "probabilities")))
+                decided = file.get("decided")  # an older version has not kept them
+                found = cls(file["indices"], file["labels"], file["probabilities"], decided)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunFolderError(f"the predictions cannot be read: {error}", where=str(path)) from error
         shape = found.probabilities.shape
-        if len(shape) != 2 or not len(found.indices) == len(found.labels) == shape[0]:
+        fits = len(shape) == 2 and len(found.indices) == len(found.labels) == shape[0]
+        if not fits or (found.decided is not None and found.decided.shape != found.labels.shape):
             raise RunFolderError("the predictions do not fit one another", where=str(path))
         return found

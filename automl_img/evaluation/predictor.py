@@ -83,6 +83,11 @@ class Predictor:
         probabilities = self.task.probabilities(logits / np.float32(self.card.temperature))
         return self.card.decision.answers(self.task, probabilities, energy, self.card.thresholds), probabilities
 
+    @property
+    def decides(self) -> bool:
+        """Whether an answer may be another than the most probable class: by a ``[decision]``, or by the threshold of two classes."""
+        return not self.card.decision.is_plain or (self.task.kind == "binary" and bool(self.card.thresholds))
+
     def decide(self, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
         """Return the predicted labels: indices into the class names, shape (n,); of a multilabel model 0 and 1, shape (n, classes).
 

@@ -94,8 +94,8 @@ class AnswerPictures:
     def __init__(self, answers: Answers, names: Sequence[str], images: Any, limit: int) -> None:
         self._answers, self._names, self._images, self._limit = answers, names, images, limit
         self._labels = np.asarray(answers.labels)
-        self._predicted = answers.probabilities.argmax(axis=1)
-        self._confidence = answers.probabilities.max(axis=1)
+        self._predicted = np.asarray(answers.predicted())
+        self._confidence = answers.probabilities[np.arange(len(self._predicted)), self._predicted]
         self._drawn: dict[int, tuple[str, bool]] = {}
 
     def matrix(self) -> list[list[Cell]]:

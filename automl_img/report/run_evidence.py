@@ -75,6 +75,10 @@ class Answers(Protocol):
         """Of each class."""
         ...
 
+    def predicted(self) -> npt.NDArray[Any]:
+        """What follows from them, in the form of the labels."""
+        ...
+
 
 class Maps(Protocol):
     """Where the model found some of its answers; see :class:`automl_img.evaluation.attention.Attention`."""

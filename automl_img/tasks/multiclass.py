@@ -77,6 +77,32 @@ class Binary(Multiclass):
 
     kind = "binary"
 
+    def decide(self, probabilities: Floats, thresholds: tuple[float, ...] = ()) -> Labels:
+        """Return 1 where the second class reaches its threshold; without one the more probable class."""
+        if not thresholds:
+            return super().decide(probabilities)
+        reached: Labels = (probabilities[:, 1] >= thresholds[1]).astype(np.int64)
+        return reached
+
+    def cut(self, labels: Labels, probabilities: Floats) -> tuple[float, ...]:
+        """Return the thresholds (1 − t, t) with the best macro-F1, t that of the second class; empty where 0.5 is among the best."""
+        order = np.argsort(-probabilities[:, 1], kind="stable")
+        ranked, true = probabilities[order, 1].astype(np.float64), labels[order]
+        taken = np.arange(1, len(labels) + 1)
+        hits = true.cumsum()  # of the second class, if so many are called so
+        positives, rest = int(hits[-1]), len(labels) - int(hits[-1])
+        passed = len(labels) - taken
+        f1 = (2 * hits / (taken + positives) + 2 * (rest - (taken - hits)) / np.maximum(1, passed + rest)) / 2
+        below = np.append(ranked[1:], 0.0)
+        f1[np.append(ranked[:-1] == ranked[1:], False)] = -1.0  # equal probabilities cannot be cut apart
+        plain = self.f1(labels, super().decide(probabilities))
+        if not positives or not rest or f1.max() <= plain:
+            return ()
+        best = np.flatnonzero(f1 == f1.max())
+        middles = (ranked[best] + below[best]) / 2
+        t = float(middles[np.abs(middles - 0.5).argmin()])
+        return (1 - t, t)
+
     @staticmethod
     def head(features: Any, classes: int) -> Any:
         """Return the logits −z/2 and z/2 of the two classes, whose softmax is the sigmoid of z."""

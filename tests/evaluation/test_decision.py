@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from automl_img.evaluation.decision import (
     DONT_KNOW,
@@ -12,6 +13,7 @@ from automl_img.evaluation.decision import (
     decision_figures,
     fit_decision,
 )
+from automl_img.evaluation.evidence import split_figures
 from automl_img.recipe import Wish
 from automl_img.tasks import make_task
 
@@ -35,6 +37,38 @@ def inspected():
 def test_a_plain_decision_is_the_most_probable_class():
     answers = Decision().answers(BINARY, probabilities_of(0.2, 0.7))
     assert answers.tolist() == ["fine", "defect"]
+
+
+def test_the_threshold_of_two_classes_is_that_with_the_best_macro_f1(inspected):
+    """Tried at every probability that occurs, with scikit-learn's F1."""
+    labels, probabilities, _ = inspected
+    thresholds = BINARY.cut(labels, probabilities)
+    tried = [
+        metrics.f1_score(labels, (probabilities[:, 1] >= limit).astype(int), average="macro")
+        for limit in np.unique(probabilities[:, 1])
+    ]
+    decided = BINARY.decide(probabilities, thresholds)
+    assert metrics.f1_score(labels, decided, average="macro") == pytest.approx(max(tried))
+    assert BINARY.f1(labels, decided) > BINARY.f1(labels, BINARY.decide(probabilities))
+    assert thresholds[0] == pytest.approx(1 - thresholds[1])
+
+
+def test_two_classes_need_no_threshold_where_the_more_probable_one_is_right():
+    assert BINARY.cut(np.array([0, 1, 0, 1]), probabilities_of(0.1, 0.9, 0.4, 0.6)) == ()
+    assert BINARY.cut(np.array([1, 1]), probabilities_of(0.1, 0.9)) == (), "one class alone says nothing"
+
+
+def test_figures_and_answers_of_two_classes_follow_their_threshold(inspected):
+    labels, probabilities, _ = inspected
+    thresholds = BINARY.cut(labels, probabilities)
+    decided = BINARY.decide(probabilities, thresholds)
+    figures = split_figures(BINARY, labels, probabilities, thresholds)
+    assert figures["f1"] == pytest.approx(metrics.f1_score(labels, decided, average="macro"))
+    assert figures["matthews"] == pytest.approx(metrics.matthews_corrcoef(labels, decided))
+    assert figures["confusion"] == metrics.confusion_matrix(labels, decided).tolist()
+    assert Decision().answers(BINARY, probabilities, thresholds=thresholds).tolist() == [
+        BINARY.class_names[place] for place in decided
+    ]
 
 
 def test_costs_move_the_answer_to_the_cheaper_mistake():

@@ -24,6 +24,9 @@ class MadeAnswers:
     labels: Any
     probabilities: Any
 
+    def predicted(self):
+        return self.probabilities.argmax(axis=1)
+
 
 def trials():
     curve = [Measured(float(epoch), 1 / (1 + epoch), 0.5, 0.5 + 0.02 * epoch) for epoch in range(1, 11)]
