@@ -30,7 +30,8 @@ def test_the_evidence_of_a_finished_run_is_whole(finished, run):
     assert found.counts["test"] == len(found.answers["test"].labels) == metrics["test"]["images"]
     predicted = found.answers["test"].probabilities.argmax(1)
     assert (predicted == found.answers["test"].labels).mean() == pytest.approx(metrics["test"]["accuracy"])
-    assert found.images is not None and {"roc", "precision_recall", "reliability"} == set(found.curves["test"])
+    kinds = {"roc", "precision_recall", "reliability", "coverage", "slices"}
+    assert found.images is not None and set(found.curves["test"]) == kinds
 
 
 def test_a_search_that_was_cut_off_has_a_page_of_what_there_is(run):
