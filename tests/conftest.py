@@ -1,5 +1,6 @@
 """Fixtures that all tests share: small real data, plugins that stand in distributions of their own, and one finished search."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -72,3 +73,16 @@ def place(finished):
     data = json.loads((run / "data.json").read_text())
     plugins = PluginSettings(modules=["automl_img_plainnet"])
     return Place(data["store"], str(run / "splits.npz"), tuple(data["mean"]), tuple(data["std"]), plugins)
+
+
+@pytest.fixture(scope="module")  # no longer: while it runs, no other test of its process can run an event loop
+def browser():
+    """Debian's chromium, driven by Playwright; a test without it is skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no chromium here: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield made
+        made.close()

@@ -128,17 +128,11 @@ def _kinds_of(name: str, kind: str | None, registry: PluginRegistry) -> list[str
         PluginError: There is none, or it was left out.
         UsageError: There is no such kind.
     """
-    from automl_img.errors import PluginError, UsageError, nearest
-    from automl_img.plugin.manager import KINDS
+    from automl_img.errors import PluginError, nearest
+    from automl_img.plugin.manager import KINDS, refuse_unknown_kind
 
-    if kind is not None and kind not in KINDS:
-        raise UsageError(
-            "there is no such kind of plugin",
-            where="--kind",
-            found=kind,
-            allowed=list(KINDS),
-            hint=nearest(kind, KINDS),
-        )
+    if kind is not None:
+        refuse_unknown_kind(kind)
     kinds = [one for one in ([kind] if kind else KINDS) if name in registry.names(one)]
     if kinds:
         return kinds

@@ -12,7 +12,7 @@ from typing import Any
 
 import pluggy
 
-from automl_img.errors import PluginError, nearest
+from automl_img.errors import PluginError, UsageError, nearest
 from automl_img.plugin import hookspecs
 from automl_img.plugin.base import Architecture, Augmentation, Plugin, Regularizer
 from automl_img.plugin.choosing import Choice, choice, other_version, other_version_in_file
@@ -153,6 +153,13 @@ class PluginRegistry:
     def left_out(self) -> list[PluginRecord]:
         """The plugins that were found and are not used, with the reason."""
         return [record for record in self.records if record.left_out]
+
+
+def refuse_unknown_kind(kind: str) -> None:
+    """Raise a UsageError if a person has named a kind of plugin that there is not."""
+    if kind not in KINDS:
+        problem = "there is no such kind of plugin"
+        raise UsageError(problem, where="--kind", found=kind, allowed=list(KINDS), hint=nearest(kind, KINDS))
 
 
 def discover(

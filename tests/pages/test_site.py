@@ -2,14 +2,12 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "pictures"  # kept for those who want to look
 WIDE, NARROW = 1280, 390
@@ -17,8 +15,6 @@ LEFT = ("net::ERR_ABORTED",)  # what a page was still loading when the next was 
 PICTURED = ("index.html", "train-an-image-classifier.html", "how-it-works.html", "python-api.html")
 
 pytest.importorskip("mkdocs")
-sync_api = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +26,6 @@ def site(tmp_path_factory):
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The pages in a real browser: what people see and can do, at two widths, with no error and no request to the network."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,19 +8,7 @@ from test_run_page import made
 
 from automl_img.report.run_page import run_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PICTURES = Path(__file__).parents[2] / "build" / "pictures"  # kept for those who want to look
-
-sync_api = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ pytestmark = pytest.mark.train
 PICTURES = Path(__file__).parents[2] / "build" / "pictures"
 PLUGINS = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
 PROGRAM = str(Path(sys.executable).parent / "automl-img")
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
@@ -51,29 +50,24 @@ def drawn(tmp_path, digits_data):
     return [tmp_path / "seven.png", tmp_path / "<img src=x onerror=alert(1)>.png"]
 
 
-@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Debian's chromium is not installed")
 @pytest.mark.parametrize(("width", "scheme"), [(1100, "light"), (390, "dark")])
-def test_a_picture_is_shown_with_its_answer_and_a_broken_one_with_its_error(server, drawn, width, scheme):
-    from playwright.sync_api import sync_playwright
-
+def test_a_picture_is_shown_with_its_answer_and_a_broken_one_with_its_error(browser, server, drawn, width, scheme):
     said, asked = [], []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(server)
-        assert page.locator("h1").inner_text() == "digits <b>&amp;"
-        page.set_input_files("#drop input", drawn)
-        page.wait_for_selector("article:not(.waiting) .row")
-        page.wait_for_selector(".error")
-        assert page.locator(".row").count() == 5
-        assert page.locator("article h2").first.inner_text() == "this is no image file"
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out to the right"
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PICTURES / f"serve-{width}-{scheme}.png", full_page=True)
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server)
+    assert page.locator("h1").inner_text() == "digits <b>&amp;"
+    page.set_input_files("#drop input", drawn)
+    page.wait_for_selector("article:not(.waiting) .row")
+    page.wait_for_selector(".error")
+    assert page.locator(".row").count() == 5
+    assert page.locator("article h2").first.inner_text() == "this is no image file"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out to the right"
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"serve-{width}-{scheme}.png", full_page=True)
+    page.close()
     refused = [text for text in said if "422" not in text]  # Chromium tells of the broken picture's status
     assert refused == []
     assert all(url.startswith((server, "blob:")) for url in asked)

@@ -7,9 +7,9 @@ import keyword
 import re
 from pathlib import Path
 
-from automl_img.errors import UsageError, nearest
+from automl_img.errors import UsageError
 from automl_img.plugin.choosing import API_VERSION
-from automl_img.plugin.manager import KINDS
+from automl_img.plugin.manager import refuse_unknown_kind
 
 
 def write_distribution(name: str, kind: str, folder: Path) -> list[Path]:
@@ -26,14 +26,7 @@ def write_distribution(name: str, kind: str, folder: Path) -> list[Path]:
     Raises:
         UsageError: The name or the kind is none, the folder exists, or another module has the name.
     """
-    if kind not in KINDS:
-        raise UsageError(
-            "there is no such kind of plugin",
-            where="--kind",
-            found=kind,
-            allowed=list(KINDS),
-            hint=nearest(kind, KINDS),
-        )
+    refuse_unknown_kind(kind)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         allowed = "lower case letters, digits and underscores, a letter first"
         raise UsageError("a plugin cannot have this name", where="NAME", found=name, allowed=allowed)

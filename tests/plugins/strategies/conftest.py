@@ -5,21 +5,14 @@ import math
 
 import pytest
 
-from automl_img.plugin import DONE, WAIT, Outcome, Problem, Space
+from automl_img.plugin import DONE, WAIT, Outcome, Problem
+from automl_img.plugin.testing.strategy import wide
 
 
 @pytest.fixture
 def space():
     """A network of two families with conditions one and two deep, every kind of hyperparameter and mixed types."""
-    hp = Space()
-    hp.Choice("family", ["plain", "residual"])
-    hp.Float("lr", 1e-4, 1e-1, sampling="log", default=1e-3)
-    hp.Boolean("flip")
-    hp.Int("plain.filters", 16, 64, step=16, when={"family": "plain"})
-    hp.Choice("plain.pooling", [0, 0.5, "average"], when={"family": "plain"})
-    hp.Int("plain.units", 32, 128, sampling="log", when={"family": "plain", "plain.pooling": "average"})
-    hp.Float("residual.rate", 0.0, 0.5, step=0.1, when={"family": "residual", "flip": True})
-    return tuple(hp)
+    return wide()
 
 
 @pytest.fixture
