@@ -100,10 +100,14 @@ class SearchSettings(Settings):
     )
     starts: bool = Field(True, description="Try each architecture's own starting point first.")
     final_share: float = Field(
-        0.6,
+        0.75,
         ge=0,
         le=0.9,
         description="Share of the time for the final training of the best; 0: every trial is a full one.",
+    )
+    experience: bool = Field(
+        True,
+        description="Learn from this user's earlier searches on other images, and let later ones learn from this one.",
     )
     fixed: dict[str, OptionValue] = Field(
         default_factory=dict, description="Hyperparameters by full name that are not searched, such as lr = 0.003."
@@ -151,8 +155,10 @@ class TrainSettings(Settings):
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "auto", description='"auto" takes mixed precision where the hardware gains from it.'
     )
-    optimizers: list[Literal["adamw", "adam", "sgd", "rmsprop"]] = Field(
-        ["adamw", "adam", "sgd", "rmsprop"], min_length=1, description="The first is the starting points'."
+    optimizers: list[Literal["muon", "adamw", "adam", "sgd", "rmsprop"]] = Field(
+        ["muon", "adamw", "adam", "sgd", "rmsprop"],
+        min_length=1,
+        description="The first is the starting points'. Muon is left out beside others where pretrained weights are trained on.",
     )
     schedules: list[Literal["one_cycle", "cosine", "constant", "reduce_on_plateau"]] = Field(
         ["one_cycle", "cosine", "constant", "reduce_on_plateau"],

@@ -1,4 +1,4 @@
-"""The optimizer of a trial, from Keras."""
+"""The optimizer of a trial."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from automl_img.training.muon import Muon
 from automl_img.training.network import plugin_values
 
 NO_DECAY = ["bias", "gamma", "beta"]
@@ -25,6 +26,9 @@ def make_optimizer(values: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple
     arguments: dict[str, Any] = {"learning_rate": peak, **extra}
     if name == "sgd":
         optimizer = keras.optimizers.SGD(momentum=own["momentum"], nesterov=True, **arguments)
+    elif name == "muon":
+        decay = arguments.setdefault("weight_decay", 0.0)
+        optimizer = Muon(adam_weight_decay=decay, **arguments)
     else:
         kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "rmsprop": keras.optimizers.RMSprop}
         if name == "adamw":

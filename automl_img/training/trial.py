@@ -25,6 +25,7 @@ from automl_img.training.checkpoint import Checkpoint, Checkpoints, Running
 from automl_img.training.clock import TrainingClock
 from automl_img.training.cost import Cost, count_cost
 from automl_img.training.devices import Placement
+from automl_img.training.fusing import fuse_batch_normalization
 from automl_img.training.hardware import Hardware
 from automl_img.training.network import Network, NetworkPlan, active_plugins, build_network
 from automl_img.training.optimizers import make_optimizer
@@ -90,6 +91,7 @@ def train_trial(
         TrialFailure: The trial cannot be trained in its time, is too large, or its numbers are no longer finite.
     """
     configure(spec.threads, spec.precision, spec.seed, deterministic=spec.deterministic)
+    fuse_batch_normalization()
     plan = data.plan(spec)
     placement = Placement(devices)
     with placement.scope():

@@ -88,7 +88,7 @@ def test_each_loss_is_small_for_right_answers_and_large_for_wrong_ones(loss):
     assert float(np.mean(measured(targets, np.roll(right, 1, 1)))) > 1
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("name", ["muon", "adam", "adamw", "sgd", "rmsprop"])
 def test_each_optimizer_has_its_own_rate_and_spares_normalisation_from_decay(space, name):
     values = space.complete({"architecture": "plainnet", "optimizer": name})
     optimizer, peak = make_optimizer(values, {"weight_decay": 0.1})

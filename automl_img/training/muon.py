@@ -1,0 +1,63 @@
+"""The optimizer that makes the most of few steps: Muon, for the kernels of convolutions too."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+HEAD = "logits"  # the layer behind which the classes stand; it learns better by AdamW
+LEAST_SIDE = 8  # rows and columns of a matrix below which orthogonality says little
+UPDATE_RMS = 0.2  # of the update over the learning rate, so that rates are of AdamW's size (Liu et al., 2025)
+
+
+class Muon(keras.optimizers.Muon):
+    """Moves each kernel by its momentum made orthogonal; everything else by AdamW.
+
+    Keras's own moves kernels of two dimensions only. Here the kernel of a convolution, shape (rows, columns, channels, filters), is a
+    matrix of shape (rows · columns · channels, filters). Depthwise kernels, the head, and what is smaller than 8 × 8 are left to AdamW.
+
+    On Fashion-MNIST a resnet9 of 0.48 million weights came to a validation F1 of 0.920 after two passes, where AdamW came to 0.903,
+    and to 0.919 after 4.3; a step takes 6% longer (``benchmarks/optimizers.py``).
+
+    Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the size of the update follows
+    Liu et al., "Muon is Scalable for LLM Training", 2025.
+    """
+
+    def _should_use_adamw(self, variable: Any) -> bool:
+        shape = variable.shape
+        if len(shape) not in (2, 4) or "depthwise" in variable.path or f"{HEAD}/" in variable.path:
+            return True
+        return bool(min(math.prod(shape[:-1]), shape[-1]) < LEAST_SIDE)
+
+    def _muon_update_step(self, gradient: Any, variable: Any, lr: Any, m: Any) -> None:
+        self.assign_add(m, ops.add(gradient, m * (self.momentum - 1)))
+        moved = ops.add(gradient, self.momentum * m) if self.nesterov else m
+        inputs, outputs = math.prod(variable.shape[:-1]), variable.shape[-1]
+        matrix = ops.reshape(moved, (inputs, outputs))
+        update = orthogonal(matrix if inputs <= outputs else ops.transpose(matrix), self.ns_steps)
+        update = ops.reshape(update if inputs <= outputs else ops.transpose(update), variable.shape)
+        size = UPDATE_RMS * math.sqrt(max(inputs, outputs))
+        self.assign_sub(variable, ops.cast(lr * size, variable.dtype) * ops.cast(update, variable.dtype))
+
+
+def orthogonal(matrix: Any, steps: int) -> Any:
+    """Return a matrix with the singular vectors of ``matrix`` and singular values near 1, from 0.7 to 1.2.
+
+    Args:
+        matrix: Floats of shape (rows, columns), no more rows than columns.
+        steps: Of the Newton-Schulz iteration; five are enough.
+
+    Source: Jordan et al., 2024, with their coefficients.
+    """
+    linear, cubic, quintic = 3.4445, -4.7750, 2.0315
+    # bfloat16 is exact enough for a direction, and twice as fast where the processor has it.
+    dtype = "bfloat16" if keras.mixed_precision.global_policy().compute_dtype == "bfloat16" else "float32"
+    matrix = ops.cast(matrix, "float32")
+    x = ops.cast(matrix / (ops.norm(matrix) + 1e-7), dtype)
+    for _ in range(steps):
+        square = ops.matmul(x, ops.transpose(x))
+        x = linear * x + ops.matmul(cubic * square + quintic * ops.matmul(square, square), x)
+    return x
