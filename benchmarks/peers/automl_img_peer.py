@@ -1,0 +1,47 @@
+"""automl-img as its README shows it: images and a budget."""
+
+import time
+
+START = time.time()
+
+import importlib.metadata
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from reporting import arguments
+
+import automl_img
+from automl_img.plugin import ImageDataset, Split
+
+SPLITS = (("train", "train"), ("validation", "val"), ("test", "test"))
+
+
+def main():
+    given, arrays = arguments()
+    splits = {name: Split(arrays[f"x_{short}"], arrays[f"y_{short}"]) for name, short in SPLITS}
+    names = tuple(str(label) for label in np.unique(arrays["y_train"]))
+    with tempfile.TemporaryDirectory() as folder:
+        # What this user has searched before shall not count.
+        os.environ["AUTOML_IMG_EXPERIENCE"] = str(Path(folder) / "experience")
+        result = automl_img.fit(
+            ImageDataset("benchmark", names, **splits),
+            budget=f"{given.seconds - (time.time() - START):.0f}s",
+            seed=given.seed,
+            out=Path(folder) / "run",
+            listener=lambda event: print(event, file=sys.stderr, flush=True),
+        )
+        test = result.metrics["test"]
+        notes = result.metrics["best"]["architecture"]
+    version = importlib.metadata.version("automl-img")
+    figures = {"test_f1": test["f1_macro"], "test_accuracy": test["accuracy"], "version": version, "notes": notes}
+    print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Finds out which architecture does best in a short time on data of several kinds, for searches on other data to begin with.
+
+    python benchmarks/portfolio/build.py                       # half an hour; writes build/portfolio.json
+    python benchmarks/portfolio/build.py --ship                # and puts it into the first-party architectures
+    python benchmarks/portfolio/leave_one_out.py               # how well each data set is foretold by the others
+
+On each data set each architecture, at the size that a five-minute training would give it, trains for the same time with one thread, as the
+looks of a search do. The time is the processor's, so that other work on the machine changes little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from datasets import DATA_SETS  # noqa: E402
+from training import open_data, train  # noqa: E402
+
+SHIPPED = ROOT / "plugins" / "automl_img_architectures" / "experience.json"
+FULL_SECONDS = 300.0  # of the training whose size each architecture gets
+
+
+@dataclass(frozen=True)
+class Task:
+    data: str
+    architecture: str
+    seconds: float
+    seed: int
+
+
+def look(task: Task) -> Any:
+    """Train one architecture, in a process of its own."""
+    from automl_img.search.journal import TrialRow
+    from automl_img.search.stages import wanted_seconds_per_image
+    from automl_img.training.estimate import estimate_architectures
+    from automl_img.training.spec import TrialFailure
+    from automl_img.training.trial import TrialData, configure
+
+    opened = open_data(task.data, task.seed)
+    configure(1, opened.precision, task.seed)
+    data, traits = opened.data, opened.data.store.traits
+    members = opened.registry.get("architecture", task.architecture).members(traits)
+    (found,) = estimate_architectures(
+        [(task.architecture, tuple(opened.space.start(task.architecture, member) for member in members))],
+        TrialData(data.store, data.splits, data.mean, data.std),
+        opened.registry,
+        precision=opened.precision,
+        seconds_per_image=wanted_seconds_per_image(FULL_SECONDS, opened.examples),
+    )
+    try:
+        spec, result = train(opened, found.values, seconds=task.seconds, threads=1, seed=task.seed, processor_time=True)
+    except TrialFailure as failure:
+        return task, None, failure.message
+    return task, TrialRow(1, "look", task.architecture, "done", "", "", spec, result), ""
+
+
+def build(names: list[str], seconds: float, seed: int, out: Path) -> list[Any]:
+    """Train everything, two at a time, and return the experience of each data set."""
+    from automl_img.search.experience import Circumstances, experience_of, write_experiences
+
+    found = []
+    with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
+        for name in names:
+            opened = open_data(name, seed)
+            print(name, flush=True)
+            tasks = [Task(name, architecture, seconds, seed) for architecture in opened.registry.names("architecture")]
+            rows = []
+            for task, row, problem in pool.imap_unordered(look, tasks):
+                if row is None:
+                    print(f"  {task.architecture:16} {problem}", flush=True)
+                    continue
+                rows.append(row)
+                result = row.result
+                print(
+                    f"  {task.architecture:16} F1 {result.f1:.4f}  {result.epochs:6.1f} epochs {result.steps:6} steps "
+                    f"{result.parameters:10,} weights {result.megaflops:8.2f} MFLOP",
+                    flush=True,
+                )
+            rows.sort(key=lambda row: row.architecture)
+            store = opened.data.store
+            found.append(experience_of(rows, Circumstances(store.traits), store.fingerprint, name))
+            write_experiences(out, found)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--seconds", type=float, default=25.0, help="of training, for each")
+    parser.add_argument("--data", nargs="+", choices=DATA_SETS, default=list(DATA_SETS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "portfolio.json")
+    parser.add_argument("--ship", action="store_true", help="replace what the first-party architectures bring")
+    arguments = parser.parse_args()
+    found = build(arguments.data, arguments.seconds, arguments.seed, arguments.out)
+    if arguments.ship:
+        from automl_img.search.experience import write_experiences
+
+        write_experiences(SHIPPED, found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Trains one configuration as a trial of a search does, for the other scripts here."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import DATA_SETS
+
+from automl_img.plugin import PluginRegistry, discover
+from automl_img.recipe.reading import recipe_from_mapping
+from automl_img.search.preparation import PreparedData, load_dataset, prepare_data
+from automl_img.search.space import SearchSpace, build_space
+from automl_img.search.trials import Rules, make_spec
+from automl_img.training.hardware import Hardware
+from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
+
+BUILD = Path(__file__).resolve().parents[1] / "build" / "datasets"
+ENDLESS = 10**6
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data set with all that a trial on it needs."""
+
+    data: PreparedData
+    registry: PluginRegistry
+    space: SearchSpace
+    precision: str
+
+    @property
+    def examples(self) -> int:
+        return len(self.data.splits.train)
+
+
+def open_data(name: str, seed: int = 0) -> Opened:
+    """Prepare a data set of ``datasets.py``, or find it in the cache."""
+    recipe, registry = recipe_from_mapping({}, {"name": name, "seed": seed, **DATA_SETS[name](BUILD)}), discover()
+    data = prepare_data(recipe, load_dataset(recipe, registry), lambda done, total: None)
+    space = build_space(recipe, registry, data.store.traits, data.imbalance)
+    return Opened(data, registry, space, Hardware.detect().precision("auto"))
+
+
+def with_policy(values: Mapping[str, Any], augmentations: Sequence[str]) -> dict[str, Any]:
+    """Add augmentations to hyperparameter values."""
+    return {**values, **{f"augmentation.{name}": True for name in augmentations}}
+
+
+def train(
+    opened: Opened,
+    values: Mapping[str, Any],
+    *,
+    epochs: float = ENDLESS,
+    seconds: float | None = None,
+    threads: int = 0,
+    seed: int = 0,
+    processor_time: bool = False,
+) -> tuple[TrialSpec, TrialResult]:
+    """Train in this process, once in its life; with ``processor_time`` the seconds are the processor's, for one thread only.
+
+    Raises:
+        TrialFailure: The training has failed.
+    """
+    from automl_img.training import trial
+
+    if processor_time:
+        trial.TrainingClock = functools.partial(trial.TrainingClock, now=time.process_time)
+    data = opened.data
+    rules = Rules(seed, ENDLESS, ENDLESS, opened.examples, 1, float("inf"), 0.0, opened.precision)
+    spec = make_spec(
+        1,
+        "look",
+        "a benchmark",
+        opened.space.complete(values),
+        rules,
+        deadline=None,
+        epochs=1,
+        seconds=seconds,
+        threads=threads,
+        probe=(),
+        required=(0.0, 0.0),
+    )
+    spec = TrialSpec(**{**spec.__dict__, "fidelity": Fidelity(epochs, seconds)})
+    with tempfile.TemporaryDirectory() as folder:
+        result = trial.train_trial(
+            spec,
+            trial.TrialData(data.store, data.splits, data.mean, data.std),
+            opened.registry,
+            Path(folder),
+            begun=time.monotonic(),
+            report=lambda report: None,
+            saved=lambda saved: None,
+            stop_asked=lambda: False,
+        )
+    return spec, result
