@@ -20,10 +20,11 @@ QUICK = {
 
 
 @pytest.fixture(autouse=True)
-def private_cache(tmp_path_factory, monkeypatch):
-    """Keep prepared images and remembered modules of tests away from the user's; one cache for the whole session."""
+def private_cache(tmp_path, tmp_path_factory, monkeypatch):
+    """Keep prepared images, remembered modules and experience of tests away from the user's; one cache for the whole session."""
     monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+    monkeypatch.setenv("AUTOML_IMG_EXPERIENCE", str(tmp_path / "experience"))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -57,6 +58,7 @@ def finished(tmp_path_factory, third_party_plugins):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+        patch.setenv("AUTOML_IMG_EXPERIENCE", str(tmp_path_factory.getbasetemp() / "experience of the finished search"))
         result = automl_img.fit("digits", trials=2, settings=QUICK, out=folder, listener=heard.append)
     return result, heard
 

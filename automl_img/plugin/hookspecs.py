@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pluggy
 
@@ -45,3 +46,8 @@ def register_strategies(register: Callable[[type[SearchStrategy]], None]) -> Non
 @hookspec
 def register_trackers(register: Callable[[type[Tracker]], None]) -> None:
     """Call ``register(tracker_class)`` for each place that keeps the course of a search; a search makes its own instance."""
+
+
+@hookspec
+def register_experience(register: Callable[[Path], None]) -> None:
+    """Call ``register(path)`` for each file in which searches on other data have left what they found out about these plugins."""

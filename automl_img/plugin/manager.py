@@ -7,6 +7,7 @@ import importlib.metadata
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -65,12 +66,17 @@ class PluginRegistry:
         only: If given, plugins of other names are left out.
         block: Plugins of these names are left out. The environment may leave out more: AUTOML_IMG_PLUGINS_ONLY and
             AUTOML_IMG_PLUGINS_BLOCK.
+
+    Attributes:
+        records: All plugins that were found, usable or not.
+        experience: Files in which searches have left what they found out about the plugins; not read yet.
     """
 
     def __init__(self, *, only: Iterable[str] | None = None, block: Iterable[str] = ()) -> None:
         self._choice: Choice = choice(only, block)
         self._plugins: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
         self.records: list[PluginRecord] = []
+        self.experience: list[Path] = []
 
     def add_module(self, module: ModuleType, *, label: str, distribution: str = "") -> None:
         """Call each registering hook that ``module`` implements; a hook that raises costs that hook alone.
@@ -93,6 +99,10 @@ class PluginRegistry:
                 getattr(manager.hook, hook)(register=self._registrar(kind, label, distribution, module.__name__))
             except Exception as error:
                 self._leave_out(kind, label, distribution, module.__name__, f"{hook} raised {_oneline(error)}")
+        try:
+            manager.hook.register_experience(register=lambda path: self.experience.append(Path(path)))
+        except Exception as error:
+            self._leave_out("", label, distribution, module.__name__, f"register_experience raised {_oneline(error)}")
 
     def _registrar(self, kind: str, label: str, distribution: str, origin: str) -> Callable[[Any], None]:
         base = KINDS[kind][1]

@@ -18,6 +18,7 @@ from automl_img.search import run_folder
 from automl_img.search.deciding import wishes_of
 from automl_img.search.journal import CHOSEN, TrialRow
 from automl_img.search.leaderboard import by_worth, leaderboard
+from automl_img.search.learning import keep_experience
 from automl_img.search.preparation import PreparedData
 from automl_img.search.refitting import measured, refit
 from automl_img.search.reporting import write_report
@@ -84,6 +85,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     run.folder.write(run_folder.METRICS_FILE, metrics)
     run.journal.set_meta(CHOSEN, best.trial)
     run.journal.set_meta("state", "interrupted" if interrupted else "ended")
+    keep_experience(run, rows, data)
     _look_for_wrong_labels(run)
     _report(run)
     test = figures.get("test") or {}

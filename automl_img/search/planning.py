@@ -1,4 +1,4 @@
-"""The plan of a search: what each architecture would cost, which of them take part at which size, how the time is divided."""
+"""The plan of a search: how the time is divided, and the rules that all its trials share."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import finish_seconds, wanted_epochs, wanted_seconds_per_image
+from automl_img.search.stages import finish_seconds, wanted_seconds_per_image
+from automl_img.search.starting import Starting, find_starts
 from automl_img.search.trials import Rules, Start
-from automl_img.search.warm_start import Learned, learned_from
-from automl_img.training.cost import Estimate
-from automl_img.training.hardware import Hardware
 
 BEFORE_REFIT = 0.6  # of the time, where the winner is trained once more afterwards
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
 
 
 def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Place) -> Scheduler:
-    """Estimate the architectures, choose the member of each that fits, and plan the stages.
+    """Find the starting points, and plan the stages.
 
     Args:
         run: The search.
@@ -36,35 +34,23 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         place: Where child processes find both.
     """
     recipe = run.recipe
-    budget, traits, examples = Budget.of(recipe.budget), data.store.traits, len(data.splits.train)
+    budget, examples = Budget.of(recipe.budget), len(data.splits.train)
     capacity = run.capacity
     slots, precision = capacity.slots, capacity.hardware.precision(recipe.train.precision)
-    affordable = preparation.DEFAULT_SECONDS_PER_IMAGE
+    affordable, longest = preparation.DEFAULT_SECONDS_PER_IMAGE, math.inf
     left = _seconds_of_training(run, budget, finish_seconds(budget.time or 0.0, len(data.splits.test), affordable))
     if not math.isinf(left):
         part = recipe.search.final_share or 1.0
         part = part if budget.trials is None else min(part, slots / budget.trials)
-        affordable = wanted_seconds_per_image(part * left, examples)
+        longest = part * left
+        affordable = wanted_seconds_per_image(longest, examples)
     earlier = run.journal.meta("starts")
-    hopeless: dict[str, str] = {}
+    found = None
     if earlier is None:
-        estimates = preparation.estimate_starts(
-            space,
-            run.registry,
-            place,
-            seed_image=traits,
-            precision=precision,
-            seconds_per_image=affordable,
-            weights=recipe.train.weights,
-            slots=Hardware.detect().slots("auto"),
-        )
-        share = math.inf if math.isinf(left) else affordable * wanted_epochs(examples) * examples
-        starts, hopeless = _starts(run, estimates, examples, share)
-        learned = _warm(run, space, data.store.fingerprint)
-        starts = [*([learned.start] if learned and learned.start else []), *starts]
-        outcomes = learned.outcomes if learned else ()
+        found = find_starts(run, data, space, place, seconds=longest, left=left, affordable=affordable)
+        starts, outcomes = found.starts, found.outcomes
     else:
-        estimates, starts = [], [Start(**start) for start in earlier]
+        starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     dearest = max((start.seconds_per_image for start in starts), default=affordable)
     end = math.inf
@@ -108,9 +94,9 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
-    if earlier is not None:
+    if found is None:
         return scheduler
-    _tell(run, estimates, hopeless, scheduler, rules)
+    _tell(run, found, scheduler, rules)
     for architecture, reason in scheduler.skipped:
         run.skip(architecture, reason)
     run.journal.set_meta("outcomes", [asdict(outcome) for outcome in outcomes])
@@ -131,34 +117,15 @@ def _seconds_of_training(run: Run, budget: Budget, finish: float) -> float:
     return min(by_time, by_devices)
 
 
-def _warm(run: Run, space: SearchSpace, fingerprint: str) -> Learned | None:
-    if run.recipe.search.warm_start is None:
-        return None
-    learned = learned_from(run.recipe.search.warm_start, space, fingerprint)
-    run.decided(learned.sentence)
-    return learned
-
-
-def _starts(run: Run, estimates: list[Estimate], examples: int, share: float) -> tuple[list[Start], dict[str, str]]:
-    """Return the starting points, and the architectures that do not fit with the reason; both kinds of misfits are skipped."""
-    for found in estimates:
-        if found.problem:
-            run.skip(found.architecture, found.problem)
-    starts, hopeless = preparation.starts_of(estimates, examples, share)
-    for architecture, reason in hopeless:
-        run.skip(architecture, reason)
-    return (starts if run.recipe.search.starts else []), dict(hopeless)
-
-
-def _tell(run: Run, estimates: list[Estimate], hopeless: dict[str, str], scheduler: Scheduler, rules: Rules) -> None:
+def _tell(run: Run, starting: Starting, scheduler: Scheduler, rules: Rules) -> None:
     rows = []
-    for found in estimates:
+    for found in starting.estimates:
         if found.cost is None:
             continue
         epoch = found.cost.seconds * rules.examples
         size = member_text(dict(found.values)) if found.values else ""
         fits = f"size {found.member + 1} of {found.members}"
-        verdict = "does not fit" if found.architecture in hopeless else fits
+        verdict = "does not fit" if found.architecture in starting.hopeless else fits
         rows.append(
             events.ArchitectureEstimate(
                 found.architecture,
@@ -171,7 +138,7 @@ def _tell(run: Run, estimates: list[Estimate], hopeless: dict[str, str], schedul
         )
     run.say(
         events.Preflight,
-        _forecast(run, scheduler, len(rows) - len(hopeless)),
+        _forecast(run, scheduler, len(rows) - len(starting.hopeless)),
         tuple(rows),
         precision=rules.precision,
         slots=rules.slots,

@@ -190,6 +190,7 @@ def _set_aside(store: PreparedStore) -> tuple[str, ...]:
 
 
 def estimate_starts(
+    names: Sequence[str],
     space: SearchSpace,
     registry: PluginRegistry,
     place: Place,
@@ -200,9 +201,10 @@ def estimate_starts(
     weights: str,
     slots: int,
 ) -> list[Estimate]:
-    """Estimate each architecture in child processes and choose the member that fits.
+    """Estimate architectures in child processes and choose the member of each that fits.
 
     Args:
+        names: The architectures.
         space: The search space.
         registry: The plugins.
         place: Where the children find data and plugins.
@@ -212,7 +214,6 @@ def estimate_starts(
         weights: "none" or pretrained weights.
         slots: Child processes at once.
     """
-    names = [str(name) for p in space.parameters if p.name == "architecture" for name in p.values]
     estimates: list[Estimate] = []
     candidates = []
     for name in names:
@@ -240,13 +241,16 @@ def _run_all(arguments: Sequence[EstimateArgument]) -> list[list[Estimate]]:
     ]
 
 
-def starts_of(estimates: Sequence[Estimate], examples: int, share: float) -> tuple[list[Start], list[tuple[str, str]]]:
-    """Return the starting points, cheapest first, and the architectures that have no chance, with the reason.
+def starts_of(
+    estimates: Sequence[Estimate], examples: int, share: float, expected: Mapping[str, float]
+) -> tuple[list[Start], list[tuple[str, str]]]:
+    """Return the starting points, the most promising first, and the architectures that have no chance, with the reason.
 
     Args:
         estimates: What each architecture would cost.
         examples: Training images.
         share: Seconds of the longest training that the budget allows.
+        expected: What earlier searches say of each; among equals the cheapest comes first.
     """
     usable = [(found, found.cost) for found in estimates if found.cost is not None]
     usable.sort(key=lambda pair: (pair[1].seconds, pair[0].architecture))
@@ -258,10 +262,10 @@ def starts_of(estimates: Sequence[Estimate], examples: int, share: float) -> tup
             size = f"even at its smallest an epoch takes about {duration_text(epoch)}"
             hopeless.append((found.architecture, f"{size}; its share of the budget is {duration_text(share)}"))
         else:
-            starts.append(
-                Start(found.architecture, found.values, cost.seconds, f"{found.member + 1} of {found.members}")
-            )
-    return starts, hopeless
+            size = f"{found.member + 1} of {found.members}"
+            promise = expected.get(found.architecture, 0.0)
+            starts.append(Start(found.architecture, found.values, cost.seconds, size, promise))
+    return sorted(starts, key=lambda start: start.expected), hopeless
 
 
 def reopened_store(recipe: Recipe, described: Mapping[str, Any], folder: Path) -> PreparedStore:

@@ -13,6 +13,7 @@ from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Sugge
 from automl_img.search.budget import Budget
 from automl_img.search.journal import TrialRow
 from automl_img.search.metering import DeviceMeter
+from automl_img.search.prior import relative, weighed
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import LEAST_EPOCHS, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, extended, plan_stages
 from automl_img.search.suggesting import AFFINITY, FEW, PROMISING, Suggester
@@ -236,9 +237,7 @@ class Scheduler:
     def _skip_looks_that_do_not_fit(self) -> None:
         if self.plan is not None and self.plan.looks < len(self._queue):
             for start in self._queue[self.plan.looks :]:
-                needed = SHORTEST_LOOK + LOOK_OVERHEAD
-                reason = f"the budget has no {needed:.0f} s for a look at it; {self.plan.looks} cheaper starting points come first"
-                self.skipped.append((start.architecture, reason))
+                self.skipped.append((start.architecture, no_time_for_a_look(self.plan.looks)))
             self._queue = self._queue[: self.plan.looks]
 
     # -- every trial a full training ---------------------------------------------------------------------------------------------
@@ -347,7 +346,7 @@ class Scheduler:
         return any(not self._records[trial].spec.repeats for trial in self._running)
 
     def _rank_finals(self) -> list[tuple[str, dict[str, Any]]]:
-        ranked = sorted(self._done_records(), key=worth)
+        ranked = self._ranked()
         finals = []
         architectures: set[str] = set()
         for record in ranked:
@@ -386,7 +385,7 @@ class Scheduler:
         trials = self.budget.trials_left
         if math.isinf(trials):
             trials = FEW if self.plan is None else max(1, self._expected_suggestions(self.plan))
-        self._suggester.start(self._done_records(), int(trials), self._affinity, narrow=self.plan is not None)
+        self._suggester.start(self._ranked(), int(trials), self._affinity, narrow=self.plan is not None)
         self._suggester.remember(self._searched())
 
     def _expected_suggestions(self, plan: StagePlan) -> int:
@@ -459,6 +458,19 @@ class Scheduler:
     def _done_records(self) -> list[Record]:
         return [record for record in self._records.values() if record.result is not None]
 
+    def _ranked(self) -> list[Record]:
+        """Trials that ended well, the most promising first: what was measured, weighed against what was expected."""
+        done = self._done_records()
+        errors = relative({str(record.spec.trial): record.result.f1 for record in done if record.result})
+        expected = {start.architecture: start.expected for start in self._starts}
+
+        def promise(record: Record) -> tuple[float, tuple[float, float, int]]:
+            assert record.result is not None
+            measured, before = errors[str(record.spec.trial)], expected.get(record.spec.architecture, 0.0)
+            return weighed(measured, record.result.steps, before), worth(record)
+
+        return sorted(done, key=promise)
+
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Switch on the augmentations that are recommended and leave images recognisable."""
         chosen = [name for name in self._recognisable() if name in self._rules.probe]
@@ -472,6 +484,12 @@ class Scheduler:
         unfit = [f"{name} ({value:.2f})" for name, value in sorted(self._affinity.items()) if value < AFFINITY]
         text = f"augmentations that leave validation images recognisable: {', '.join(suited) or 'none'}"
         self._decided(f"{text}; left out: {', '.join(unfit)}" if unfit else text)
+
+
+def no_time_for_a_look(before: int) -> str:
+    """Why an architecture is not looked at: ``before`` others are more promising, or cheaper."""
+    needed = SHORTEST_LOOK + LOOK_OVERHEAD
+    return f"the budget has no {needed:.0f} s for a look at it; {before} more promising or cheaper ones come first"
 
 
 def _pairs(finals: Any) -> list[tuple[str, dict[str, Any]]] | None:

@@ -12,6 +12,14 @@ from automl_img.recipe import Recipe
 
 IMBALANCED = 1.5  # largest class over smallest, above which class weights are worth a try
 MIN_STEPS_PER_EPOCH = 10
+#: Peak learning rates of each optimizer: the lowest, the highest, and where to start.
+RATES = {
+    "muon": (1e-3, 5e-2, 1e-2),
+    "adamw": (5e-4, 2e-2, 4e-3),
+    "adam": (2e-4, 1e-2, 2e-3),
+    "sgd": (1e-2, 1.0, 0.2),
+    "rmsprop": (1e-4, 5e-3, 1e-3),
+}
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,18 @@ class SearchSpace:
                     found=value,
                     allowed=known[name].allowed() if name in known else "no such hyperparameter is declared",
                 )
-        rates = {p.name: member["lr"] for p in self.parameters if "lr" in member and p.name == "optimizer.adamw.lr"}
-        return self.complete({"architecture": architecture, **own, **rates})
+        return self.complete({"architecture": architecture, **own, **self._rates(member.get("lr"))})
+
+    def _rates(self, lr: float | None) -> dict[str, float]:
+        """The learning rate of each optimizer that does what ``lr`` does with AdamW: their defaults do the same."""
+        if lr is None:
+            return {}
+        rates = {}
+        for name, (low, high, default) in RATES.items():
+            known = next((p for p in self.parameters if p.name == f"optimizer.{name}.lr"), None)
+            if known is not None:
+                rates[known.name] = float(min(high, max(low, default * lr / RATES["adamw"][2])))
+        return rates
 
     def narrowed(
         self, architectures: Sequence[str], without: Iterable[str] = (), fixed: Mapping[str, Any] | None = None
@@ -67,6 +85,10 @@ class SearchSpace:
             if p.name != "architecture" or architectures
         )
         return replace(self, parameters=changed, fixed={**(fixed or {}), **self.fixed, **off})
+
+    def architectures(self) -> list[str]:
+        """The names of the architectures that take part."""
+        return [str(name) for p in self.parameters if p.name == "architecture" for name in p.values]
 
     def switches(self) -> list[str]:
         """The full names of the augmentations and regularizers that starting points leave off."""
@@ -172,17 +194,14 @@ def _takes_weights(plugin: Any, weights: str, left_out: dict[str, str]) -> bool:
 def _training_parameters(recipe: Recipe, image: ImageTraits, imbalance: float) -> list[Parameter]:
     train = recipe.train
     hp = Space()
-    hp.Choice("optimizer", train.optimizers)
-    rates = {
-        "adamw": (5e-4, 2e-2, 4e-3),
-        "adam": (2e-4, 1e-2, 2e-3),
-        "sgd": (1e-2, 1.0, 0.2),
-        "rmsprop": (1e-4, 5e-3, 1e-3),
-    }
-    for name in train.optimizers:
-        low, high, default = rates[name]
+    optimizers = train.optimizers
+    if train.weights != "none":  # weights that were trained by Adam are best trained on by its kind
+        optimizers = [name for name in optimizers if name != "muon"] or optimizers
+    hp.Choice("optimizer", optimizers)
+    for name in optimizers:
+        low, high, default = RATES[name]
         hp.Float(f"optimizer.{name}.lr", low, high, sampling="log", default=default, when={"optimizer": name})
-    if "sgd" in train.optimizers:
+    if "sgd" in optimizers:
         hp.Float("optimizer.sgd.momentum", 0.8, 0.95, default=0.9, when={"optimizer": "sgd"})
     hp.Choice("schedule", train.schedules)
     hp.Choice("loss", train.losses)

@@ -10,14 +10,19 @@ import math
 from dataclasses import dataclass, replace
 
 LOOK_OVERHEAD = 6.0  # seconds to start a process, compile, and measure
-SHORTEST_LOOK = 6.0  # seconds of training that still say something
-LONGEST_LOOK = 60.0  # seconds of training beyond which a look says little more
+SHORTEST_LOOK = 8.0  # seconds of training that still say something
+LONGEST_LOOK = 40.0  # seconds of training beyond which a look says little more
+LONGEST_SHARE = 0.07  # of the time that one look may take
 LOOK_SHARE = 0.7  # of the time that is not the final training's
-FINAL_EPOCHS = 14  # passes over 50,000 images that the final training should get at least
+SHORT_BUDGET = 300.0  # seconds, below which there is one round of looks: what is expected tells more than they could
+FINAL_EPOCHS = 10  # passes over 50,000 images that a final training of FINAL_SECONDS should get at least
+FINAL_SECONDS = 360.0
+MORE_EPOCHS = 0.6  # of a longer training goes into passes, as a power of its time; the rest into a larger network
 LARGE_DATA = 50_000  # images
+LEAST_SEEN = 150_000  # images that a final training should see, however short it is
 LEAST_EPOCHS = 2.0  # an architecture that cannot do so many passes in its share of the budget is skipped
 FULL_MARGIN = 1.5  # a final training that ends by its epochs gets this much of its predicted time, and no more
-LEAST_FOR_SEARCH = 2  # suggestions below which a search stage is not worth its time
+LEAST_FOR_SEARCH = 6  # suggestions below which a search stage is not worth its time: the final training has it
 
 LONG_BUDGET = 1200.0  # seconds, from which on there are mostly several trained networks to be compared at the end
 CONTEST_SHARE, LONGEST_CONTEST = 0.01, 60.0  # of the time, and seconds at most, for that
@@ -82,16 +87,23 @@ def plan_stages(
     left = max(0.0, end - elapsed)
     final = min(final_share * left, FULL_MARGIN * full_seconds / slots + LOOK_OVERHEAD)
     early = left - final
-    looks = max(1, min(starts, math.floor(LOOK_SHARE * early * slots / (SHORTEST_LOOK + LOOK_OVERHEAD))))
+    looks = min(starts, most_looks(left, slots, final / left if left else 0.0))
     rounds = math.ceil(looks / slots)
     turns = looks // slots + (0 if looks % slots == 0 else 1 / slots if looks % slots == 1 else 1)
-    longest = min(LONGEST_LOOK, full_seconds)
+    longest = min(LONGEST_LOOK, full_seconds, max(SHORTEST_LOOK, LONGEST_SHARE * left))
     look = max(SHORTEST_LOOK, min(longest, (LOOK_SHARE * early - rounds * LOOK_OVERHEAD) / turns))
     search_time = early - turns * look - rounds * LOOK_OVERHEAD
     search = min(full_seconds, max(look, min(final / 3, search_time * slots / 12 - LOOK_OVERHEAD)))
     if search_time * slots < LEAST_FOR_SEARCH * (search + LOOK_OVERHEAD):
         final, search_time = final + max(0.0, search_time), 0.0
     return StagePlan(looks, look, search, end - final, final, end)
+
+
+def most_looks(seconds: float, slots: int, final_share: float) -> int:
+    """How many looks fit into ``seconds`` beside the final training, however many architectures there are; at least one."""
+    early = (1 - final_share) * seconds
+    fitting = math.floor(LOOK_SHARE * early * slots / (SHORTEST_LOOK + LOOK_OVERHEAD))
+    return max(1, min(fitting, slots) if seconds < SHORT_BUDGET else fitting)
 
 
 def extended(plan: StagePlan, end: float, final_share: float) -> StagePlan:
@@ -106,10 +118,14 @@ def wanted_seconds_per_image(final_seconds: float, examples: int) -> float:
 
     Fewer images are seen more often, by smaller networks: they hold less to learn, and time is left for more trials.
     """
-    return final_seconds / (wanted_epochs(examples) * max(1, examples))
+    return final_seconds / (wanted_epochs(examples, final_seconds) * max(1, examples))
 
 
-def wanted_epochs(examples: int) -> float:
-    """How often the final training should see each of ``examples`` images at least."""
+def wanted_epochs(examples: int, final_seconds: float = FINAL_SECONDS) -> float:
+    """How often a final training of ``final_seconds`` should see each of ``examples`` images at least.
+
+    With the time both grow, the network and the passes.
+    """
     growth: float = (LARGE_DATA / max(1, examples)) ** 0.75
-    return FINAL_EPOCHS * min(30.0, max(0.6, growth))
+    epochs: float = FINAL_EPOCHS * min(30.0, max(0.6, growth)) * (final_seconds / FINAL_SECONDS) ** MORE_EPOCHS
+    return max(epochs, LEAST_SEEN / max(1, examples))

@@ -8,7 +8,7 @@ from typing import Any
 
 from automl_img.plugin import DONE, Measurement, Outcome, PluginError, Problem, SearchStrategy, Signal, Suggestion
 from automl_img.search.space import SearchSpace
-from automl_img.search.trials import Record, Rules, worth
+from automl_img.search.trials import Record, Rules
 
 AFFINITY = 0.75  # an augmentation below it makes other images of the classes than the network knows
 PROMISING = 3  # architectures that the search stage goes on with
@@ -75,13 +75,13 @@ class Suggester:
         """Begin.
 
         Args:
-            done: Trials that ended well, to learn from.
+            done: Trials that ended well, the most promising first, to learn from.
             trials: How many suggestions there is time for.
             affinity: What is known of each augmentation's effect.
             narrow: Whether the space is narrowed to what the looks spoke for.
         """
         if narrow and done:
-            self._narrow(sorted(done, key=worth), affinity, few=trials < FEW)
+            self._narrow(done, affinity, few=trials < FEW)
         self._trials = trials
         self._strategy.start(self._problem())
         self.started = True

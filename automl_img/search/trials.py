@@ -19,12 +19,14 @@ class Start:
         values: Hyperparameter values by full name.
         seconds_per_image: Predicted time of a training step on one image.
         member: Its size in words: "3 of 5".
+        expected: What earlier searches say of the architecture, see :mod:`automl_img.search.prior`; 0: that it is the best.
     """
 
     architecture: str
     values: Mapping[str, Any]
     seconds_per_image: float
     member: str = ""
+    expected: float = 0.0
 
 
 @dataclass(frozen=True)

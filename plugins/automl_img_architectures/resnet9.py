@@ -47,14 +47,12 @@ class ResNet9(Architecture):
         return x
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
-        """Return five networks, from 8 or 16 to 128 channels; the large ones see the image at its full resolution."""
+        """Return five to seven networks, from 8 or 16 to 128 channels; the large ones see the image at its full resolution."""
         if image.side < TINY_SIDE:
             return [{"width": width, "stem_stride": 1} for width in (8, 16, 32, 64, 128)]
         full = 1 if image.side < SMALL_SIDE else 2
         return [
-            {"width": 16, "stem_stride": 2},
-            {"width": 32, "stem_stride": 2},
-            {"width": 64, "stem_stride": 2},
+            *({"width": width, "stem_stride": 2} for width in (16, 24, 32, 48, 64)),
             {"width": 64 if full == 1 else 96, "stem_stride": full},
             {"width": 128, "stem_stride": full},
         ]

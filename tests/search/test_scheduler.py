@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -77,13 +78,13 @@ def scheduler(budget=None, strategy=None, **changes):
     return Scheduler(space(), starts(), strategy or Endless(), budget or Budget(time=600.0), rules(**changes), 5.0)
 
 
-def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5):
+def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5, steps=10):
     return TrialResult(
         f1=f1,
         val_loss=loss,
         epochs=epochs,
         best_epoch=epochs,
-        steps=10,
+        steps=steps,
         parameters=parameters,
         megaflops=1.0,
         seconds=10.0,
@@ -95,7 +96,7 @@ def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5):
     )
 
 
-def run(scheduler, score, seconds=10.0, now=5.0, limit=200):
+def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10):
     """Play the whole search with trials that take as long as they were given; returns the specs."""
     specs, running = [], []
     for _ in range(limit):
@@ -108,7 +109,7 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200):
             now = max(now, end)
             affinity = {"flip": 0.97, "swirl": 0.3} if spec.probe else {}
             scheduler.freed(spec.trial, now)
-            scheduler.record(spec.trial, result(score(spec), affinity=affinity))
+            scheduler.record(spec.trial, result(score(spec), affinity=affinity, steps=steps))
             continue
         specs.append(answer)
         took = answer.fidelity.seconds + 5 if answer.fidelity.seconds else (answer.deadline or seconds)
@@ -118,9 +119,8 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200):
             running.remove((end, spec))
             now = max(now, end)
             scheduler.freed(spec.trial, now)
-            scheduler.record(
-                spec.trial, result(score(spec), affinity={"flip": 0.97, "swirl": 0.3} if spec.probe else {})
-            )
+            affinity = {"flip": 0.97, "swirl": 0.3} if spec.probe else {}
+            scheduler.record(spec.trial, result(score(spec), affinity=affinity, steps=steps))
     raise AssertionError("the search does not end")
 
 
@@ -129,6 +129,16 @@ def test_each_architecture_gets_a_look_first_cheapest_first():
     looks = [spec for spec in specs if spec.stage == "look"]
     assert [spec.architecture for spec in looks] == list(NAMES)
     assert specs[: len(looks)] == looks
+
+
+@pytest.mark.parametrize(("steps", "chosen"), [(30, "small"), (3000, "middle")])
+def test_a_short_look_does_not_outweigh_what_was_expected_and_a_long_one_does(steps, chosen):
+    expected = {"small": 0.0, "middle": 0.5, "large": 1.0}
+    known = [replace(start, expected=expected[start.architecture]) for start in starts()]
+    made = Scheduler(space(), known, Endless(), Budget(time=600.0), rules(), 5.0)
+    score = {"small": 0.80, "middle": 0.84, "large": 0.7}
+    specs = run(made, lambda spec: score[spec.architecture], steps=steps)
+    assert next(spec for spec in specs if spec.stage == "final").architecture == chosen
 
 
 def test_most_of_the_time_goes_to_the_final_training_of_the_best():

@@ -1,0 +1,109 @@
+"""Where a search starts: the architectures in the order of their promise, each at the size that fits the budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from automl_img.executors.tasks import Place
+from automl_img.plugin import Outcome
+from automl_img.search import preparation
+from automl_img.search.learning import circumstances, experiences_for
+from automl_img.search.preparation import PreparedData
+from automl_img.search.prior import expected_errors
+from automl_img.search.run import Run
+from automl_img.search.scheduler import no_time_for_a_look
+from automl_img.search.space import SearchSpace
+from automl_img.search.stages import most_looks
+from automl_img.search.trials import Start
+from automl_img.search.warm_start import Learned, learned_from
+from automl_img.training.cost import Estimate
+from automl_img.training.hardware import Hardware
+
+SPARE = 1  # architectures that are estimated beyond those with time for a look: one may not fit, or fail
+
+
+@dataclass(frozen=True)
+class Starting:
+    """Where a search starts.
+
+    Attributes:
+        starts: The starting points, the most promising first.
+        estimates: What each architecture would cost.
+        hopeless: Architectures that do not fit, with the reason.
+        outcomes: What another search has found in this space.
+    """
+
+    starts: list[Start]
+    estimates: list[Estimate]
+    hopeless: Mapping[str, str]
+    outcomes: tuple[Outcome, ...]
+
+
+def find_starts(
+    run: Run, data: PreparedData, space: SearchSpace, place: Place, *, seconds: float, left: float, affordable: float
+) -> Starting:
+    """Order the architectures by what earlier searches say of them, and choose the size of each by its estimate.
+
+    Args:
+        run: The search.
+        data: Its data.
+        space: Its space.
+        place: Where child processes find both.
+        seconds: Of the longest training that the budget allows.
+        left: Seconds that all trials together may take.
+        affordable: Longest wanted time of a training step on one image.
+    """
+    recipe, traits, names = run.recipe, data.store.traits, space.architectures()
+    experiences = experiences_for(run, data.store.fingerprint)
+    expected = expected_errors(experiences, circumstances(run, traits), names)
+    estimates = preparation.estimate_starts(
+        _worth_an_estimate(run, names, expected, left),
+        space,
+        run.registry,
+        place,
+        seed_image=traits,
+        precision=run.capacity.hardware.precision(recipe.train.precision),
+        seconds_per_image=affordable,
+        weights=recipe.train.weights,
+        slots=Hardware.detect().slots("auto"),
+    )
+    starts, hopeless = _starts(run, estimates, len(data.splits.train), seconds, expected)
+    learned = _warm(run, space, data.store.fingerprint)
+    if learned is None:
+        return Starting(starts, estimates, hopeless, ())
+    return Starting([*([learned.start] if learned.start else []), *starts], estimates, hopeless, learned.outcomes)
+
+
+def _worth_an_estimate(run: Run, names: list[str], expected: Mapping[str, float], left: float) -> list[str]:
+    """Leave out architectures that there will be no time to look at, before time is spent on their estimates."""
+    share, trials = run.recipe.search.final_share, run.recipe.budget.trials
+    promising = sorted(names, key=lambda name: expected[name])
+    if math.isinf(left) or share == 0 or trials is not None or not any(expected.values()):
+        return promising
+    most = most_looks(left, run.capacity.slots, share)
+    for name in promising[most + SPARE :]:
+        run.skip(name, no_time_for_a_look(most))
+    return promising[: most + SPARE]
+
+
+def _starts(
+    run: Run, estimates: list[Estimate], examples: int, share: float, expected: Mapping[str, float]
+) -> tuple[list[Start], dict[str, str]]:
+    """Return the starting points, and the architectures that do not fit with the reason; both kinds of misfits are skipped."""
+    for found in estimates:
+        if found.problem:
+            run.skip(found.architecture, found.problem)
+    starts, hopeless = preparation.starts_of(estimates, examples, share, expected)
+    for architecture, reason in hopeless:
+        run.skip(architecture, reason)
+    return (starts if run.recipe.search.starts else []), dict(hopeless)
+
+
+def _warm(run: Run, space: SearchSpace, fingerprint: str) -> Learned | None:
+    if run.recipe.search.warm_start is None:
+        return None
+    learned = learned_from(run.recipe.search.warm_start, space, fingerprint)
+    run.decided(learned.sentence)
+    return learned

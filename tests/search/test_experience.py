@@ -1,0 +1,140 @@
+import json
+import os
+
+import pytest
+
+import automl_img
+from automl_img.plugin import ImageTraits
+from automl_img.search.experience import (
+    MOST_KEPT,
+    Circumstances,
+    Experience,
+    ExperienceStore,
+    experience_of,
+    of_other_data,
+    read_experiences,
+    write_experiences,
+)
+from automl_img.search.journal import Journal
+from automl_img.search.learning import experiences_for
+
+DIGITS = Circumstances(ImageTraits(8, 8, 1, 10, 1_400))
+
+
+def made(**changes):
+    fields = {"task": "multiclass", "examples": 10, "classes": 2, "height": 8, "width": 8, "channels": 1, "trials": []}
+    return Experience.model_validate({**fields, **changes})
+
+
+def test_a_finished_search_leaves_what_its_trials_came_to_and_nothing_of_the_images_or_their_names(finished):
+    result, _ = finished
+    journal = Journal(result.run_dir)
+    rows = journal.trials()
+    journal.close()
+    found = experience_of(rows, DIGITS, "print")
+    assert [trial.f1 for trial in found.trials] == [row.result.f1 for row in rows if row.result]
+    assert found.trials[0].values["optimizer"] == rows[0].spec.values["optimizer"]
+    assert "digits" not in found.model_dump_json()
+
+
+def test_what_is_kept_is_read_again_and_the_same_run_is_kept_once(tmp_path):
+    store = ExperienceStore(tmp_path / "store")
+    store.keep(tmp_path / "run", made(examples=10))
+    store.keep(tmp_path / "run", made(examples=20))
+    store.keep(tmp_path / "other", made(examples=30))
+    assert sorted(one.examples for one in store.read()) == [20, 30]
+
+
+def test_the_oldest_searches_are_forgotten(tmp_path):
+    store = ExperienceStore(tmp_path)
+    for number in range(MOST_KEPT):
+        path = tmp_path / f"{number:04}.json"
+        write_experiences(path, [made(examples=number + 1)])
+        os.utime(path, (number, number))
+    store.keep(tmp_path / "run", made(examples=9999))
+    examples = [one.examples for one in store.read()]
+    assert len(examples) == MOST_KEPT
+    assert examples[0] == 2
+    assert examples[-1] == 9999
+
+
+def test_a_torn_or_strange_file_is_passed_over(tmp_path):
+    store = ExperienceStore(tmp_path)
+    store.keep(tmp_path / "run", made())
+    (tmp_path / "torn.json").write_text('[{"task": ')
+    (tmp_path / "strange.json").write_text(json.dumps([{"f1": 7}]))
+    (tmp_path / "bytes.json").write_bytes(b"\xff\x00")
+    (tmp_path / "folder.json").mkdir()
+    assert len(store.read()) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 2}, "0.version"),
+        ({"examples": 0}, "0.examples"),
+        ({"trials": [{"architecture": "a"}]}, "0.trials.0"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, change, said):
+    (tmp_path / "file.json").write_text(json.dumps([{**made().model_dump(), **change}]))
+    with pytest.raises(ValueError, match=said) as caught:
+        read_experiences(tmp_path / "file.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
+    assert ExperienceStore(tmp_path / "nowhere").read() == []
+
+
+def test_a_search_does_not_learn_from_one_on_the_same_images():
+    assert of_other_data([made(fingerprint="a"), made(fingerprint="b"), made()], "a") == [made(fingerprint="b"), made()]
+
+
+@pytest.mark.train
+def test_a_search_keeps_its_experience_unless_told_otherwise(quick_settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOML_IMG_EXPERIENCE", str(tmp_path / "kept"))
+    settings = {**quick_settings, "train.epochs": 1}
+    automl_img.fit("digits", trials=1, settings={**settings, "search.experience": False}, out=tmp_path / "silent")
+    assert ExperienceStore().read() == []
+    automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "telling")
+    (found,) = ExperienceStore().read()
+    assert [trial.architecture for trial in found.trials] == ["plainnet"]
+
+
+class Listening:
+    """Stands in for a run: its recipe, its plugins, and what it was told."""
+
+    def __init__(self, recipe, *paths):
+        self.recipe, self.said = recipe, []
+        self.registry = type("Registry", (), {"experience": list(paths)})()
+
+    def decided(self, text):
+        self.said.append(text)
+
+
+def test_what_plugins_bring_is_learned_from_and_a_broken_file_of_theirs_costs_one_sentence(tmp_path):
+    write_experiences(tmp_path / "good.json", [made()])
+    (tmp_path / "broken.json").write_text("[{}]")
+    run = Listening(automl_img.Recipe(), tmp_path / "good.json", tmp_path / "broken.json", tmp_path / "missing.json")
+    assert experiences_for(run, "print") == [made()]
+    assert len(run.said) == 2
+    assert "broken.json" in run.said[0]
+    assert "missing.json" in run.said[1]
+
+
+def test_a_deterministic_search_does_not_depend_on_earlier_ones(tmp_path):
+    ExperienceStore().keep(tmp_path, made())
+    plain = automl_img.Recipe()
+    exact = plain.model_copy(update={"train": plain.train.model_copy(update={"deterministic": True})})
+    assert experiences_for(Listening(plain), "") == [made()]
+    assert experiences_for(Listening(exact), "") == []
+
+
+def test_the_first_party_files_of_experience_can_be_read():
+    from automl_img.plugin import discover
+
+    (path,) = discover().experience
+    found = read_experiences(path)
+    assert len(found) >= 3
+    assert len({one.fingerprint for one in found}) == len(found)

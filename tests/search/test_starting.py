@@ -1,0 +1,83 @@
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from automl_img import Recipe
+from automl_img.search.preparation import starts_of
+from automl_img.search.stages import LEAST_SEEN, most_looks, wanted_epochs, wanted_seconds_per_image
+from automl_img.search.starting import SPARE, _worth_an_estimate
+from automl_img.training.cost import Cost, Estimate
+
+NAMES = ["cheap", "good", "middling", "poor", "slow"]
+EXPECTED = {"cheap": 0.4, "good": 0.0, "middling": 0.5, "poor": 1.0, "slow": 0.7}
+
+
+def estimate(name, seconds):
+    return Estimate(name, 0, 2, {"architecture": name}, Cost(1000, 1e6, seconds, 10))
+
+
+class Searching:
+    """Stands in for a run: its recipe, its slots, and what was skipped."""
+
+    def __init__(self, **search):
+        self.recipe = Recipe()
+        self.recipe = self.recipe.model_copy(update={"search": self.recipe.search.model_copy(update=search)})
+        self.capacity, self.skipped = SimpleNamespace(slots=2), {}
+
+    def skip(self, name, reason):
+        self.skipped[name] = reason
+
+
+def test_the_most_promising_comes_first_and_without_experience_the_cheapest():
+    estimates = [estimate("cheap", 1e-5), estimate("slow", 9e-5), estimate("good", 5e-5)]
+    first, _ = starts_of(estimates, 1000, 1e6, EXPECTED)
+    assert [start.architecture for start in first] == ["good", "cheap", "slow"]
+    plain, _ = starts_of(estimates, 1000, 1e6, dict.fromkeys(NAMES, 0.0))
+    assert [start.architecture for start in plain] == ["cheap", "good", "slow"]
+
+
+def test_what_cannot_do_two_passes_has_no_chance_however_promising_but_something_is_always_tried():
+    starts, hopeless = starts_of([estimate("good", 1.0), estimate("cheap", 0.1)], 1000, 10.0, EXPECTED)
+    assert [start.architecture for start in starts] == ["cheap"]
+    assert [name for name, _ in hopeless] == ["good"]
+
+
+def test_a_short_search_estimates_only_the_promising_and_says_why_not_the_others():
+    run = Searching()
+    left = 100.0
+    kept = _worth_an_estimate(run, NAMES, EXPECTED, left)
+    assert kept == ["good", "cheap", "middling"]
+    assert len(kept) == most_looks(left, 2, run.recipe.search.final_share) + SPARE
+    assert set(run.skipped) == {"slow", "poor"}
+    assert all("more promising or cheaper ones come first" in reason for reason in run.skipped.values())
+
+
+@pytest.mark.parametrize(
+    ("left", "expected", "search"),
+    [
+        (3600.0, EXPECTED, {}),
+        (math.inf, EXPECTED, {}),
+        (60.0, dict.fromkeys(NAMES, 0.0), {}),
+        (60.0, EXPECTED, {"final_share": 0.0}),
+    ],
+    ids=["time for all", "no time budget", "nothing is known", "no looks"],
+)
+def test_otherwise_all_are_estimated(left, expected, search):
+    run = Searching(**search)
+    assert sorted(_worth_an_estimate(run, NAMES, expected, left)) == NAMES
+    assert run.skipped == {}
+
+
+def test_with_more_time_both_the_network_and_the_passes_grow():
+    epochs = [wanted_epochs(50_000, seconds) for seconds in (60, 360, 3600)]
+    work = [wanted_seconds_per_image(seconds, 50_000) for seconds in (60, 360, 3600)]
+    assert epochs == sorted(epochs)
+    assert work == sorted(work)
+    assert epochs[0] < epochs[1] < epochs[2]
+    assert work[0] < work[1] < work[2]
+
+
+def test_however_little_time_there_is_a_network_is_chosen_that_sees_some_images():
+    for examples in (100, 1000, 50_000, 10_000_000):
+        assert wanted_epochs(examples, 5.0) * examples >= LEAST_SEEN
