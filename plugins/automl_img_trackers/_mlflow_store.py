@@ -32,7 +32,7 @@ ENVIRONMENT = {
 }
 
 #: What a message leaves out: a name and password in an address, and what the libraries below MLflow say twice.
-NOISE = re.compile(r"(?<=//)[^/@\s]*@|HTTPS?ConnectionPool\([^)]*\): (Max retries exceeded with url: \S+ )?")
+NOISE = re.compile(r"(?<=//)[^/\s]*@|HTTPS?ConnectionPool\([^)]*\): (Max retries exceeded with url: \S+ )?")
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -64,6 +64,10 @@ class Store:
         self.client: Any = mlflow.MlflowClient(tracking_uri=address or self._own())
 
     def _own(self) -> str:
+        # MLflow's small client goes without these two, and then says that it knows no databases.
+        import alembic  # noqa: F401
+        import sqlalchemy  # noqa: F401
+
         if found := set(ODD) & set(str(self._folder)):
             raise PluginError(
                 f"MLflow's database cannot lie in a folder with {' or '.join(sorted(found))} in its name",
@@ -152,7 +156,7 @@ class Store:
             (file, file.parent.relative_to(path.parent))
             for path in paths
             for file in (path.rglob("*") if path.is_dir() else [path])
-            if file.is_file() and self._folder not in file.parents
+            if file.is_file() and not file.is_symlink() and self._folder not in file.parents
         ]
         # One by one, in this thread: threads of MLflow's own would hold up the end of the process if the server hangs.
         for file, place in sorted(named, key=lambda one: one[0].stat().st_size):
@@ -168,6 +172,8 @@ def plainly(method: Method) -> Method:
             return method(*arguments, **named)
         except PluginError:
             raise
+        except ImportError as error:
+            raise PluginError(f"MLflow lacks a package: {error}", hint=INSTALL) from error
         except Exception as error:
             text = NOISE.sub("", " ".join(str(error).split()))
             shown = text if len(text) <= 300 else f"{text[:299]}…"

@@ -151,10 +151,10 @@ def told(folder, address, settings):
 def test_a_server_that_is_down_costs_one_sentence_which_holds_no_password(mlflow_settings, tmp_path):
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
-        (said,) = told(tmp_path, f"http://me:secret@127.0.0.1:{unheard.getsockname()[1]}", mlflow_settings)
+        (said,) = told(tmp_path, f"http://me:sec@ret@127.0.0.1:{unheard.getsockname()[1]}", mlflow_settings)
     assert said.startswith("the tracker mlflow cannot go on: MLflow did not keep what it was told: API request to http")
     assert said.endswith("it hears nothing more, and the search goes on") and len(said) < 500
-    assert "127.0.0.1" in said and "secret" not in said
+    assert "127.0.0.1" in said and "sec@" not in said and "ret@" not in said
 
 
 def test_a_server_that_never_answers_is_left_behind_or_given_up_with_one_sentence(mlflow_settings, tmp_path):
@@ -184,6 +184,13 @@ def test_without_mlflow_the_sentence_names_the_line_that_installs_it(mlflow_sett
         "the tracker mlflow cannot go on: MLflow is not installed. Run `pip install 'automl-img[mlflow]'`; "
         "it hears nothing more, and the search goes on"
     )
+
+
+def test_without_what_a_database_needs_the_sentence_names_it_and_the_line_that_installs_it(mlflow_settings, tmp_path):
+    pytest.importorskip("mlflow")
+    mlflow_settings.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(PluginError, match=r"lacks a package: .*sqlalchemy.*automl-img\[mlflow\]"):
+        begun(tmp_path)
 
 
 def test_mlflow_is_imported_without_its_telemetry_and_the_environment_has_the_last_word(tmp_path):
