@@ -307,7 +307,8 @@ class OutputSettings(Settings):
     keep: Literal["best", "all"] = Field("best", description="Whose weights are kept when the search has ended.")
     trackers: list[str] = Field(
         ["tensorboard"],
-        description="Tracker plugins that keep the course of the search; those of TensorBoard lie in the run folder.",
+        description="Tracker plugins that keep the course of the search: "
+        '"tensorboard" and "csv" write into the run folder, "mlflow" tells a server (extra automl-img[mlflow]).',
     )
 
 

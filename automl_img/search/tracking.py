@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img import events
+from automl_img.errors import AutoMLImageError
 from automl_img.plugin import PluginRegistry, Tracker
 from automl_img.recipe import Recipe
 
@@ -45,6 +46,9 @@ class _Runner(threading.Thread):
             name, arguments = call
             try:
                 getattr(self.tracker, name)(*arguments)
+            except AutoMLImageError as error:
+                self.problem = f"cannot go on: {' '.join(str(error).split()).removesuffix('.')}"
+                return
             except Exception as error:
                 text = " ".join(str(error).split())
                 self.problem = f"raised {type(error).__name__} in {name}{f': {text}' if text else ''}"
