@@ -18,6 +18,7 @@ from automl_img.plugin.base import (
 )
 from automl_img.plugin.choosing import API_VERSION
 from automl_img.plugin.deprecation import outgoing
+from automl_img.plugin.exporter import Exporter, Predict, needed_library
 from automl_img.plugin.hookspecs import hookimpl
 from automl_img.plugin.manager import PluginRecord, PluginRegistry, discover
 from automl_img.plugin.oracle import OracleStrategy
@@ -39,6 +40,7 @@ __all__ = [
     "AutoMLImageError",
     "DataError",
     "DataSource",
+    "Exporter",
     "ImageDataset",
     "ImageTraits",
     "Measurement",
@@ -49,6 +51,7 @@ __all__ = [
     "PluginError",
     "PluginRecord",
     "PluginRegistry",
+    "Predict",
     "Problem",
     "Record",
     "Regularizer",
@@ -64,6 +67,7 @@ __all__ = [
     "hookimpl",
     "load_tensorflow",
     "nearest",
+    "needed_library",
 ]
 
 if not TYPE_CHECKING:  # else a checker of types would take any name for one of this module
