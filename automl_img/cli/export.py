@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 
-class To(StrEnum):
-    """The formats."""
+class ListsFormats(TyperCommand):
+    """A command whose help names the formats: they are plugins, which are looked for when the help is asked for."""
 
-    keras = "keras"
-    savedmodel = "savedmodel"
-    onnx = "onnx"
-    tflite = "tflite"
-    tflite_int8 = "tflite-int8"
-    openvino = "openvino"
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help with the formats in it."""
+        from automl_img.export.formats import formats_of
+        from automl_img.plugin import discover
+
+        for parameter in self.params:
+            if parameter.name == "to":
+                parameter.help = f"The format: {', '.join(formats_of(discover()))}."  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    to: Annotated[To, typer.Option(help="The format.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="The format; --help lists them.")],
     out: Annotated[
         Path | None, typer.Option(help="A new folder; export/FORMAT in the run folder unless given.")
     ] = None,
     check: Annotated[
         int | None,
-        typer.Option(min=1, help="Images on which it is compared with Keras; 200 unless given, 1000 for tflite-int8."),
+        typer.Option(
+            min=1, help="Images on which it is compared with Keras; 200 unless given, 1000 for a format in 8 bits."
+        ),
     ] = None,
     max_f1_loss: Annotated[
         float, typer.Option(min=0, max=1, help="By how much F1 in 8 bits may be below that of Keras.")
@@ -39,12 +44,9 @@ def export(
     from rich.console import Console
     from rich.table import Table
 
-    from automl_img.quiet import load_tensorflow
-
-    load_tensorflow(with_devices=True)
     from automl_img.search.exporting import export_run
 
-    found = export_run(run, to.value, out, check, max_f1_loss=max_f1_loss)
+    found = export_run(run, to, out, check, max_f1_loss=max_f1_loss)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name in ("", "size", "same class", "difference", "F1", "one image"):
         table.add_column(name, justify="right" if name else "left")

@@ -69,7 +69,9 @@ def new(
     name: Annotated[
         str, typer.Argument(help="Of the plugin, and of the folder: lower case letters, digits and underscores.")
     ],
-    kind: Annotated[str, typer.Option(help="architecture, augmentation, regularizer, source, strategy or tracker.")],
+    kind: Annotated[
+        str, typer.Option(help="architecture, augmentation, exporter, regularizer, source, strategy or tracker.")
+    ],
     folder: Annotated[
         Path | None, typer.Option(help="Where to write it, if not into ./NAME; it must not exist.")
     ] = None,

@@ -131,7 +131,7 @@ class Predictor:
                 where=str(path),
                 found=target.suffix,
                 allowed="a folder, or .keras",
-                hint="`automl-img export RUN --to onnx` writes other formats, and compares them.",
+                hint="`automl-img export RUN --to FORMAT` writes other formats, and compares them.",
             )
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise UsageError("the folder exists and is not empty", where=str(path), hint="Give a new one.")

@@ -8,17 +8,16 @@ from typing import Any
 
 from automl_img.evaluation.predictor import Predictor
 from automl_img.export.comparison import Exported
+from automl_img.plugin.exporter import LABELS_FILE
 
-LABELS_FILE = "labels.json"
 
-
-def labels_of(predictor: Predictor, format: str) -> dict[str, Any]:
-    """Return what a program needs to use the model: its input, its classes, and how answers follow from probabilities."""
+def labels_of(predictor: Predictor, dtype: str) -> dict[str, Any]:
+    """Return what a program needs to use the model: its input, of this dtype, its classes, and how answers follow from probabilities."""
     image = predictor.card.plan.image
     return {
         "input": {
             "name": "images",
-            "dtype": "float32" if format == "keras" else "uint8",
+            "dtype": dtype,
             "shape": [None, image.height, image.width, image.channels],
             "range": [0, 255],
         },
@@ -30,7 +29,7 @@ def labels_of(predictor: Predictor, format: str) -> dict[str, Any]:
     }
 
 
-def model_card(predictor: Predictor, exported: Exported, figures: Mapping[str, Any]) -> str:
+def model_card(predictor: Predictor, exported: Exported, dtype: str, figures: Mapping[str, Any]) -> str:
     """Return a model card in Markdown: what the model does, how well, on what it was trained, and what is not known of it.
 
     Source:
@@ -40,7 +39,6 @@ def model_card(predictor: Predictor, exported: Exported, figures: Mapping[str, A
     kinds = ", ".join(str(plan.values["architecture"]) for plan in card.plans)
     made = f"The mean of {len(card.plans)} networks ({kinds})" if card.others else f"Architecture {kinds}"
     colour = "grey" if image.channels == 1 else "RGB"
-    kind = "float32" if exported.format == "keras" else "uint8"
     lines = [
         f"# {card.trained.get('run', 'model')}",
         "",
@@ -48,7 +46,7 @@ def model_card(predictor: Predictor, exported: Exported, figures: Mapping[str, A
         "",
         "## How to use it",
         "",
-        f"Input `images`: {kind}, (n, {image.height}, {image.width}, {image.channels}), {colour}, 0 to 255; resized by Pillow's",
+        f"Input `images`: {dtype}, (n, {image.height}, {image.width}, {image.channels}), {colour}, 0 to 255; resized by Pillow's",
         "antialiased bilinear filter, EXIF orientation applied, transparent pixels on white. Standardisation is inside.",
         f"Output `probabilities`: float32, (n, {len(card.class_names)}), in the order of `{LABELS_FILE}`; calibrated by one temperature"
         f" ({card.temperature:.3g}){', mean over the image and its mirror image' if card.mirrored else ''}.",

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from automl_img.errors import ModelFileError
 from automl_img.evaluation.predictor import Predictor
-from automl_img.export.runtimes import Images, Predict
+from automl_img.plugin import Exporter
+from automl_img.plugin.exporter import MOST_DIFFERENCE
 from automl_img.quiet import quiet
 
-BOUND = 1e-3  # by which a probability may differ from Keras's
 TIMED = 30  # predictions of one image, by whose median the latency is told
 
 
@@ -30,9 +30,9 @@ class Samples:
         calibration: Other images, of the same shape, to scale 8 bits to.
     """
 
-    images: Images
+    images: npt.NDArray[np.uint8]
     labels: npt.NDArray[Any]
-    calibration: Images
+    calibration: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,27 @@ class Exported:
     keras_seconds: float
 
 
-def compared(
-    name: str, path: Path, model: Any, predictor: Predictor, load: Callable[[Path], Predict], samples: Samples
-) -> Exported:
-    """Load an export back and compare it with ``model``, the predictor's keras.Model."""
+def compared(exporter: Exporter, path: Path, model: Any, predictor: Predictor, samples: Samples) -> Exported:
+    """Load an export back and compare it with ``model``, the predictor's keras.Model.
+
+    Raises:
+        ModelFileError: Its answers are no probabilities of as many images and classes.
+    """
     images, task = samples.images, predictor.task
     expected = np.asarray(model.predict(images.astype(np.float32), verbose=0))
     with quiet():
-        predict = load(path)
-        answers = predict(images)
+        predict = exporter.load(path)
+        answers = np.asarray(predict(images))
+    if answers.shape != expected.shape:
+        raise ModelFileError(
+            f"the {exporter.format} export does not answer as Keras does: its answers have another shape",
+            where=str(path),
+            found=answers.shape,
+            allowed=str(expected.shape),
+        )
     one, compiled = images[:1], _compiled(model)
     return Exported(
-        format=name,
+        format=exporter.format,
         path=path,
         bytes=_size(path),
         images=len(images),
@@ -94,12 +103,12 @@ def refuse_other_answers(found: Exported) -> None:
     Raises:
         ModelFileError: Some image gets another class, or a probability differs by more than the bound.
     """
-    if not found.difference <= BOUND or found.same < 1:
+    if not found.difference <= MOST_DIFFERENCE or found.same < 1:
         raise ModelFileError(
             f"the {found.format} export does not answer as Keras does: {1 - found.same:.1%} of {found.images} images get another "
             f"class, probabilities differ by up to {found.difference:.2g}",
             where=str(found.path),
-            allowed=f"up to {BOUND:g}",
+            allowed=f"up to {MOST_DIFFERENCE:g}",
         )
 
 
@@ -121,7 +130,11 @@ def refuse_worse_f1(found: Exported, most: float) -> None:
 
 def _same(answers: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> float:
     ordered = np.sort(expected, axis=1)
-    tied = ordered[:, -1] - ordered[:, -2] < 2 * BOUND if expected.shape[1] > 1 else np.zeros(len(expected), bool)
+    tied = (
+        ordered[:, -1] - ordered[:, -2] < 2 * MOST_DIFFERENCE
+        if expected.shape[1] > 1
+        else np.zeros(len(expected), bool)
+    )
     return float(np.mean((answers.argmax(axis=1) == expected.argmax(axis=1)) | tied))
 
 

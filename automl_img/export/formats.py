@@ -1,45 +1,53 @@
-"""The formats: each is written, loaded back, and refused if it answers otherwise."""
+"""The formats, which are plugins: each is written, loaded back, and refused if it answers otherwise."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from automl_img.errors import UsageError
+from automl_img.errors import PluginError, UsageError, nearest
 from automl_img.evaluation.predictor import Predictor
-from automl_img.export import runtimes, writers
-from automl_img.export.card import LABELS_FILE, labels_of, model_card
+from automl_img.export.card import labels_of, model_card
 from automl_img.export.comparison import Exported, Samples, compared, refuse_other_answers, refuse_worse_f1
+from automl_img.plugin import Exporter, PluginRegistry
+from automl_img.plugin.exporter import CARD_FILE, LABELS_FILE, MAX_F1_LOSS
 from automl_img.quiet import quiet
 from automl_img.training.artifacts import write_json
 
-CARD_FILE = "MODEL_CARD.md"
-MAX_F1_LOSS = 0.01
+
+def formats_of(registry: PluginRegistry) -> list[str]:
+    """Return the names of the formats that there are, sorted."""
+    return [exporter.format for exporter in registry.all("exporter")]
 
 
-@dataclass(frozen=True)
-class Format:
-    """A format.
+def exporter_of(format: str, registry: PluginRegistry) -> Exporter:
+    """Return the exporter of a format.
 
-    Attributes:
-        file: The name of its file.
-        write: Writes a keras.Model that the predictor gave into a file; the images are for calibration.
-        load: Loads it back.
-        calibrated: Whether it is scaled to images, so that its F1 is compared and not each probability.
+    Args:
+        format: Its name, as a person types it.
+        registry: The plugins.
+
+    Raises:
+        UsageError: There is no such format.
+        PluginError: Its exporter was left out.
     """
-
-    file: str
-    write: Callable[[Any, Predictor, Path, runtimes.Images], None]
-    load: Callable[[Path], runtimes.Predict]
-    calibrated: bool = False
+    name = format.replace("-", "_")
+    if name not in registry.names("exporter") and not any(record.name == name for record in registry.left_out):
+        known = formats_of(registry)
+        raise UsageError(
+            "there is no such format", where="--to", found=format, allowed=known, hint=nearest(format, known)
+        )
+    exporter: Exporter = registry.get("exporter", name, where="--to")
+    return exporter
 
 
 def export_model(
     predictor: Predictor,
-    name: str,
+    exporter: Exporter,
     folder: Path,
     samples: Samples,
     figures: Mapping[str, Any],
@@ -50,44 +58,39 @@ def export_model(
 
     Args:
         predictor: The model.
-        name: A key of :data:`FORMATS`.
+        exporter: Of the format.
         folder: The folder; must not hold anything.
         samples: Images to compare on and to calibrate with.
         figures: Of merit by split, for the card.
         max_f1_loss: By how much the F1 of a calibrated format may be below that of Keras.
 
     Raises:
-        UsageError: The folder is not empty, or a library is missing.
+        UsageError: The folder is not empty, a library is missing, or the format does not suit the model.
         ModelFileError: The file does not answer as Keras does, or its F1 is too low; nothing is left behind.
+        PluginError: The exporter wrote nothing.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError("the folder exists and is not empty", where=str(folder), hint="Give a new one with --out.")
-    chosen = FORMATS[name]
+    if reason := exporter.suits(predictor.card.plan.image):
+        raise UsageError(f"the format {exporter.format} does not suit this model: {reason}", where="--to")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / chosen.file
+    path = folder / exporter.file
+    labels = labels_of(predictor, exporter.dtype)
     try:
-        with quiet():
+        with quiet(), redirect_stdout(StringIO()):  # converters talk
             model = predictor.keras_model()
-            chosen.write(model, predictor, path, samples.calibration)
-        found = compared(name, path, model, predictor, chosen.load, samples)
-        if chosen.calibrated:
+            exporter.write(model, path, samples.calibration, labels)
+        if not path.exists():
+            hint = f"`automl-img plugins check {exporter.name}` says what else it owes."
+            raise PluginError(f"the exporter {exporter.name} did not write {exporter.file}", where="--to", hint=hint)
+        found = compared(exporter, path, model, predictor, samples)
+        if exporter.calibrated:
             refuse_worse_f1(found, max_f1_loss)
         else:
             refuse_other_answers(found)
-        write_json(folder / LABELS_FILE, labels_of(predictor, name))
-        (folder / CARD_FILE).write_text(model_card(predictor, found, figures), encoding="utf-8")
+        write_json(folder / LABELS_FILE, labels)
+        (folder / CARD_FILE).write_text(model_card(predictor, found, exporter.dtype, figures), encoding="utf-8")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return found
-
-
-#: The formats by name.
-FORMATS = {
-    "keras": Format("model.keras", writers.write_keras, runtimes.keras_file),
-    "savedmodel": Format("saved_model", writers.write_saved_model, runtimes.saved_model),
-    "onnx": Format("model.onnx", writers.write_onnx, runtimes.onnx_file),
-    "tflite": Format("model.tflite", writers.write_tflite, runtimes.tflite_file),
-    "tflite-int8": Format("model.tflite", writers.write_tflite_int8, runtimes.tflite_file, calibrated=True),
-    "openvino": Format("model.xml", writers.write_openvino, runtimes.openvino_file),
-}

@@ -3,8 +3,10 @@
 A plugin is a module that registers objects of the base classes below through the hooks of
 :mod:`automl_img.plugin.hookspecs`, and is named by an entry point of the group ``automl_img``. Import Keras inside the methods
 that need it: listing the plugins then stays fast. A module may say for which version of all this it was made, such as
-``AUTOML_IMG_API = "1"``; ``API_VERSION`` is this one's. ``automl_img.plugin.testing`` checks plugins.
+``AUTOML_IMG_API = "1.1"``; ``API_VERSION`` is this one's. ``automl_img.plugin.testing`` checks plugins.
 """
+
+from typing import TYPE_CHECKING
 
 from automl_img.errors import AutoMLImageError, DataError, PluginError, nearest
 from automl_img.plugin.base import (
@@ -15,6 +17,8 @@ from automl_img.plugin.base import (
     Regularizer,
 )
 from automl_img.plugin.choosing import API_VERSION
+from automl_img.plugin.deprecation import outgoing
+from automl_img.plugin.exporter import Exporter, Predict, needed_library
 from automl_img.plugin.hookspecs import hookimpl
 from automl_img.plugin.manager import PluginRecord, PluginRegistry, discover
 from automl_img.plugin.oracle import OracleStrategy
@@ -36,6 +40,7 @@ __all__ = [
     "AutoMLImageError",
     "DataError",
     "DataSource",
+    "Exporter",
     "ImageDataset",
     "ImageTraits",
     "Measurement",
@@ -46,6 +51,7 @@ __all__ = [
     "PluginError",
     "PluginRecord",
     "PluginRegistry",
+    "Predict",
     "Problem",
     "Record",
     "Regularizer",
@@ -61,4 +67,11 @@ __all__ = [
     "hookimpl",
     "load_tensorflow",
     "nearest",
+    "needed_library",
 ]
+
+if not TYPE_CHECKING:  # else a checker of types would take any name for one of this module
+
+    def __getattr__(name: str) -> object:
+        """Return a name that is to go, with a warning."""
+        return outgoing(name)

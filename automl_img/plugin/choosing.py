@@ -13,7 +13,7 @@ from types import ModuleType
 
 #: The version of what ``automl_img.plugin`` offers. The first number changes when plugins must be changed, the second when
 #: there is more.
-API_VERSION = "1.0"
+API_VERSION = "1.1"
 #: By this name a plugin's module, or the package it is in, says which version it was made for.
 DECLARATION = "AUTOML_IMG_API"
 ONLY_VARIABLE = "AUTOML_IMG_PLUGINS_ONLY"
@@ -80,7 +80,7 @@ def other_version_in_file(name: str) -> str:
     except Exception:  # its package cannot be imported, or it is no file: the import's own error is told
         return ""
     found = re.search(rf"^{DECLARATION}\s*(?::[^=]+)?=\s*[\"'](.+?)[\"']", text, re.MULTILINE)
-    return _refusal(found[1]) if found else ""
+    return _refusal(found[1]) or _lack(found[1]) if found else ""
 
 
 def _refusal(declared: object) -> str:
@@ -92,5 +92,15 @@ def _refusal(declared: object) -> str:
     if not major.isdecimal():
         return f'its {DECLARATION} is {declared!r}, and should be a version such as "{API_VERSION}"'
     later = int(major) > int(API_VERSION.partition(".")[0])
-    remedy = "install a newer automl-img" if later else "install a newer version of the plugin"
+    return _told(declared, "install a newer automl-img" if later else "install a newer version of the plugin")
+
+
+def _lack(declared: str) -> str:
+    """Why a module of a later minor version could not be imported: it needs what is not here yet."""
+    minor = declared.partition(".")[2]
+    later = minor.isdecimal() and int(minor) > int(API_VERSION.partition(".")[2])
+    return _told(declared, "install a newer automl-img") if later else ""
+
+
+def _told(declared: object, remedy: str) -> str:
     return f"it was made for version {declared} of the plugin API, this is {API_VERSION}: {remedy}"

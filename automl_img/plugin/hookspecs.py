@@ -8,6 +8,7 @@ from pathlib import Path
 import pluggy
 
 from automl_img.plugin.base import Architecture, Augmentation, Regularizer
+from automl_img.plugin.exporter import Exporter
 from automl_img.plugin.source import DataSource
 from automl_img.plugin.strategy import SearchStrategy
 from automl_img.plugin.tracker import Tracker
@@ -26,6 +27,11 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
 @hookspec
 def register_augmentations(register: Callable[[Augmentation], None]) -> None:
     """Call ``register(augmentation)`` for each random change of training images."""
+
+
+@hookspec
+def register_exporters(register: Callable[[Exporter], None]) -> None:
+    """Call ``register(exporter)`` for each file format that a model can be written in."""
 
 
 @hookspec

@@ -17,6 +17,7 @@ from automl_img.errors import PluginError, UsageError, nearest
 from automl_img.plugin import hookspecs
 from automl_img.plugin.base import Architecture, Augmentation, Plugin, Regularizer
 from automl_img.plugin.choosing import Choice, choice, other_version, other_version_in_file
+from automl_img.plugin.exporter import Exporter
 from automl_img.plugin.source import DataSource
 from automl_img.plugin.strategy import SearchStrategy
 from automl_img.plugin.tracker import Tracker
@@ -27,6 +28,7 @@ ENTRY_POINT_GROUP = "automl_img"
 KINDS: dict[str, tuple[str, type[Plugin]]] = {
     "architecture": ("register_architectures", Architecture),
     "augmentation": ("register_augmentations", Augmentation),
+    "exporter": ("register_exporters", Exporter),
     "regularizer": ("register_regularizers", Regularizer),
     "source": ("register_sources", DataSource),
     "strategy": ("register_strategies", SearchStrategy),
@@ -41,7 +43,7 @@ class PluginRecord:
     """One plugin that was found, usable or not.
 
     Attributes:
-        kind: "architecture", "augmentation", "regularizer", "source", "strategy" or "tracker"; empty if its module could not be imported.
+        kind: A key of :data:`KINDS`, such as "architecture"; empty if its module could not be imported.
         name: The plugin's name; the entry point's or module's name if nothing better is known.
         version: The plugin's own version.
         distribution: The distribution that brought it, with its version.

@@ -55,6 +55,11 @@ def test_each_command_explains_itself(command):
     assert "Usage" in ran.stdout
 
 
+def test_the_help_of_export_names_the_formats_that_there_are():
+    told = " ".join(run("export", "--help").stdout.split())
+    assert "The format: keras, onnx, openvino, savedmodel, tflite, tflite-int8." in told
+
+
 def test_the_version_is_that_of_the_distribution():
     assert run("--version").stdout.startswith("automl-img 0.")
 
@@ -62,7 +67,7 @@ def test_the_version_is_that_of_the_distribution():
 def test_plugins_are_listed_without_tensorflow():
     ran = run("plugins", "--json", env={"PYTHONPROFILEIMPORTTIME": "1"})
     plugins = json.loads(ran.stdout)
-    assert {"architecture", "augmentation", "regularizer", "source", "strategy"} <= {
+    assert {"architecture", "augmentation", "exporter", "regularizer", "source", "strategy"} <= {
         plugin["kind"] for plugin in plugins
     }
     assert " tensorflow" not in ran.stderr

@@ -27,5 +27,6 @@ def test_the_smallest_member_answers_the_same_in_onnx(name, tmp_path):
     write_model(tmp_path / "model", card, tmp_path / "new.weights.h5")
     images = np.random.default_rng(0).integers(0, 255, (16, 32, 32, 3)).astype(np.uint8)
     samples = Samples(images, np.arange(16) % 4, images)
-    found = export_model(Predictor(tmp_path / "model", REGISTRY), "onnx", tmp_path / "out", samples, {})
+    predictor, onnx = Predictor(tmp_path / "model", REGISTRY), REGISTRY.get("exporter", "onnx")
+    found = export_model(predictor, onnx, tmp_path / "out", samples, {})
     assert found.same == 1.0 and found.difference < 1e-5

@@ -1,18 +1,40 @@
 """Exports are loaded back by their own runtimes, and none is left behind that answers otherwise."""
 
 import json
-import subprocess
-import sys
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from automl_img.errors import ModelFileError, UsageError
+from automl_img.errors import ModelFileError, PluginError, UsageError
 from automl_img.evaluation.predictor import Predictor
-from automl_img.export import FORMATS, Samples, comparison, export_model, formats, runtimes
+from automl_img.export import Samples, comparison, export_model, exporter_of, formats_of
+from automl_img.plugin import Exporter, discover, needed_library
 from automl_img.search.exporting import export_run
 
+REGISTRY = discover()
 FIGURES = {"test": {"images": 90, "f1": 0.98, "accuracy": 0.97, "intervals": {"f1": [0.96, 1.0]}}}
+
+
+class Otherwise(Exporter):
+    """Writes a Keras file, and answers as it is told to."""
+
+    name = "otherwise"
+    file = "model.keras"
+
+    def __init__(self, answer, calibrated=False):
+        self.answer, self.calibrated = answer, calibrated
+
+    def write(self, model, path, images, labels):
+        model.save(path)
+
+    def load(self, path):
+        return self.answer
+
+
+def exported(predictor, format, *given, **more):
+    return export_model(predictor, exporter_of(format, REGISTRY), *given, **more)
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +49,15 @@ def samples(digits_data):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", formats_of(REGISTRY))
 def test_each_format_answers_as_the_model_does(name, predictor, samples, tmp_path):
-    bound = 0.1 if FORMATS[name].calibrated else 1e-4
-    found = export_model(predictor, name, tmp_path / "out", samples, FIGURES, max_f1_loss=0.05)
+    exporter = exporter_of(name, REGISTRY)
+    bound = 0.1 if exporter.calibrated else 1e-4
+    found = exported(predictor, name, tmp_path / "out", samples, FIGURES, max_f1_loss=0.05)
     assert found.images == 60 and found.difference < bound
-    assert (found.same, found.f1) == (1.0, found.keras_f1) or FORMATS[name].calibrated
+    assert (found.same, found.f1) == (1.0, found.keras_f1) or exporter.calibrated
     assert found.bytes > 1000 and found.seconds > 0 and found.path.exists()
-    answers = FORMATS[name].load(found.path)(samples.images)
+    answers = exporter.load(found.path)(samples.images)
     assert answers == pytest.approx(predictor.predict_proba(samples.images), abs=bound)
     labels = json.loads((tmp_path / "out" / "labels.json").read_text())
     assert labels["output"]["classes"] == list(predictor.class_names)
@@ -45,67 +68,55 @@ def test_each_format_answers_as_the_model_does(name, predictor, samples, tmp_pat
 
 
 @pytest.mark.train
-def test_an_onnx_file_carries_its_labels_and_takes_images_alone(predictor, samples, tmp_path):
-    import onnxruntime
-
-    path = export_model(predictor, "onnx", tmp_path / "out", samples, {}).path
-    session = onnxruntime.InferenceSession(str(path))
-    assert [(given.name, given.type) for given in session.get_inputs()] == [("images", "tensor(uint8)")]
-    labels = json.loads(session.get_modelmeta().custom_metadata_map["labels"])
-    assert labels["output"]["classes"] == list(predictor.class_names)
-
-
-@pytest.mark.train
-def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_left(predictor, samples, tmp_path, monkeypatch):
-    def wrong(path):
-        return lambda given: np.roll(predictor.predict_proba(given), 1, axis=1)
-
-    monkeypatch.setitem(FORMATS, "keras", formats.Format("model.keras", FORMATS["keras"].write, wrong))
+def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_left(predictor, samples, tmp_path):
+    wrong = Otherwise(lambda given: np.roll(predictor.predict_proba(given), 1, axis=1))
     with pytest.raises(ModelFileError, match=r"does not answer as Keras does: 100.0% of 60 images get another class"):
-        export_model(predictor, "keras", tmp_path / "out", samples, {})
+        export_model(predictor, wrong, tmp_path / "out", samples, {})
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.train
-def test_answers_that_are_no_numbers_are_refused(predictor, samples, tmp_path, monkeypatch):
-    nothing = formats.Format(
-        "model.keras", FORMATS["keras"].write, lambda path: lambda x: np.full((len(x), 10), np.nan)
-    )
-    monkeypatch.setitem(FORMATS, "keras", nothing)
-    with pytest.raises(ModelFileError, match="does not answer as Keras does"):
-        export_model(predictor, "keras", tmp_path / "out", samples, {})
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda given: np.full((len(given), 10), np.nan), "does not answer as Keras does"),
+        (lambda given: np.ones((len(given), 3)), r"another shape; found \(60, 3\); allowed: \(60, 10\)"),
+    ],
+    ids=["no numbers", "other classes"],
+)
+def test_answers_that_are_no_probabilities_are_refused(answer, words, predictor, samples, tmp_path):
+    with pytest.raises(ModelFileError, match=words):
+        export_model(predictor, Otherwise(answer), tmp_path / "out", samples, {})
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.train
-def test_8_bits_are_in_the_file_and_probabilities_are_not_in_steps(predictor, samples, tmp_path):
-    from ai_edge_litert.interpreter import Interpreter
+def test_an_exporter_that_writes_nothing_is_told(predictor, samples, tmp_path):
+    lazy = Otherwise(None)
+    lazy.write = lambda *given: None
+    with pytest.raises(PluginError, match=r"did not write model\.keras.*plugins check otherwise"):
+        export_model(predictor, lazy, tmp_path / "out", samples, {})
+    assert not (tmp_path / "out").exists()
 
-    whole = export_model(predictor, "tflite", tmp_path / "whole", samples, {})
-    found = export_model(predictor, "tflite-int8", tmp_path / "out", samples, {}, max_f1_loss=0.05)
-    interpreter = Interpreter(model_path=str(found.path))
-    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
-    assert (given["dtype"], answer["dtype"]) == (np.uint8, np.float32)
-    kinds = [tensor["dtype"] for tensor in interpreter.get_tensor_details() if len(tensor["shape"]) == 4]
-    assert kinds.count(np.int8) > kinds.count(np.float32)
-    assert found.bytes < whole.bytes / 2
-    answers = runtimes.tflite_file(found.path)(samples.images)
-    assert not np.allclose(answers * 256, np.round(answers * 256), atol=1e-3)
+
+def test_a_format_that_does_not_suit_the_model_says_why(predictor, samples, tmp_path):
+    narrow = Otherwise(None)
+    narrow.suits = lambda image: f"it takes colour only, not {image.channels} channel"
+    with pytest.raises(
+        UsageError, match=r"the format otherwise does not suit this model: it takes colour only, not 1 "
+    ):
+        export_model(predictor, narrow, tmp_path / "out", samples, {})
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.train
-def test_8_bits_that_lose_too_much_f1_are_refused_with_both_figures_and_nothing_is_left(
-    predictor, samples, tmp_path, monkeypatch
-):
-    def worse(path):
-        return lambda given: np.roll(predictor.predict_proba(given), 1, axis=1)
-
-    chosen = formats.Format("model.tflite", FORMATS["tflite-int8"].write, worse, calibrated=True)
-    monkeypatch.setitem(FORMATS, "tflite-int8", chosen)
+def test_8_bits_that_lose_too_much_f1_are_refused_with_both_figures_and_nothing_is_left(predictor, samples, tmp_path):
+    worse = Otherwise(lambda given: np.roll(predictor.predict_proba(given), 1, axis=1), calibrated=True)
     with pytest.raises(
         ModelFileError,
         match=r"loses too much: F1 0\.\d+ on 60 images, 0\.9\d+ in Keras.*allowed: a loss of up to 0\.02",
     ):
-        export_model(predictor, "tflite-int8", tmp_path / "out", samples, {}, max_f1_loss=0.02)
+        export_model(predictor, worse, tmp_path / "out", samples, {}, max_f1_loss=0.02)
     assert not (tmp_path / "out").exists()
 
 
@@ -120,32 +131,10 @@ def test_f1_may_fall_by_as_much_as_is_allowed_and_no_further(tmp_path):
             comparison.refuse_worse_f1(worse, 0.01)
 
 
-@pytest.mark.train
-def test_an_openvino_model_is_two_files_that_carry_their_labels(predictor, samples, tmp_path):
-    found = export_model(predictor, "openvino", tmp_path / "out", samples, {})
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "model.xml",
-        "model.bin",
-        "labels.json",
-        "MODEL_CARD.md",
-    }
-    files = [tmp_path / "out" / name for name in ("model.xml", "model.bin")]
-    assert found.bytes == sum(file.stat().st_size for file in files)
-    model = runtimes.openvino().Core().read_model(found.path)
-    assert [given.get_any_name() for given in model.inputs] == ["images"]
-    assert json.loads(model.get_rt_info(["labels"]).astype(str))["output"]["classes"] == list(predictor.class_names)
-
-
-def test_openvino_is_imported_without_its_telemetry():
-    code = "import sys; from automl_img.export import runtimes; runtimes.openvino(); print(sys.modules['openvino_telemetry'])"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ran.stdout.strip() == "None", ran.stderr
-
-
 def test_a_folder_that_holds_something_is_left_as_it_is(predictor, samples, tmp_path):
     (tmp_path / "mine").write_text("precious")
     with pytest.raises(UsageError, match="exists and is not empty"):
-        export_model(predictor, "keras", tmp_path, samples, {})
+        exported(predictor, "keras", tmp_path, samples, {})
     assert (tmp_path / "mine").read_text() == "precious"
 
 
@@ -153,11 +142,21 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it():
     with pytest.raises(
         UsageError, match=r"not installed; found 'no-such'. Install it with `pip install 'automl-img\[export\]'`"
     ):
-        runtimes.needed("no_such_library", "no-such")
-    with pytest.raises(
-        UsageError, match=r"found 'nothing_here'. Install it with `pip install 'automl-img\[openvino\]'`"
-    ):
-        runtimes.needed("nothing_here", extra="openvino")
+        needed_library("no_such_library", package="no-such", install="automl-img[export]")
+    with pytest.raises(UsageError, match=r"found 'nothing_here'. Install it with `pip install 'nothing_here'`"):
+        needed_library("nothing_here")
+
+
+def test_an_unknown_format_is_told_with_the_nearest_and_what_there_is():
+    words = r"--to: there is no such format; found 'tflight-int8'; allowed: keras, onnx.* Did you mean 'tflite-int8'"
+    with pytest.raises(UsageError, match=words):
+        exporter_of("tflight-int8", REGISTRY)
+    assert exporter_of("tflite_int8", REGISTRY) is exporter_of("tflite-int8", REGISTRY)
+
+
+def test_a_format_that_was_left_out_says_why():
+    with pytest.raises(PluginError, match="'tflite_int8' was left out: blocked by"):
+        exporter_of("tflite-int8", discover(block=["tflite_int8"]))
 
 
 @pytest.mark.train
@@ -182,3 +181,44 @@ def test_8_bits_are_scaled_to_validation_images_that_are_not_those_compared(fini
     assert len(samples.calibration) == len(splits["validation"]) and len(fewer.images) <= 200
     compared = {image.tobytes() for image in samples.images}
     assert np.mean([image.tobytes() in compared for image in samples.calibration]) < 0.05
+
+
+@pytest.fixture
+def chosen(finished, tmp_path, monkeypatch):
+    """Exports a copy of a run whose recipe has other `[plugins]`; gives the exporter that was chosen."""
+    seen = []
+    monkeypatch.setattr(
+        "automl_img.search.exporting.export_model", lambda _, exporter, *more, **named: seen.append(exporter)
+    )
+
+    def chosen(format, **plugins):
+        run = shutil.copytree(finished[0].run_dir, tmp_path / "run")
+        recipe = json.loads((run / "recipe.json").read_text())
+        recipe["plugins"].update(plugins)
+        (run / "recipe.json").write_text(json.dumps(recipe))
+        export_run(run, format)
+        return seen[0]
+
+    return chosen
+
+
+@pytest.mark.train
+def test_a_format_of_a_module_that_the_recipe_names_is_there_where_the_module_is_trusted(chosen, tmp_path, monkeypatch):
+    text = Path(__file__).read_text().split("class Otherwise")[1].split("\n\n\n")[0]
+    hook = "@hookimpl\ndef register_exporters(register):\n    register(Otherwise(None))\n"
+    imports = "from automl_img.plugin import Exporter, hookimpl\n\n\n"
+    (tmp_path / "brings_a_format.py").write_text(f"{imports}class Otherwise{text}\n\n\n{hook}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("AUTOML_IMG_PLUGINS", "brings_a_format")
+    assert chosen("otherwise", modules=["automl_img_plainnet", "brings_a_format"]).file == "model.keras"
+
+
+@pytest.mark.train
+def test_the_plugins_that_a_search_may_use_are_no_list_of_formats(chosen):
+    assert chosen("onnx", only=["plainnet", "digits", "random"]).name == "onnx"
+
+
+@pytest.mark.train
+def test_a_format_that_the_recipe_blocks_is_refused(chosen):
+    with pytest.raises(PluginError, match="'onnx' was left out: blocked by"):
+        chosen("onnx", block=["onnx"])

@@ -8,7 +8,14 @@ from automl_img.plugin.manager import CLASSES, KINDS
 from automl_img.plugin.testing import run_checks
 from automl_img.plugin.testing.running import checks_for
 
-MODULES = ("broken_networks", "broken_images", "broken_regularizers", "broken_searches", "broken_sources")
+MODULES = (
+    "broken_networks",
+    "broken_images",
+    "broken_exporters",
+    "broken_regularizers",
+    "broken_searches",
+    "broken_sources",
+)
 
 
 @pytest.fixture(autouse=True)

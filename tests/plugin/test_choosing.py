@@ -37,7 +37,7 @@ def registry_of(module, **choice):
 
 @pytest.mark.parametrize("version", [None, "1", "1.0", "1.7", 1])
 def test_a_plugin_of_this_major_version_is_used(version):
-    assert API_VERSION == "1.0"
+    assert API_VERSION.startswith("1.")
     assert registry_of(module_for(version)).names("architecture") == ["net"]
 
 
@@ -46,7 +46,7 @@ def test_a_plugin_of_another_major_version_is_left_out_with_one_line(version, re
     registry = registry_of(module_for(version))
     assert registry.names("architecture") == []
     (record,) = registry.left_out
-    found = f"it was made for version {version} of the plugin API, this is 1.0: install {remedy}"
+    found = f"it was made for version {version} of the plugin API, this is {API_VERSION}: install {remedy}"
     assert record.left_out == found
 
 
@@ -64,11 +64,12 @@ def test_the_package_of_a_module_may_say_the_version(tmp_path, monkeypatch):
         discover(modules=["package_of_two.net"])
 
 
-def test_a_module_that_needs_what_a_later_version_has_is_refused_for_its_version(tmp_path, monkeypatch):
-    text = 'from automl_img.plugin import FromTheFuture\n\nAUTOML_IMG_API = "2.1"\n'
+@pytest.mark.parametrize("version", ["2.1", "1.99"])
+def test_a_module_that_needs_what_a_later_version_has_is_refused_for_its_version(version, tmp_path, monkeypatch):
+    text = f'from automl_img.plugin import FromTheFuture\n\nAUTOML_IMG_API = "{version}"\n'
     (tmp_path / "from_the_future.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PluginError, match=r"made for version 2\.1 of the plugin API, this is 1\.0"):
+    with pytest.raises(PluginError, match=rf"made for version {version} of the plugin API, this is {API_VERSION}"):
         discover(modules=["from_the_future"])
     assert "from_the_future" not in sys.modules
 

@@ -4,6 +4,8 @@ import pytest
 from conformance import cases
 
 
-@pytest.mark.parametrize(("checks", "name"), cases("augmentation", "regularizer", "source", "strategy", "tracker"))
+@pytest.mark.parametrize(
+    ("checks", "name"), cases("augmentation", "exporter", "regularizer", "source", "strategy", "tracker")
+)
 def test_a_plugin_of_ours_passes(checks, name):
     getattr(checks(), name)()

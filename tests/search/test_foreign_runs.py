@@ -12,6 +12,7 @@ import pytest
 import automl_img
 from automl_img.api import evaluate_run
 from automl_img.errors import DataError, PluginError, RunFolderError
+from automl_img.search.exporting import export_run
 from automl_img.search.journal import Journal
 from automl_img.search.reporting import write_report
 from automl_img.search.reproducing import reproduce
@@ -62,10 +63,11 @@ def evil(run, marker, monkeypatch):
     [
         evaluate_run,
         reproduce,
+        lambda run: export_run(run, "keras"),
         lambda run: automl_img.fit("digits", out=run, resume=True, trials=9),
         lambda run: automl_img.fit("digits", out=run, resume=True, trials=9, accept_changes=True),
     ],
-    ids=["evaluate", "reproduce", "resume", "resume and accept"],
+    ids=["evaluate", "reproduce", "export", "resume", "resume and accept"],
 )
 def test_a_module_that_only_the_recipe_of_the_run_names_is_not_imported(opens, evil, marker):
     with pytest.raises(PluginError, match=r"no search of yours has used.*found 'evil_of_run'"):

@@ -17,7 +17,7 @@ def write_distribution(name: str, kind: str, folder: Path) -> list[Path]:
 
     Args:
         name: The plugin's: lower case letters, digits and underscores.
-        kind: "architecture", "augmentation", "regularizer", "source", "strategy" or "tracker".
+        kind: One of the kinds of plugins, such as "architecture".
         folder: Where; it must not exist.
 
     Returns:
@@ -66,6 +66,6 @@ def _rendered(template: str, name: str, kind: str, module: str) -> str:
         "module": module,
         "class_name": "".join(part.capitalize() for part in name.split("_")) or name.capitalize(),
         "distribution": module.replace("_", "-").strip("-"),
-        "api": API_VERSION.partition(".")[0],
+        "api": API_VERSION,
     }
     return environment.get_template(template).render(**values)

@@ -14,6 +14,7 @@ Keras is imported inside the checks that need it.
 from automl_img.plugin.testing.architecture import ArchitectureChecks
 from automl_img.plugin.testing.augmentation import AugmentationChecks
 from automl_img.plugin.testing.checks import CheckError, Checks
+from automl_img.plugin.testing.exporter import ExporterChecks
 from automl_img.plugin.testing.regularizer import RegularizerChecks
 from automl_img.plugin.testing.running import CHECKS, CheckResult, check_names, run_checks
 from automl_img.plugin.testing.source import SourceChecks
@@ -27,6 +28,7 @@ __all__ = [
     "CheckError",
     "CheckResult",
     "Checks",
+    "ExporterChecks",
     "RegularizerChecks",
     "SourceChecks",
     "StrategyChecks",

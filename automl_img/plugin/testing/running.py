@@ -10,6 +10,7 @@ from typing import Any, Literal
 from automl_img.plugin.testing.architecture import ArchitectureChecks
 from automl_img.plugin.testing.augmentation import AugmentationChecks
 from automl_img.plugin.testing.checks import CheckError, Checks
+from automl_img.plugin.testing.exporter import ExporterChecks
 from automl_img.plugin.testing.regularizer import RegularizerChecks
 from automl_img.plugin.testing.source import SourceChecks
 from automl_img.plugin.testing.strategy import StrategyChecks
@@ -19,6 +20,7 @@ from automl_img.plugin.testing.tracker import TrackerChecks
 CHECKS: dict[str, type[Checks]] = {
     "architecture": ArchitectureChecks,
     "augmentation": AugmentationChecks,
+    "exporter": ExporterChecks,
     "regularizer": RegularizerChecks,
     "source": SourceChecks,
     "strategy": StrategyChecks,
