@@ -3,9 +3,10 @@
     python benchmarks/driver_scale.py                            # 100, 500, 2000 and 5000 trials with the strategy "random"
     python benchmarks/driver_scale.py --strategy hyperband --trials 100 500 2000
 
-A trial is asked for, measures itself twice and ends: four transactions. Time (of the processor) and bytes are those of the last fifty trials,
-so that they are the cost of one more trial when there are so many. Bytes are all that the process hands to the file system, the journal's
-write-ahead log and the copying of its pages included. What is kept are Python objects, as tracemalloc counts them, in a run of its own.
+A trial is asked for, measures itself twice and ends: four transactions. Time (of the processor) and bytes are those of the last fifty
+trials, so that they are the cost of one more trial when there are so many. Bytes are all that the process hands to the file system, the
+journal's write-ahead log and the copying of its pages included. What is kept are Python objects, as tracemalloc counts them, in a run of
+its own.
 """
 
 from __future__ import annotations
