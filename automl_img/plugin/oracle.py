@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import random
-import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +17,14 @@ from dataclasses import replace
 from typing import Any
 
 from automl_img.errors import AutoMLImageError, PluginError, nearest
+from automl_img.plugin.oracle_state import OracleState, trials_of
 from automl_img.plugin.space import Parameter, Value
 from automl_img.plugin.strategy import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
 from automl_img.quiet import load_tensorflow
 
 OBJECTIVE = "val_f1"
 FAILED = "failed"
+STARTING_POINT = "starting point "  # the beginning of the names of their entries in the state
 
 
 class Levels:
@@ -152,8 +153,9 @@ class OracleStrategy(SearchStrategy):
         """Begin a search of ``problem``."""
         check_options(self, problem)
         self._problem = problem
+        self._digest = hashlib.sha256(repr(tuple(problem.parameters)).encode()).hexdigest()
         self._levels = {parameter.name: Levels(parameter) for parameter in problem.parameters}
-        self._starting_points: set[str] = set()
+        self._starting_points: dict[str, bool] = {}  # whether each is saved
         load_tensorflow(with_devices=True)
         import keras_tuner
 
@@ -162,12 +164,11 @@ class OracleStrategy(SearchStrategy):
         oracle.objective = keras_tuner.Objective(OBJECTIVE, "max")
         oracle.max_trials = None
         oracle.max_retries_per_trial = 0
-        oracle.max_consecutive_failed_trials = sys.maxsize
         # With 20, as keras-tuner has it, small spaces look exhausted long before they are.
         oracle._max_collisions = 500
         oracle.verbose = 0
-        oracle.save = oracle._save_trial = _no_file
-        self._oracle = oracle
+        oracle.save = oracle._save_trial = oracle._check_consecutive_failures = _nothing
+        self._oracle, self._saved = oracle, OracleState(oracle)
 
     def _hyperparameters(self, keras_tuner: Any) -> Any:
         from keras_tuner.src.engine.conditions import Parent
@@ -202,6 +203,7 @@ class OracleStrategy(SearchStrategy):
         while True:
             with self._calling():
                 trial = self._oracle.create_trial(f"slot-{len(self._oracle.trials)}")
+            self._oracle.tuner_ids.clear()
             self._share_space(trial)
             if trial.status == "IDLE" and self._oracle.ongoing_trials:
                 return WAIT
@@ -237,13 +239,13 @@ class OracleStrategy(SearchStrategy):
 
     def tell(self, outcome: Outcome) -> None:
         """Learn an outcome; what was told before is ignored, what was not suggested becomes a trial of the oracle."""
-        trials = {self._key(trial_id): trial for trial_id, trial in self._oracle.trials.items()}
-        trial = trials.get(outcome.key)
+        own = outcome.key.startswith(prefix := self._key(""))
+        trial = self._oracle.trials.get(outcome.key.removeprefix(prefix)) if own else None
         if trial is not None:
             if trial.status == "RUNNING":
                 self._end(trial, outcome.score)
         elif self.learns_from_starting_points and outcome.key not in self._starting_points:
-            self._starting_points.add(outcome.key)
+            self._starting_points[outcome.key] = False
             self._add_starting_point(outcome)
 
     def _add_starting_point(self, outcome: Outcome) -> None:
@@ -293,6 +295,7 @@ class OracleStrategy(SearchStrategy):
                 self._oracle.update_trial(trial.trial_id, {OBJECTIVE: float(score)})
             trial.status = "FAILED" if score is None else "COMPLETED"
             self._oracle.end_trial(trial)
+            trial.metrics.metrics.clear()  # its score says it all, as after a resume
 
     @contextmanager
     def _calling(self) -> Iterator[None]:
@@ -316,44 +319,33 @@ class OracleStrategy(SearchStrategy):
             THREADS.pop(self._oracle, None)
 
     def state(self) -> dict[str, Any]:
-        """Return the oracle's state and its trials, those that run included."""
-        oracle = self._oracle.get_state()
-        del oracle["hyperparameters"], oracle["display"]
-        trials = [
-            {
-                "id": t.trial_id,
-                "values": t.hyperparameters.values,
-                "status": t.status,
-                "score": t.score,
-                "message": t.message,
-            }
-            for t in self._oracle.trials.values()
-        ]
-        state = {
-            "space": self._space_digest(),
-            "oracle": {**oracle, "tried_so_far": sorted(oracle["tried_so_far"])},
-            "trials": trials,
-            "starting_points": sorted(self._starting_points),
-        }
+        """Return the oracle's state with its trials, those that run included, each as an entry of its own."""
+        starting_points = {f"{STARTING_POINT}{key}": True for key in self._starting_points}
+        state = {"space": self._digest, **starting_points, **self._saved.whole()}
         # Through JSON and back: the oracle hands out its own lists, which change with the next ask.
         return dict(json.loads(json.dumps(state)))
 
+    def changes(self) -> dict[str, Any] | None:
+        """Return what has changed: the trials that ran at the last call, and what is new."""
+        new = [key for key, saved in self._starting_points.items() if not saved]
+        self._starting_points.update(dict.fromkeys(new, True))
+        starting_points = {f"{STARTING_POINT}{key}": True for key in new}
+        return {"space": self._digest, **starting_points, **self._saved.changes()}
+
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from ``state``; suggestions that were running can still be told."""
-        if state["space"] != self._space_digest():
+        if state["space"] != self._digest:
             raise PluginError(f"the saved state of the strategy {self.name!r} belongs to another search space")
         state = json.loads(json.dumps(state))
-        self._starting_points = set(state["starting_points"])
+        points = [name.removeprefix(STARTING_POINT) for name in state if name.startswith(STARTING_POINT)]
+        self._starting_points = dict.fromkeys(points, True)
         self._oracle.trials.clear()
-        for saved in state["trials"]:
-            trial = self._trial(saved["id"], saved["values"], saved["status"])
+        for trial_id, saved in trials_of(state).items():
+            trial = self._trial(trial_id, saved["values"], saved["status"])
             trial.score, trial.message = saved["score"], saved["message"]
-        hyperparameters, display = self._oracle.hyperparameters.get_config(), self._oracle._display.get_state()
-        self._oracle.set_state({**state["oracle"], "hyperparameters": hyperparameters, "display": display})
-
-    def _space_digest(self) -> str:
-        return hashlib.sha256(repr(tuple(self._problem.parameters)).encode()).hexdigest()
+        self._saved = OracleState(self._oracle)
+        self._saved.restore(state)
 
 
-def _no_file(*args: Any, **kwargs: Any) -> None:
-    """Stands in for keras-tuner's saving."""
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    """Stands in for keras-tuner's saving, and for its own bound on failures: that policy is the scheduler's."""

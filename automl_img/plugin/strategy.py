@@ -131,6 +131,24 @@ class SearchStrategy(Plugin):
         """Return all that is needed to go on later, as JSON can hold it."""
         raise NotImplementedError
 
+    def changes(self) -> dict[str, Any] | None:
+        """Return the entries of :meth:`state` that are new or others than at the last call; None: the whole state is saved each time.
+
+        The core saves after each ask and each tell. A strategy that remembers every trial gives each one an entry of its own in
+        ``state``, and returns here the few that have changed, so that saving does not take longer with every trial. At the first call
+        that is all of them; after :meth:`restore` what has changed since is enough. Entries never go away, and ``restore`` gets them in
+        the order in which they first came. A subclass that has its own ``state`` without ``changes`` is saved whole.
+        """
+        return None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        last = next(one for one in cls.__mro__ if {"state", "changes"} & set(vars(one)))
+        if "changes" not in vars(
+            last
+        ):  # what it adds to the state of another strategy would be missing in that one's changes
+            cls.changes = SearchStrategy.changes  # type: ignore[method-assign]
+
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` returned. Called after :meth:`start` in a new process."""
         raise NotImplementedError

@@ -90,11 +90,11 @@ class Driver:
                 self.settle({row.trial: row.saved})
             elif row.status == "running":
                 text = "the process that drove the search ended, and no time was left to try again"
-                self.run.journal.failed(row.trial, "failed", str(FailureKind.NODE_LOST), text, self.scheduler.state())
+                self.run.journal.failed(row.trial, "failed", str(FailureKind.NODE_LOST), text, self.scheduler.changes())
 
     def _begin(self, spec: TrialSpec) -> None:
         self.attempts[spec.trial] = spec
-        self.run.journal.begin(spec, self.scheduler.state())
+        self.run.journal.begin(spec, self.scheduler.changes())
         self.run.say(
             events.TrialStarted, spec.trial, spec.stage, spec.architecture, spec.why, spec.values, spec.deadline
         )
@@ -137,8 +137,9 @@ class Driver:
             self.run.decided(f"trial {spec.trial} ({spec.architecture}) is stopped: {reason}")
 
     def _done(self, spec: TrialSpec, result: TrialResult) -> None:
+        self.saved.pop(spec.trial, None)
         self.scheduler.record(spec.trial, result)
-        self.run.journal.done(spec.trial, result, self.scheduler.state())
+        self.run.journal.done(spec.trial, result, self.scheduler.changes())
         better = self.best is None or result.f1 > self.best
         self.best = result.f1 if better else self.best
         self.run.say(
@@ -167,7 +168,7 @@ class Driver:
         again = self.scheduler.fail(spec.trial, failure.kind, failure.message)
         skipped = failure.kind is FailureKind.SKIPPED
         status, kind = ("skipped", "") if skipped else ("failed", str(failure.kind))
-        self.run.journal.failed(spec.trial, status, kind, failure.message, self.scheduler.state())
+        self.run.journal.failed(spec.trial, status, kind, failure.message, self.scheduler.changes())
         if skipped:
             self.run.say(events.TrialSkipped, spec.architecture, failure.message, spec.trial)
         else:

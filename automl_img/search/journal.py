@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from automl_img.errors import RunFolderError
 from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
 
 JOURNAL_FILE = "journal.sqlite"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 CHOSEN = "chosen"  # key of the trial that became the model, or the first part of it
 
 _SCHEMA = """
@@ -52,9 +54,13 @@ CREATE TABLE IF NOT EXISTS epochs (
     progress REAL
 );
 CREATE TABLE IF NOT EXISTS remarks (at REAL NOT NULL, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS state (entry TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-#: What makes a journal of an older version one of the next.
-_UPGRADES = {2: "ALTER TABLE epochs ADD COLUMN progress REAL"}
+#: What makes a journal of an older version one of the next. The search's state, which was one value before, stays what it was: unknown.
+_UPGRADES = {
+    2: "ALTER TABLE epochs ADD COLUMN progress REAL",
+    3: "CREATE TABLE IF NOT EXISTS state (entry TEXT PRIMARY KEY, value TEXT NOT NULL)",
+}
 
 
 @dataclass(frozen=True)
@@ -166,8 +172,14 @@ class Journal:
             row = self._database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
             return None if row is None else json.loads(row[0])
 
-    def begin(self, spec: TrialSpec, state: Any = None) -> None:
-        """A trial, or another attempt at it, begins."""
+    def state(self) -> dict[str, Any]:
+        """Return the entries of the search's state that came with trials, each as it was last, in the order in which they first came."""
+        with self._reading():
+            rows = self._database.execute("SELECT entry, value FROM state ORDER BY rowid")
+            return {entry: json.loads(value) for entry, value in rows}
+
+    def begin(self, spec: TrialSpec, changes: Mapping[str, Any] = NOTHING) -> None:
+        """A trial, or another attempt at it, begins; ``changes`` are the entries of the search's state that it changes."""
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO trials (trial, stage, architecture, status) VALUES (?, ?, ?, 'running') "
@@ -178,7 +190,7 @@ class Journal:
                 "INSERT INTO attempts VALUES (?, ?, ?, ?, NULL)",
                 (spec.trial, spec.attempt, json.dumps(spec.as_dict()), time.time()),
             )
-            _keep_state(database, state)
+            _keep(database, changes)
 
     def saved(self, trial: int, attempt: int, result: TrialResult) -> None:
         """An attempt goes on, and has written weights with which it would have come to ``result``."""
@@ -207,22 +219,22 @@ class Journal:
                 ),
             )
 
-    def done(self, trial: int, result: TrialResult, state: Any = None) -> None:
+    def done(self, trial: int, result: TrialResult, changes: Mapping[str, Any] = NOTHING) -> None:
         """A trial has ended well."""
         with self._transaction() as database:
             database.execute(
                 "UPDATE trials SET status = 'done', f1 = ?, val_loss = ?, parameters = ?, result = ? WHERE trial = ?",
                 (result.f1, result.val_loss, result.parameters, json.dumps(result.as_dict()), trial),
             )
-            _keep_state(database, state)
+            _keep(database, changes)
 
-    def failed(self, trial: int, status: str, kind: str, message: str, state: Any = None) -> None:
+    def failed(self, trial: int, status: str, kind: str, message: str, changes: Mapping[str, Any] = NOTHING) -> None:
         """A trial has ended without a result; ``status`` is "failed", "skipped" or "stopped"."""
         with self._transaction() as database:
             database.execute(
                 "UPDATE trials SET status = ?, kind = ?, message = ? WHERE trial = ?", (status, kind, message, trial)
             )
-            _keep_state(database, state)
+            _keep(database, changes)
 
     def remark(self, text: str) -> None:
         """Keep a decision or a warning for the report, once."""
@@ -298,6 +310,8 @@ def _result(text: str | None) -> TrialResult | None:
     return TrialResult(**json.loads(text)) if text else None
 
 
-def _keep_state(database: sqlite3.Connection, state: Any) -> None:
-    if state is not None:
-        database.execute("INSERT OR REPLACE INTO meta VALUES ('scheduler', ?)", (json.dumps(state),))
+def _keep(database: sqlite3.Connection, changes: Mapping[str, Any]) -> None:
+    database.executemany(
+        "INSERT INTO state VALUES (?, ?) ON CONFLICT (entry) DO UPDATE SET value = excluded.value",
+        [(entry, json.dumps(value)) for entry, value in changes.items()],
+    )

@@ -40,7 +40,7 @@ def recipe_of_run(path: str | Path, overrides: Mapping[str, Any]) -> Recipe:
         overrides: Values of keys that may change, by dotted name.
 
     Raises:
-        RunFolderError: It is no run folder, or its search has ended and no budget was added.
+        RunFolderError: It is no run folder, an older version has begun its search, or this has ended and no budget was added.
         UsageError: A key may not change.
     """
     folder = RunFolder.open(path)
@@ -54,7 +54,7 @@ def recipe_of_run(path: str | Path, overrides: Mapping[str, Any]) -> Recipe:
             )
     before = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE))
     recipe = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE), overrides)
-    if recipe.budget == before.budget and _has_ended(folder):
+    if _has_ended(folder) and recipe.budget == before.budget:
         hint = "Give it more to spend, such as `--budget 20m` or `--trials 40`: what was spent counts."
         raise RunFolderError("this search has ended with its budget spent", where=str(path), hint=hint)
     return recipe
@@ -65,6 +65,12 @@ def _has_ended(folder: RunFolder) -> bool:
         return False
     journal = Journal(folder.path, create=True)
     try:
+        if not journal.state() and journal.trials():
+            raise RunFolderError(
+                "this search was begun with an older version of automl-img, which kept its state otherwise",
+                where=str(folder.path),
+                hint="Go on with that version, or begin a new search that learns from this one: `--warm-start RUN`.",
+            )
         return bool(journal.meta("state") == "ended")
     finally:
         journal.close()
@@ -109,8 +115,8 @@ def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialR
     Raises:
         RunFolderError: The search space has changed, and changes are not accepted.
     """
-    state = run.journal.meta("scheduler")
-    if state is None:
+    state = run.journal.state()
+    if not state:
         return {}
     try:
         return scheduler.restore(state, run.journal.trials(), run.elapsed, curves=run.journal.curves(), anew=accept)

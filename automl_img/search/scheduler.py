@@ -63,6 +63,7 @@ class Scheduler:
         self._queue = list(starts)
         self._starts = list(starts)
         self._records: dict[int, Record] = {}
+        self._unsaved: set[int] = set()
         self._running: set[int] = set()
         self._meter = DeviceMeter(rules.device_seconds, rules.devices, rules.devices_each, rules.devices_alone)
         self._retries: list[TrialSpec] = []
@@ -124,6 +125,7 @@ class Scheduler:
     def _may_try_again(self, record: Record, kind: FailureKind) -> bool:
         if kind is FailureKind.NODE_LOST:
             record.nodes_lost += 1
+            self._unsaved.add(record.spec.trial)
             return record.nodes_lost <= NODES_LOST
         return record.spec.attempt - record.lost - record.nodes_lost <= RETRIES.get(kind, 0)
 
@@ -136,24 +138,26 @@ class Scheduler:
         """Begin nothing more."""
         self._stopping = True
 
-    def state(self) -> dict[str, Any]:
-        """Return all that :meth:`restore` needs beside the journal's trials, as JSON can hold it."""
-        return {
+    def changes(self) -> dict[str, Any]:
+        """Return what has changed since the last call of all that :meth:`restore` needs beside the journal's trials.
+
+        These are entries by name, as JSON can hold them. Each trial has its own, so that no more is to be written when there are many.
+        """
+        own = {
             "number": self._number,
             "stage": self.stage,
             "queue": [self._starts.index(start) for start in self._queue],
-            "records": {
-                str(number): [record.key, record.fraction, record.lost, record.nodes_lost]
-                for number, record in self._records.items()
-            },
             "retries": [spec.as_dict() for spec in self._retries],
             "affinity": self._affinity,
             "finals": self._finals,
             "plan": None if self.plan is None else asdict(self.plan),
             "spent": [self.budget.trials_spent, self.budget.epochs_spent],
             "meter": self._meter.state(),
-            "suggester": self._suggester.state(),
         }
+        unsaved = {trial: self._records[trial] for trial in sorted(self._unsaved)}
+        self._unsaved.clear()
+        records = {f"trial/{trial}": [r.key, r.fraction, r.lost, r.nodes_lost] for trial, r in unsaved.items()}
+        return {"scheduler": own, **records, **self._suggester.changes()}
 
     def restore(
         self,
@@ -167,7 +171,7 @@ class Scheduler:
         """Go on where another process ended. Called before anything else.
 
         Args:
-            state: What :meth:`state` returned last.
+            state: All entries that :meth:`changes` returned, each as it was last.
             trials: All trials of the journal.
             elapsed: Seconds of the budget that have gone.
             curves: The measurements of each trial, as the journal has them.
@@ -180,21 +184,21 @@ class Scheduler:
         Raises:
             PluginError: The space is another one.
         """
-        self._number, self.stage = state["number"], state["stage"]
-        self._queue = [self._starts[place] for place in state["queue"]]
-        self._affinity, self._finals = dict(state["affinity"]), _pairs(state["finals"])
-        self.budget = replace(self.budget, trials_spent=state["spent"][0], epochs_spent=state["spent"][1])
-        if "meter" in state:  # a journal of an older version has none
-            self._meter.restore(state["meter"], elapsed)
+        own = state["scheduler"]
+        self._number, self.stage = own["number"], own["stage"]
+        self._queue = [self._starts[place] for place in own["queue"]]
+        self._affinity, self._finals = dict(own["affinity"]), _pairs(own["finals"])
+        self.budget = replace(self.budget, trials_spent=own["spent"][0], epochs_spent=own["spent"][1])
+        self._meter.restore(own["meter"], elapsed)
         end = self._end(elapsed)
-        self._retries = [TrialSpec.from_dict(spec) for spec in state["retries"]]
-        if state["plan"] is not None and not math.isinf(end):
-            self.plan = extended(StagePlan(**state["plan"]), end, self._rules.final_share)
+        self._retries = [TrialSpec.from_dict(spec) for spec in own["retries"]]
+        if own["plan"] is not None and not math.isinf(end):
+            self.plan = extended(StagePlan(**own["plan"]), end, self._rules.final_share)
         waiting = {spec.trial for spec in self._retries}
         settled: dict[int, TrialResult] = {}
         for row in trials:
-            key, fraction, lost, *nodes_lost = state["records"][str(row.trial)]
-            record = Record(row.spec, key, fraction, row.result, lost, *nodes_lost)
+            key, fraction, lost, nodes_lost = state[f"trial/{row.trial}"]
+            record = Record(row.spec, key, fraction, row.result, lost, nodes_lost)
             record.curve.extend(curves.get(row.trial, ()))
             self._records[row.trial] = record
             if row.status != "running" or row.trial in waiting:
@@ -203,8 +207,9 @@ class Scheduler:
                 settled[row.trial] = row.saved
             else:
                 record.lost += 1
+                self._unsaved.add(row.trial)
                 self._retries.append(resumed(row.spec))
-        self._suggester.restore(state["suggester"], self._done_records(), anew=anew)
+        self._suggester.restore(state, self._done_records(), anew=anew)
         if self._suggester.started:
             self._suggester.remember(self._searched())
         return settled
@@ -425,6 +430,7 @@ class Scheduler:
         )
         spec = replace(spec, continues=continues, promotable=self._suggester.promotes and fraction < 1)
         self._records[spec.trial] = Record(spec, key or f"start-{spec.trial}", fraction)
+        self._unsaved.add(spec.trial)
         self._running.add(spec.trial)
         return spec
 

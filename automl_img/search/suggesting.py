@@ -59,7 +59,7 @@ class Suggester:
         self._strategy, self._rules, self._decided = strategy, rules, decided
         self._earlier = tuple(earlier)
         self._narrowed: Narrowing | None = None
-        self._trials = 0
+        self._trials = self._begun = 0
 
     @property
     def promotes(self) -> bool:
@@ -85,6 +85,7 @@ class Suggester:
         self._trials = trials
         self._strategy.start(self._problem())
         self.started = True
+        self._begun += 1
         self._tell_all(done)
 
     def ask(self) -> Suggestion | Signal:
@@ -110,40 +111,57 @@ class Suggester:
             for place in range(len(record.curve)):
                 self._strategy.reason_to_stop(_measurement(record, place))
 
-    def state(self) -> dict[str, Any]:
-        """Return all that :meth:`restore` needs, as JSON can hold it."""
-        return {
+    def changes(self) -> dict[str, Any]:
+        """Return what has changed of all that :meth:`restore` needs, in entries, as JSON can hold it."""
+        own = {
             "trials": self._trials,
             "narrowed": None if self._narrowed is None else asdict(self._narrowed),
-            "strategy": self._strategy.state() if self.started else None,
+            "begun": self._begun,
             "exhausted": self.exhausted,
         }
+        return {"suggester": own, **(self._changes_of_strategy() if self.started else {})}
+
+    def _changes_of_strategy(self) -> dict[str, Any]:
+        """By the number of its beginning: what it had saved before that is another space's."""
+        entries = self._strategy.changes()
+        if entries is None:
+            return {f"strategy/{self._begun}": self._strategy.state()}
+        return {f"strategy/{self._begun}/{name}": entry for name, entry in entries.items()}
 
     def restore(self, state: Mapping[str, Any], done: Sequence[Record], *, anew: bool) -> None:
         """Go on where another process ended.
 
         Args:
-            state: What :meth:`state` returned last.
+            state: All entries that :meth:`changes` returned, each as it was last.
             done: Trials that ended well.
             anew: Let the strategy start anew, and learn from ``done``, if the space has changed.
 
         Raises:
             PluginError: The space has changed.
         """
-        if state["narrowed"] is not None:
-            self._narrow_to(Narrowing(**state["narrowed"]))
-        self._trials, self.exhausted = state["trials"], state["exhausted"]
-        if state["strategy"] is None:
+        own = state["suggester"]
+        if own["narrowed"] is not None:
+            self._narrow_to(Narrowing(**own["narrowed"]))
+        self._trials, self.exhausted, self._begun = own["trials"], own["exhausted"], own["begun"]
+        if not self._begun:
             return
         self._strategy.start(self._problem())
         self.started = True
         try:
-            self._strategy.restore(state["strategy"])
+            self._strategy.restore(self._state_of_strategy(state))
         except PluginError:
             if not anew:
                 raise
+            self._begun += 1
             self.exhausted = False
             self._tell_all(done)
+
+    def _state_of_strategy(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        whole = f"strategy/{self._begun}"
+        if whole in state:
+            return dict(state[whole])
+        prefix = f"{whole}/"
+        return {name.removeprefix(prefix): entry for name, entry in state.items() if name.startswith(prefix)}
 
     def _problem(self) -> Problem:
         rules = self._rules

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from automl_img.plugin import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion, hookimpl
 from automl_img.plugin.oracle import check_options, whole_number
 from automl_img_strategies.random import RandomSearch
+
+RANDOM, TRAINING = "random ", "training "  # the beginnings of the names of entries in the state
 
 
 @dataclass
@@ -59,6 +61,7 @@ class SuccessiveHalving(SearchStrategy):
         self._random = RandomSearch()
         self._random.start(Problem(problem.parameters, problem.seed, problem.trials, problem.epochs))
         self._trainings: dict[str, Training] = {}
+        self._unsaved: dict[str, None] = {}
 
     def ask(self) -> Suggestion | Signal:
         """Return a promotion if one is due, else a new configuration; at the end of a small space its best goes on to the top."""
@@ -74,18 +77,22 @@ class SuccessiveHalving(SearchStrategy):
             for key, training in good[:places]:
                 if not training.promoted:
                     training.promoted = True
+                    self._unsaved[key] = None
                     return self._begin(Training(training.values, rung + 1), continues=key)
         return None
 
     def _new(self) -> Suggestion | Signal | None:
         suggestion = self._random.ask()
         if isinstance(suggestion, Suggestion):
+            # It only draws: what comes of it is not its business.
+            self._random.tell(Outcome(suggestion.key, suggestion.values, 0.0))
             return self._begin(Training(dict(suggestion.values), 0))
         return WAIT if any(not training.ended for training in self._trainings.values()) else None
 
     def _begin(self, training: Training, continues: str | None = None) -> Suggestion:
         key = f"{self.name}-{len(self._trainings)}"
         self._trainings[key] = training
+        self._unsaved[key] = None
         return Suggestion(key, dict(training.values), self._fractions[training.rung], continues)
 
     def tell(self, outcome: Outcome) -> None:
@@ -94,19 +101,33 @@ class SuccessiveHalving(SearchStrategy):
         if training is None or training.ended:
             return
         training.ended = True
+        self._unsaved[outcome.key] = None
         # Comparisons with NaN are all false: such a trial would stand anywhere.
         finite = outcome.score is not None and abs(outcome.score) < float("inf")
         training.score = outcome.score if finite else None
 
     def state(self) -> dict[str, Any]:
-        """Return all trainings and the state of the random draws."""
-        trainings = {key: asdict(training) for key, training in self._trainings.items()}
-        return {"random": self._random.state(), "trainings": copy.deepcopy(trainings)}
+        """Return all trainings and the state of the random draws, each training as an entry of its own."""
+        return copy.deepcopy(self._entries(self._trainings, self._random.state()))
+
+    def changes(self) -> dict[str, Any] | None:
+        """Return the trainings that have begun, ended or been promoted, and what has changed of the random draws."""
+        entries = self._entries(self._unsaved, self._random.changes() or {})
+        self._unsaved.clear()
+        return entries
+
+    def _entries(self, keys: Iterable[str], random: Mapping[str, Any]) -> dict[str, Any]:
+        trainings = {f"{TRAINING}{key}": asdict(self._trainings[key]) for key in keys}
+        return {**trainings, **{f"{RANDOM}{name}": entry for name, entry in random.items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from ``state``."""
-        self._random.restore(state["random"])
-        self._trainings = {key: Training(**copy.deepcopy(saved)) for key, saved in state["trainings"].items()}
+        self._random.restore(_below(RANDOM, state))
+        self._trainings = {key: Training(**copy.deepcopy(saved)) for key, saved in _below(TRAINING, state).items()}
+
+
+def _below(prefix: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): entry for name, entry in state.items() if name.startswith(prefix)}
 
 
 @hookimpl

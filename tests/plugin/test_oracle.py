@@ -8,6 +8,7 @@ import pytest
 from automl_img.errors import PluginError
 from automl_img.plugin import DONE, WAIT, OracleStrategy, Outcome, Parameter, Problem, Space
 from automl_img.plugin.oracle import Levels
+from automl_img.plugin.oracle_state import trials_of
 
 
 class Drawn(OracleStrategy):
@@ -29,6 +30,10 @@ def begun(parameters, seed=0, kind=Drawn):
     strategy = kind()
     strategy.start(Problem(tuple(parameters), seed=seed, trials=10))
     return strategy
+
+
+def trials(strategy):
+    return list(trials_of(strategy.state()).values())
 
 
 def first(strategy, count):
@@ -72,7 +77,7 @@ def test_a_failed_trial_is_not_tried_again_and_has_no_score(line, score):
     failed = strategy.ask()
     strategy.tell(Outcome(failed.key, failed.values, score))
     assert strategy.ask().values != failed.values
-    assert next((t["status"], t["score"]) for t in strategy.state()["trials"]) == ("FAILED", None)
+    assert next((t["status"], t["score"]) for t in trials(strategy)) == ("FAILED", None)
     json.dumps(strategy.state(), allow_nan=False)
 
 
@@ -104,7 +109,7 @@ def test_after_an_exception_in_the_oracle_another_thread_can_go_on(line, method)
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
-    assert strategy.state()["trials"][-1]["status"] == "COMPLETED"
+    assert trials(strategy)[-1]["status"] == "COMPLETED"
 
 
 def test_several_suggestions_may_run_and_end_in_any_order(line):
@@ -113,7 +118,7 @@ def test_several_suggestions_may_run_and_end_in_any_order(line):
     assert len({suggestion.key for suggestion in running}) == 4
     for suggestion in reversed(running):
         strategy.tell(Outcome(suggestion.key, suggestion.values, suggestion.values["x"]))
-    assert {t["score"] for t in strategy.state()["trials"]} == {s.values["x"] for s in running}
+    assert {t["score"] for t in trials(strategy)} == {s.values["x"] for s in running}
 
 
 def test_an_oracle_that_idles_makes_the_search_wait_only_while_a_trial_runs(line):
@@ -179,7 +184,7 @@ def test_a_starting_point_off_the_steps_is_moved_to_the_nearest_and_its_gaps_are
     hp.Float("b", 0.0, 1.0, default=0.5)
     strategy = begun(hp)
     strategy.tell(Outcome("start", {"a": 70, "other": 3}, 0.7))
-    (trial,) = strategy.state()["trials"]
+    (trial,) = trials(strategy)
     assert (trial["values"], trial["score"]) == ({"a": 1, "b": 0.5}, 0.7)
 
 
@@ -189,7 +194,7 @@ def test_a_starting_point_does_not_take_the_key_of_a_suggestion(line):
     suggestions = [strategy.ask() for _ in range(2)]
     assert len({suggestion.key for suggestion in suggestions}) == 2
     strategy.tell(Outcome(suggestions[0].key, suggestions[0].values, 0.1))
-    assert [t["score"] for t in strategy.state()["trials"]] == [0.7, 0.1, None]
+    assert [t["score"] for t in trials(strategy)] == [0.7, 0.1, None]
 
 
 def test_a_stepped_float_has_all_its_values_and_no_stray_digits():

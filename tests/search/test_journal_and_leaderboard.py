@@ -3,8 +3,11 @@ import sqlite3
 import pytest
 
 from automl_img.errors import RunFolderError
+from automl_img.recipe import Recipe
 from automl_img.search.journal import JOURNAL_FILE, Journal
 from automl_img.search.leaderboard import best_trial, leaderboard, to_csv
+from automl_img.search.resuming import recipe_of_run
+from automl_img.search.run_folder import RECIPE_FILE, RunFolder
 from automl_img.training.spec import EpochReport, Fidelity, TrialResult, TrialSpec
 
 
@@ -104,12 +107,30 @@ def test_a_damaged_journal_is_one_clear_line(tmp_path):
 def test_a_journal_of_the_version_before_is_read_and_written_on(journal, tmp_path):
     with journal._transaction() as database:
         database.execute("ALTER TABLE epochs DROP COLUMN progress")
+        database.execute("DROP TABLE state")
         database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
     journal.close()
     for _ in range(2):
         again = Journal(tmp_path, create=True)
         again.begin(spec(1 + len(again.trials())))
         again.epoch(1, 1, EpochReport(1.0, 10, 0.5, 0.4, 0.9, 0.25, 100.0))
-        curves = again.curves()
+        curves, state = again.curves(), again.state()
         again.close()
-    assert curves == {1: [(0.25, 0.9), (0.25, 0.9)]}
+    assert curves == {1: [(0.25, 0.9), (0.25, 0.9)]} and state == {}
+
+
+def test_a_search_that_an_older_version_has_begun_is_refused_untouched_with_what_to_do(journal, tmp_path):
+    RunFolder(tmp_path).write(RECIPE_FILE, Recipe().plain())
+    journal.begin(spec(1))
+    journal.set_meta("state", "ended")
+    with pytest.raises(RunFolderError, match=r"older version.*--warm-start"):
+        recipe_of_run(tmp_path, {"budget.trials": 40})
+    assert journal.meta("state") == "ended"
+
+
+def test_entries_of_the_state_are_replaced_one_by_one_and_keep_their_order(journal):
+    journal.begin(spec(1), {"b": 1, "a": [1]})
+    journal.done(1, result(0.5), {"c": None, "b": 2})
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.begin(spec(1), {"a": "what a transaction that fails would have changed"})
+    assert list(journal.state().items()) == [("b", 2), ("a", [1]), ("c", None)]

@@ -1,10 +1,13 @@
 """A scheduler that goes on where another process ended, without training anything."""
 
+import itertools
 import json
 import math
 from dataclasses import replace
 
 import pytest
+from automl_img_strategies.random import RandomSearch
+from automl_img_strategies.successive_halving import SuccessiveHalving
 
 from automl_img.errors import PluginError
 from automl_img.plugin import DONE, WAIT, Parameter, SearchStrategy, Suggestion
@@ -69,9 +72,9 @@ def result(trial, seconds=10.0):
 class Play:
     """A search with a clock of its own, whose process can end between any two things that happen."""
 
-    def __init__(self, end, trials, slots=1):
-        self.end, self.trials, self.slots = end, trials, slots
-        self.now, self.rows, self.running, self.state = 5.0, {}, [], None
+    def __init__(self, end, trials, slots=1, kind=Counting):
+        self.end, self.trials, self.slots, self.kind = end, trials, slots, kind
+        self.now, self.rows, self.running, self.state = 5.0, {}, [], {}
         self.launched = []
         self.new_process()
 
@@ -79,11 +82,12 @@ class Play:
         starts = [Start(name, space().start(name, {}), 1e-4 * (i + 1)) for i, name in enumerate(NAMES)]
         rules = Rules(7, 50, 5, 50_000, self.slots, self.end, 0.6, "float32", probe=("flip",))
         budget = Budget(time=None if math.isinf(self.end) else self.end + 20, trials=self.trials)
-        self.strategy = Counting()
+        self.strategy = self.kind()
         self.scheduler = Scheduler(space(*more), starts, self.strategy, budget, rules, self.now)
         settled = {}
-        if self.state is not None:
-            settled = self.scheduler.restore(json.loads(self.state), self.rows.values(), self.now, anew=anew)
+        if self.state:
+            state = {name: json.loads(entry) for name, entry in self.state.items()}
+            settled = self.scheduler.restore(state, self.rows.values(), self.now, anew=anew)
         self.running = []
         for trial, found in settled.items():
             self.done(trial, found)
@@ -91,7 +95,7 @@ class Play:
 
     def keep(self, trial, **changes):
         self.rows[trial] = replace(self.rows[trial], **changes)
-        self.state = json.dumps(self.scheduler.state())
+        self.state |= {name: json.dumps(entry) for name, entry in self.scheduler.changes().items()}
 
     def done(self, trial, found):
         self.scheduler.record(trial, found)
@@ -128,10 +132,13 @@ def shown(play):
     return {spec.trial: (spec.stage, spec.why, spec.values, spec.fidelity) for spec in play.launched}
 
 
-@pytest.mark.parametrize("cut", range(1, 24, 2))
-def test_the_same_trials_follow_wherever_the_process_ends(cut):
-    quiet = Play(math.inf, 10).to_the_end()
-    play = Play(math.inf, 10)
+@pytest.mark.parametrize(
+    ("kind", "cut"),
+    [*((Counting, cut) for cut in range(1, 24, 2)), *itertools.product((RandomSearch, SuccessiveHalving), (8, 13, 16))],
+)
+def test_the_same_trials_follow_wherever_the_process_ends(kind, cut):
+    quiet = Play(math.inf, 10, kind=kind).to_the_end()
+    play = Play(math.inf, 10, kind=kind)
     for _ in range(cut):
         play.step()
     finished = {trial for trial, row in play.rows.items() if row.status == "done"}
@@ -202,6 +209,52 @@ def test_another_space_is_refused_unless_accepted():
     assert len(play.strategy.told) == sum(row.status == "done" for row in play.rows.values())
     play.to_the_end()
     assert len(play.rows) == 10
+
+
+@pytest.mark.parametrize("kind", [RandomSearch, SuccessiveHalving])
+def test_a_strategy_that_began_anew_leaves_nothing_of_the_other_space_behind(kind):
+    play = Play(math.inf, 14, kind=kind)
+    for _ in range(19):
+        play.step()
+    more = (Parameter("augmentation.new", "boolean", False),)
+    with pytest.raises(PluginError, match="another search space"):
+        play.new_process(more)
+    play.new_process(more, anew=True)
+    play.step()
+    play.new_process(more)
+    assert len(play.strategy.state()) == sum(name.startswith("strategy/2/") for name in play.state)
+    play.to_the_end()
+    assert len(play.rows) == 14
+
+
+class Adding(RandomSearch):
+    """Adds to the state of another strategy, and knows nothing of its entries."""
+
+    name = "adding"
+
+    def start(self, problem):
+        super().start(problem)
+        self.asked = 0
+
+    def ask(self):
+        self.asked += 1
+        return super().ask()
+
+    def state(self):
+        return {**super().state(), "asked": self.asked}
+
+    def restore(self, state):
+        super().restore(state)
+        self.asked = state["asked"]
+
+
+def test_what_a_subclass_adds_to_the_state_of_its_strategy_is_saved_with_it():
+    play = Play(math.inf, 10, kind=Adding)
+    for _ in range(13):
+        play.step()
+    asked = play.strategy.asked
+    play.new_process()
+    assert play.strategy.asked == asked > 0
 
 
 def test_more_time_goes_to_search_and_final_training_by_their_shares():

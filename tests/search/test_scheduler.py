@@ -337,7 +337,7 @@ def test_the_strategy_hears_all_measurements_again_when_a_search_goes_on():
     spec = instance.next(5.0)
     strategy = Impatient()
     row = TrialRow(spec.trial, spec.stage, spec.architecture, "running", "", "", spec, None)
-    fresh(strategy).restore(instance.state(), [row], 9.0, curves={spec.trial: [(0.2, 0.5), (0.4, 0.6)]})
+    fresh(strategy).restore(instance.changes(), [row], 9.0, curves={spec.trial: [(0.2, 0.5), (0.4, 0.6)]})
     assert strategy.heard == [("s1", 0.2), ("s1", 0.4)]
 
 

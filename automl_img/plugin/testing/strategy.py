@@ -114,6 +114,28 @@ class StrategyChecks(Checks):
         hint = "Return a copy from state(): the core keeps it while the search goes on."
         need(not changed, "a state that was returned changes with later trials", hint)
 
+    def test_its_changes_add_up_to_its_state(self) -> None:
+        """The entries that it names after each ask and tell make up its state, in a process that goes on from them too."""
+        strategy, saved = self._started(), dict[str, Any]()
+        if not self._save(strategy, saved):
+            return
+        self._tell(strategy, START)
+        running: list[Suggestion] = []
+        for _ in range(2):
+            for suggestion in self._suggestions(strategy, 3):
+                self._save(strategy, saved)
+                running.append(suggestion)
+                if len(running) > 1:
+                    first = running.pop(0)
+                    self._tell(strategy, Outcome(first.key, first.values, _score(first.values), first.fraction))
+                    self._save(strategy, saved)
+            hint = "Return from changes() each entry of state() that is new, or that ask or tell has changed."
+            same = saved == json.loads(json.dumps(strategy.state()))
+            need(same, "its changes do not add up to its state", hint)
+            strategy = self._started()
+            with calling("restore"):
+                strategy.restore(json.loads(json.dumps(saved)))
+
     def test_it_goes_on_when_trials_fail(self) -> None:
         """When all trials fail it goes on or ends, and its state stays what JSON can hold."""
         strategy = self._started()
@@ -177,6 +199,13 @@ class StrategyChecks(Checks):
     def _tell(self, strategy: SearchStrategy, outcome: Outcome) -> None:
         with calling(f"tell of {outcome.key!r}", "Learn from what is a point of the space, and ignore the rest."):
             strategy.tell(outcome)
+
+    def _save(self, strategy: SearchStrategy, saved: dict[str, Any]) -> bool:
+        """Bring ``saved`` up to date, as the core does; returns False if the strategy is saved whole."""
+        with calling("changes", "Return a dict that json can hold, or None."):
+            changes = strategy.changes()
+            saved.update(json.loads(json.dumps(changes or {}, allow_nan=False)))
+        return changes is not None
 
     def _suggestions(self, strategy: SearchStrategy, number: int) -> Iterator[Suggestion]:
         for _ in range(number):

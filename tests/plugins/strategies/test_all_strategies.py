@@ -31,6 +31,11 @@ def is_point(parameters, values):
     return list(values) == active
 
 
+def of_trials(entries):
+    """The entries of a state that stand for single trials."""
+    return {name: entry for name, entry in entries.items() if "trial " in name or "training " in name}
+
+
 def test_each_strategy_is_found_through_its_entry_point():
     registry = discover()
     for kind in (*ALL, MedianStopping):
@@ -138,9 +143,10 @@ def test_the_points_of_a_small_space_are_tried_once_each_and_starting_points_not
 @pytest.mark.parametrize("kind", ALL)
 def test_a_starting_point_outside_the_space_is_ignored(kind, started):
     strategy = started(kind)
-    before = strategy.ask()
+    strategy.ask()
+    before = len(of_trials(strategy.state()))
     strategy.tell(Outcome("start", {"family": "plain", "lr": 7.0, "flip": False}, 0.9))
-    assert not strategy.state().get("tried") and len(strategy.state().get("trials", [before])) == 1
+    assert not strategy.state().get("tried") and len(of_trials(strategy.state())) == before
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -90,6 +90,21 @@ class Dicing(Steady):
         self.lr = state["lr"]
 
 
+class Reticent(Steady):
+    """Keeps to itself what else has changed."""
+
+    name = "reticent"
+
+    def state(self):
+        return super().state()
+
+    def changes(self):
+        return {"asked": self.asked}
+
+    def restore(self, state):
+        self.asked, self.best = state["asked"], state.get("best", 0.0)
+
+
 class Amnesiac(Steady):
     """Forgets where it was."""
 
@@ -229,6 +244,7 @@ EXPECTED = {
     Promoting: ("test_what_it_continues_is_known", "promotes = True"),
     Dicing: ("test_a_seed_fixes_its_suggestions", "problem.seed"),
     Amnesiac: ("test_its_state_can_be_saved_and_loaded", "into state()"),
+    Reticent: ("test_its_changes_add_up_to_its_state", "each entry of state()"),
     Counting: ("test_it_goes_on_when_trials_fail", "score is None"),
     Strict: ("test_it_takes_outcomes_that_it_did_not_suggest", "ignore the rest"),
     Grabbing: ("test_it_changes_nothing_that_it_is_given", "Make a copy"),
