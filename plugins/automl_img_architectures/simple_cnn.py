@@ -57,17 +57,15 @@ class SimpleCNN(Architecture):
         return norm_act(x)
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
-        """Return eight networks, from 16 channels and one layer a block to 64 channels, three layers and full resolution."""
+        """Return six networks, from 16 channels and one layer a block to 64 channels, three layers and full resolution."""
         blocks = _blocks(image)
         more = min(6, blocks + 1)
         stride = stem_stride(image, large=2)
         return [
             {"blocks": blocks, "layers": 1, "filters": 16, "stem_stride": stride},
-            *(
-                {"blocks": blocks, "layers": 2, "filters": filters, "stem_stride": stride}
-                for filters in (16, 32, 48, 64)
-            ),
-            {"blocks": blocks, "layers": 3, "filters": 32, "stem_stride": 1},
+            {"blocks": blocks, "layers": 2, "filters": 16, "stem_stride": stride},
+            {"blocks": blocks, "layers": 2, "filters": 32, "stem_stride": stride},
+            {"blocks": blocks, "layers": 2 if stride > 1 else 3, "filters": 32, "stem_stride": 1},
             {"blocks": blocks, "layers": 2, "filters": 64, "stem_stride": 1},
             {"blocks": more, "layers": 3, "filters": 64, "stem_stride": 1},
         ]
