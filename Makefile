@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup test lint check docs site bench clean
+.PHONY: setup test lint check docs site bench lower-bounds clean
 
 $(BIN)/automl-img: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,12 @@ check: lint test  ## what CI runs
 
 bench: $(VENV)/.dev  ## the 10-minute recipe on three seeds
 	$(BIN)/python benchmarks/fashion.py
+
+lower-bounds: $(VENV)/.dev  ## the quick tests with the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear build/lower-bounds
+	$(BIN)/python .ci/lower_bounds.py > build/lower-bounds.txt
+	PIP_CONSTRAINT=build/lower-bounds.txt build/lower-bounds/bin/python -m pip install --quiet --editable '.[test]'
+	build/lower-bounds/bin/python -m pytest -n 3 --dist loadfile -m "not train and not e2e" --ignore tests/pages
 
 clean:
 	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -60,7 +60,8 @@ def fit(
         seed: Seed of everything random; the recipe's, or 0, unless given.
         out: The run folder; ``runs/<name>-<time>`` unless given.
         settings: Other keys of the recipe by dotted name, such as ``{"search.strategy": "random"}``.
-        listener: Receives each event of the search; :mod:`automl_img.events` lists them.
+        listener: Receives each event of the search; :mod:`automl_img.events` lists them. Without one, a notebook shows how far the
+            search is; elsewhere nothing is shown.
         resume: Go on with the search whose run folder is ``out``, with its recipe; ``budget`` and ``trials`` give it more to spend.
             ``dataset`` is what it was; only arrays and other objects are read from it, the rest is in the recipe.
         accept_changes: Go on although images, plugins or the search space have changed since.
@@ -79,6 +80,7 @@ def fit(
     from automl_img.search.engine import run_search
     from automl_img.search.interruption import Interruption
     from automl_img.search.resuming import recipe_of_run
+    from automl_img.views import python_view
 
     begun = time.monotonic()
     overrides: dict[str, Any] = dict(settings or {})
@@ -98,12 +100,12 @@ def fit(
         recipe, images = resolve(dataset, overrides)
         folder = run_path(recipe, out)
     interruption = Interruption()
-    with interruption.on_ctrl_c():
+    with python_view(listener) as view, interruption.on_ctrl_c(view.stopping):
         outcome = run_search(
             recipe,
             Path(folder),
             dataset=images,
-            listener=listener or (lambda event: None),
+            listener=view.hear,
             interruption=interruption,
             begun=begun,
             resume=resume,

@@ -14,7 +14,7 @@ import automl_img
 from automl_img.plugin.manager import KINDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(page for page in (ROOT / "docs").rglob("*.md") if ".pytest_cache" not in page.parts)]
 
 
 def test_the_reference_pages_follow_from_the_code():
@@ -31,7 +31,7 @@ def test_each_link_to_a_file_leads_somewhere(page):
 
 def test_each_page_stands_in_the_navigation_once():
     named = re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
-    pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    pages = [str(page.relative_to(ROOT / "docs")) for page in PAGES if page.is_relative_to(ROOT / "docs")]
     assert sorted(named) == sorted(pages)
 
 
@@ -45,6 +45,12 @@ def test_each_architecture_with_pretrained_weights_is_named_with_its_network():
     for name, network in table.items():
         source = (ROOT / "plugins" / "automl_img_architectures" / f"{name}.py").read_text()
         assert f'application("{network}"' in source
+
+
+def test_what_a_page_includes_is_there():
+    for page in PAGES:
+        for name in re.findall(r'^--8<-- "(.+)"$', page.read_text(encoding="utf-8"), re.MULTILINE):
+            assert (ROOT / name).is_file(), f"{page.name}: {name}"
 
 
 def test_each_hook_is_documented():

@@ -42,8 +42,8 @@ def analyse(
 
     from automl_img.api import look_at
     from automl_img.cli.search import parse_settings
-    from automl_img.cli.views.inspection import inspection_view
     from automl_img.data.inspection import Limits
+    from automl_img.views.inspection import inspection_view
 
     _refuse_places(html, recipe, json)
     settings = parse_settings(set_ or [])

@@ -32,7 +32,7 @@ def leaderboard(
     else:
         from rich.console import Console
 
-        from automl_img.cli.views.summary import leaderboard_table
+        from automl_img.views.summary import leaderboard_table
 
         console = Console(highlight=False)
         console.print(leaderboard_table([asdict(entry) for entry in entries], width=console.width))

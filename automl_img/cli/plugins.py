@@ -86,7 +86,7 @@ def new(
     target = folder or Path(name)
     for file in write_distribution(name, kind, target):
         print(file)
-    print(f"\nNext: pip install -e {target} && pytest {target}, and then automl-img plugins check {name}")
+    print(f"\nNext: pip install -e '{target}[test]' && pytest {target}, and then automl-img plugins check {name}")
 
 
 @app.command("check")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from automl_img.cli.views import View
+    from automl_img.views import View
 
 #: When the process was started, by ``time.monotonic()``; the budget counts from here.
 BEGUN = time.monotonic()
@@ -47,11 +47,11 @@ def search(
     Ctrl-C once ends the search in good order with the best model so far; twice ends it at once. However it ended, --resume goes on.
     """
     from automl_img.api import resolve, run_path
-    from automl_img.cli.views import make_view
     from automl_img.errors import AutoMLImageError, UsageError
     from automl_img.search.engine import run_search
     from automl_img.search.interruption import Interruption
     from automl_img.search.resuming import recipe_of_run
+    from automl_img.views import make_view
 
     if (target is None) == (resume is None) or (resume is not None and out is not None):
         given = [target, "--resume" if resume else None, "--out" if out else None]

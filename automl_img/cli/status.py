@@ -26,7 +26,7 @@ def status(
         return
     from rich.console import Console
 
-    from automl_img.cli.views.progress import progress_panel
+    from automl_img.views.progress import progress_panel
 
     Console(highlight=False).print(progress_panel(progress))
 

@@ -206,7 +206,9 @@ def discover(
             module = importlib.import_module(name)
         except Exception as error:
             reason = other_version_in_file(name) or f"the plugin module cannot be imported: {_oneline(error)}"
-            raise PluginError(reason, where="[plugins] modules", found=name) from error
+            absent = isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]
+            hint = "Install it, or say with PYTHONPATH=FOLDER where its file lies." if absent else ""
+            raise PluginError(reason, where="[plugins] modules", found=name, hint=hint) from error
         if problem := other_version(module):
             raise PluginError(problem, where="[plugins] modules", found=name)
         registry.add_module(module, label=name)

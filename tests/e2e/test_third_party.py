@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,14 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.train]
 
-PLAINNET = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
+ROOT = Path(__file__).parents[2]
+PLAINNET = ROOT / "tests" / "third_party" / "automl-img-plainnet"
+WIDE_RESNET = ROOT / "docs" / "examples" / "automl-img-wide-resnet"
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Environment of a process that sees the distribution, and one whose module raises on import."""
+    """Environment of a process that sees the distributions, and one whose module raises on import."""
     site = tmp_path_factory.mktemp("site")
     pip = [
         sys.executable,
@@ -28,6 +31,7 @@ def installed(tmp_path_factory):
         "--target",
         site,
         PLAINNET,
+        WIDE_RESNET,
     ]
     subprocess.run(pip, check=True, capture_output=True)
     (site / "broken_plugin.py").write_text("raise RuntimeError('no such GPU')\n")
@@ -65,8 +69,24 @@ def test_an_installed_architecture_is_searched_and_can_win(installed, tmp_path):
     assert trained == {"plainnet", "simple_cnn"}
 
 
-def test_an_installed_architecture_alone_is_the_model(installed, tmp_path):
-    arguments = ["--set", "data.test=0.1", "--set", "train.epochs=8", "--set", 'search.architectures=["plainnet"]']
+def test_the_example_of_the_documentation_passes_its_own_test(installed, tmp_path):
+    shutil.copy(WIDE_RESNET / "test_wide_resnet.py", tmp_path)  # beside nothing, so that what is installed is tested
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path]
+    ran = subprocess.run(command, env=installed, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stdout
+    assert "skipped" not in ran.stdout
+
+
+def test_the_example_of_the_documentation_alone_is_the_model(installed, tmp_path):
+    sets = [
+        "data.test=0.1",
+        "train.epochs=8",
+        'search.architectures=["wide_resnet"]',
+        'search.fixed={"wide_resnet.width" = 2, "wide_resnet.blocks" = 1}',
+    ]
+    arguments = [argument for setting in sets for argument in ("--set", setting)]
     ran = automl_img("search", "digits", "--trials", 1, "--out", tmp_path / "run", *arguments, environment=installed)
     assert ran.returncode == 0, ran.stderr
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["best"]["architecture"] == "plainnet"
+    best = json.loads((tmp_path / "run" / "metrics.json").read_text())["best"]
+    assert best["architecture"] == "wide_resnet"
+    assert best["f1"] > 0.8

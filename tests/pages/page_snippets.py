@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for page in (ROOT / "docs").rglob("*.md") if ".pytest_cache" not in page.parts)]
+)
 FENCE = re.compile(
     r"^(?P<mark><!-- run -->\n)?(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL
 )
@@ -83,4 +85,5 @@ def _commands_of(line):
 
 def recipes():
     """Every TOML block that is a recipe, or a part of one."""
-    return [one for one in snippets("toml") if "project" not in tomllib.loads(one.text)]
+    written = [one for one in snippets("toml") if not one.text.startswith("--8<--")]
+    return [one for one in written if "project" not in tomllib.loads(one.text)]

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import tomllib
+from pathlib import Path
 
 import pytest
 from page_snippets import PAGES, ROOT, commands, recipes, snippets
@@ -13,6 +14,7 @@ from automl_img.cli import app
 from automl_img.cli.search import parse_settings
 from automl_img.recipe import recipe_from_mapping
 
+FASHION = Path("/usr/share/datasets/fashion-mnist")
 #: Commands that only look at a run, or at images, and take seconds.
 QUICK_COMMANDS = (
     "analyse",
@@ -32,7 +34,13 @@ QUICK = {
     for one in commands()
     if one.whole and one.words[0] in QUICK_COMMANDS
 }
-MADE = {name for page in PAGES for name in re.findall(r"(?:^ *|[`;&] ?)make (\w+)", page.read_text(), re.MULTILINE)}
+MADE = {name for page in PAGES for name in re.findall(r"(?:^ *|[`;&] ?)make ([\w-]+)", page.read_text(), re.MULTILINE)}
+
+
+def need_images(text):
+    """Skip a test of what needs Fashion-MNIST where it is not installed: no test asks the network."""
+    if "fashion_mnist" in text and not FASHION.is_dir():
+        pytest.skip("needs Debian's dataset-fashion-mnist")
 
 
 def described(words):
@@ -83,6 +91,7 @@ def test_each_piece_of_python_compiles(snippet):
 
 @pytest.mark.parametrize("snippet", [one for one in snippets("python") if one.marked], ids=str)
 def test_each_piece_of_python_that_is_marked_runs(snippet):
+    need_images(snippet.text)
     exec(compile(snippet.text, str(snippet), "exec"), {})
 
 
@@ -93,7 +102,7 @@ def test_each_target_of_make_exists(target):
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory, finished):
-    """A folder with what the pages speak of: runs, photographs, a picture, the recipes."""
+    """A folder with what the pages speak of: runs, photographs, a picture, the recipes, a plugin."""
     from PIL import Image
 
     place = tmp_path_factory.mktemp("desk")
@@ -107,6 +116,8 @@ def desk(tmp_path_factory, finished):
             Image.effect_noise((16, 16), 20 + number).point(lambda old, level=level: (old + level) // 2).save(
                 folder / f"{number}.png"
             )
+    (plugin,) = [one for one in snippets("python") if one.text.startswith('"""The architecture my_net')]
+    (place / "my_net.py").write_text(plugin.text)
     (place / "new").mkdir()
     for name in ("picture.png", "new.jpg", "new/1.png"):
         Image.effect_noise((8, 8), 60).save(place / name)
@@ -115,8 +126,11 @@ def desk(tmp_path_factory, finished):
 
 @pytest.mark.train
 @pytest.mark.parametrize("words", sorted(QUICK), ids=" ".join)
-def test_each_quick_command_does_its_work(words, desk):
+def test_each_quick_command_does_its_work(words, desk, monkeypatch):
     from typer.testing import CliRunner
+
+    need_images(" ".join(words))
+    monkeypatch.syspath_prepend(desk)  # as PYTHONPATH=. does
 
     for file in ("photos.html", "photos.toml", "recipe.toml"):
         (desk / file).unlink(missing_ok=True)

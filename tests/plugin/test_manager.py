@@ -51,6 +51,11 @@ def test_a_module_that_was_asked_for_and_cannot_be_imported_is_an_error():
         discover(modules=["raises_on_import"])
 
 
+def test_a_module_that_is_nowhere_is_told_with_what_to_do():
+    with pytest.raises(PluginError, match=r"No module named 'my_nett'.*PYTHONPATH"):
+        discover(modules=["my_nett"])
+
+
 def test_a_hook_that_raises_costs_what_it_had_not_registered_yet():
     registry = discover(modules=["raises_in_hook"])
     assert "nothing" in registry.names("augmentation")

@@ -16,11 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from automl_img import events
-from automl_img.cli.views.base import View
-from automl_img.cli.views.curves import curve
-from automl_img.cli.views.plain import sentence
-from automl_img.cli.views.summary import print_summary
 from automl_img.recipe import duration_text
+from automl_img.views.base import View
+from automl_img.views.curves import curve
+from automl_img.views.plain import sentence
+from automl_img.views.summary import print_summary
 
 REMARKS = 4  # lines of what was decided last
 

@@ -6,11 +6,13 @@ import pytest
 from rich.console import Console
 
 from automl_img import events
-from automl_img.cli.views.base import JsonView
-from automl_img.cli.views.curves import curve
-from automl_img.cli.views.live import LiveView
-from automl_img.cli.views.plain import PlainView
 from automl_img.search.leaderboard import Entry
+from automl_img.views import python_view
+from automl_img.views.base import JsonView
+from automl_img.views.curves import curve
+from automl_img.views.live import LiveView
+from automl_img.views.notebook import as_html, in_notebook
+from automl_img.views.plain import PlainView
 
 LEADERBOARD = (
     Entry(
@@ -114,3 +116,24 @@ def test_a_curve_goes_from_its_lowest_to_its_highest_value():
     assert curve([0.5]) == "▁"
     assert curve([]) == ""
     assert len(curve([i / 100 for i in range(100)])) == 24
+
+
+def test_a_notebook_is_shown_what_the_terminal_is_with_nothing_read_as_markup():
+    view = LiveView(Console(file=io.StringIO(), width=110))
+    for event in STORY[:-1]:
+        view.hear(event)
+    html = as_html(view.render())
+    assert html.startswith("<pre") and "resnet9" in html and "0.9421" in html
+    assert "&lt;SIGSEGV&gt; [bold]" in html
+
+
+def test_from_python_events_go_to_the_listener_and_nothing_is_printed(capsys):
+    heard = []
+    with python_view(heard.append) as view:
+        view.hear(STORY[0])
+        view.stopping()
+    with python_view(None) as view:
+        view.hear(STORY[0])
+    assert heard == STORY[:1]
+    assert not in_notebook()
+    assert capsys.readouterr() == ("", "")

@@ -8,7 +8,7 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
-from automl_img.events import Event
+from automl_img.events import Event, Listener
 
 
 class View:
@@ -31,6 +31,25 @@ class View:
 
     def failed(self, message: str) -> None:
         """The search has ended with an error, which is told on standard error elsewhere."""
+
+
+class ListenerView(View):
+    """Shows nothing itself: gives each event to a function.
+
+    Args:
+        listener: The function; None: nobody listens.
+    """
+
+    def __init__(self, listener: Listener | None) -> None:
+        self._listener = listener
+
+    def hear(self, event: Event) -> None:
+        """Pass the event on."""
+        if self._listener is not None:
+            self._listener(event)
+
+    def stopping(self) -> None:
+        """Say nothing: who calls from Python has asked for no words."""
 
 
 class JsonView(View):

@@ -101,14 +101,19 @@ def _between(interval: Sequence[float] | None) -> tuple[str, str]:
     return (f" ({interval[0]:.4f} to {interval[1]:.4f})", "dim") if interval else ("", "")
 
 
-def print_summary(event: SearchEnded, console: Console | None = None, *, plain: bool = False) -> None:
-    """Print the leaderboard and the closing lines."""
-    console = console or (Console(width=PLAIN_WIDTH, highlight=False) if plain else Console(highlight=False))
-    console.print(leaderboard_table(event.leaderboard, width=console.width))
+def summary(event: SearchEnded, width: int, *, plain: bool = False) -> RenderableType:
+    """The leaderboard and the closing lines."""
     body = closing(event)
     title = "Interrupted" if event.interrupted else "Done"
-    console.print(
+    end = (
         Group(Text(title, style="bold"), body)
         if plain
         else Panel(body, title=title, expand=False, border_style="green")
     )
+    return Group(leaderboard_table(event.leaderboard, width=width), end)
+
+
+def print_summary(event: SearchEnded, console: Console | None = None, *, plain: bool = False) -> None:
+    """Print the leaderboard and the closing lines."""
+    console = console or (Console(width=PLAIN_WIDTH, highlight=False) if plain else Console(highlight=False))
+    console.print(summary(event, console.width, plain=plain))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from automl_img import events
-from automl_img.cli.views.base import View
-from automl_img.cli.views.summary import print_summary
 from automl_img.recipe import duration_text
+from automl_img.views.base import View
+from automl_img.views.summary import print_summary
 
 
 class PlainView(View):

@@ -8,9 +8,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from automl_img.cli.views.curves import curve
 from automl_img.recipe import duration_text
 from automl_img.search.progress import Progress, TrialProgress
+from automl_img.views.curves import curve
 
 COLOURS = {"running": "cyan", "ended": "green", "interrupted": "yellow", "cut off": "red"}
 ORDER = ("done", "running", "failed", "skipped", "stopped")
