@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import redirect_stdout
+import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
@@ -13,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.errors import UsageError
 from automl_img.plugin.base import ImageTraits
 from automl_img.plugin.exporter import Exporter, Predict
 from automl_img.plugin.testing import networks
-from automl_img.plugin.testing.checks import calling, described
+from automl_img.plugin.testing.checks import CheckError, calling, described
 from automl_img.quiet import quiet
 
 LEARNED, COMPARED, CALIBRATING = 300, 64, 64  # images
@@ -58,18 +61,19 @@ def write(exporter: Exporter, image: ImageTraits, folder: Path) -> Written:
 
     Raises:
         CheckError: It raises.
+        SkipTest: A library that it needs is not installed.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / exporter.file
     model = _classifier(image)
     images, _ = _pictures(image, COMPARED, seed=1)
     calibration, _ = _pictures(image, CALIBRATING, seed=2)
     expected = _answers(model, images)
     before, had = _settings(), _registered()
-    with tempfile.TemporaryDirectory() as temporary, calling(f"write for {described(image)} to {str(path)!r}", PATHS):
+    with tempfile.TemporaryDirectory() as temporary:
         kept, tempfile.tempdir = tempfile.tempdir, temporary
         try:
-            with quiet(), redirect_stdout(StringIO()):
+            with _asking(f"write for {described(image)} to {str(path)!r}"):
                 exporter.write(model, path, calibration, _labels(exporter, image))
         finally:
             tempfile.tempdir = kept
@@ -94,8 +98,9 @@ def load(exporter: Exporter, path: Path) -> Predict:
 
     Raises:
         CheckError: It cannot be loaded.
+        SkipTest: The runtime is not installed.
     """
-    with calling(f"load of {str(path)!r}", PATHS), quiet():
+    with _asking(f"load of {str(path)!r}"):
         return exporter.load(path)
 
 
@@ -112,6 +117,18 @@ def answers_of(predict: Predict, images: npt.NDArray[np.uint8]) -> npt.NDArray[n
 def decisions(image: ImageTraits, answers: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
     """Return the classes that follow from probabilities: indices, or 0 and 1 for each class of a multilabel task."""
     return (answers >= 0.5).astype(int) if image.task == "multilabel" else answers.argmax(axis=1)
+
+
+@contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """Let an exporter work in silence; what it raises is a CheckError, but a library that is missing is no fault of its own."""
+    try:
+        with calling(what, PATHS), quiet(), redirect_stdout(StringIO()):
+            yield
+    except CheckError as error:
+        if isinstance(error.__cause__, UsageError):
+            raise unittest.SkipTest(str(error.__cause__)) from error
+        raise
 
 
 def _classifier(image: ImageTraits) -> Any:

@@ -7,7 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+from automl_img.errors import UsageError
 from automl_img.plugin import discover
+from automl_img.plugin.testing.running import checks_for, run_checks
 
 REGISTRY = discover()
 LABELS = {"task": "multiclass", "output": {"classes": ["naïve", "猫", "c"]}}
@@ -87,8 +89,15 @@ def test_openvino_is_imported_without_its_telemetry():
     ],
 )
 def test_a_format_whose_library_is_missing_says_what_to_install(name, missing, line, write, monkeypatch):
-    from automl_img.errors import UsageError
-
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(UsageError, match=line):
         write(name)
+
+
+def test_the_kit_skips_what_needs_a_missing_library_and_names_the_line_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    results = list(run_checks(checks_for("exporter", REGISTRY.get("exporter", "onnx"))))
+    skipped = [result for result in results if result.outcome == "skipped"]
+    assert not any(result.outcome == "failed" for result in results)
+    assert "test_its_file_answers_as_the_model_does" in [result.name for result in skipped]
+    assert all("pip install 'automl-img[export]'" in result.message for result in skipped)
