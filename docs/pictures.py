@@ -7,6 +7,7 @@ It needs tmux, which holds the terminal, and chromium, which draws. With --run t
 
 import argparse
 import contextlib
+import io
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from automl_img.recipe.units import duration_seconds
 IMAGES = Path(__file__).resolve().parent / "images"
 SESSION = "automl-img-pictures"
 COLUMNS, ROWS = 112, 24
-WHEN = 0.75  # of the budget is used when the terminal is pictured: the final training is under way
+WHEN = 0.85  # of the budget is used when the terminal is pictured: the final training is under way
 NIGHT = TerminalTheme(
     (22, 27, 34), (201, 209, 217),
     [(22, 27, 34), (255, 123, 114), (63, 185, 80), (210, 153, 34), (88, 166, 255), (188, 140, 255), (57, 197, 207), (201, 209, 217)],
@@ -37,12 +38,12 @@ pre {{ margin: 0; font: 14px/1.22 'DejaVu Sans Mono', monospace }}
 </style><main><i></i><i></i><i></i><pre>{code}</pre></main>"""
 
 
-def search(recipe, budget, out):
-    """Run a search in a terminal of tmux, and return what the terminal shows at three quarters of the budget, with its escapes."""
+def search(recipe, budget, folder, out):
+    """Run a search in a terminal of tmux in ``folder``, and return what the terminal shows near its end, with its escapes."""
     program = Path(sys.executable).parent / "automl-img"
-    command = f"{program} search {recipe} --budget {budget} --out {out}"
+    command = f"{program} search {Path(recipe).resolve()} --budget {budget} --out {out}"
     seconds = duration_seconds(budget)
-    subprocess.run(["tmux", "new-session", "-d", "-s", SESSION, "-x", str(COLUMNS), "-y", str(ROWS), command], check=True)
+    subprocess.run(["tmux", "new-session", "-d", "-s", SESSION, "-x", str(COLUMNS), "-y", str(ROWS), "-c", folder, command], check=True)
     try:
         time.sleep(WHEN * seconds)
         shown = subprocess.run(["tmux", "capture-pane", "-e", "-p", "-t", SESSION], check=True, capture_output=True, text=True).stdout
@@ -58,9 +59,8 @@ def search(recipe, budget, out):
 
 def terminal_page(shown):
     """A page that looks as the terminal does."""
-    with open("/dev/null", "w") as nowhere:
-        console = Console(width=COLUMNS, record=True, file=nowhere, force_terminal=True, color_system="truecolor")
-        console.print(Text.from_ansi(shown.rstrip()))
+    console = Console(width=COLUMNS, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(Text.from_ansi(shown.rstrip()))
     return console.export_html(theme=NIGHT, inline_styles=True, code_format=TERMINAL)
 
 
@@ -81,10 +81,11 @@ def main():
     parser.add_argument("--run", type=Path, help="a run that has ended, whose report is drawn; no search is made")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        run = asked.run or Path(folder) / "run"
-        with browser(1100, 800) as page:
+        out = f"runs/{Path(asked.recipe).stem}"
+        run = asked.run or Path(folder, out)
+        with browser(1100, 560) as page:
             if asked.run is None:
-                page.set_content(terminal_page(search(asked.recipe, asked.budget, run)))
+                page.set_content(terminal_page(search(asked.recipe, asked.budget, folder, out)))
                 page.locator("main").screenshot(path=IMAGES / "live.png", omit_background=True)
             page.goto((run / "report.html").resolve().as_uri())
             page.screenshot(path=IMAGES / "report.png")
