@@ -78,7 +78,7 @@ def test_the_same_recipe_gives_the_same_trials_to_the_last_digit_if_asked_to(tmp
 
 def test_a_time_budget_gives_looks_and_a_final_training(tmp_path, quick_settings):
     heard = []
-    settings = {**quick_settings, "train.epochs": 40, "budget.time": "35s"}
+    settings = {**quick_settings, "train.epochs": 40, "budget.time": "45s"}
     result = search(tmp_path, settings, heard=heard)
     assert {"look", "final"} <= set(result.leaderboard().stage)
     assert result.metrics["validation"]["f1_macro"] > 0.9

@@ -7,8 +7,9 @@ import pytest
 
 import automl_img
 from automl_img.errors import RecipeError
-from automl_img.export import export_model
+from automl_img.export import export_model, exporter_of
 from automl_img.export.comparison import Samples
+from automl_img.plugin import discover
 from automl_img.search.journal import Journal
 
 pytestmark = pytest.mark.train
@@ -73,7 +74,7 @@ def test_the_saved_model_answers_as_the_evidence_says(ended, digits_data):
 def test_an_ensemble_is_exported_as_one_model(ended, digits_data, tmp_path):
     images = digits_data[0][:40, :, :, None]
     samples = Samples(images, digits_data[1][:40], images)
-    found = export_model(ended.predictor, "onnx", tmp_path / "out", samples, {})
+    found = export_model(ended.predictor, exporter_of("onnx", discover()), tmp_path / "out", samples, {})
     assert found.same == 1.0
     labels = json.loads((tmp_path / "out" / "labels.json").read_text())
     assert labels["decision"]["least_confidence"] > 0
