@@ -15,7 +15,7 @@ from automl_img.search.experience import Circumstances, Experience
 LUCK = 0.01  # is added to every error: of few images one more or less is luck
 WORST = 2.0  # the most that one search may say against an architecture: it may have been unlucky
 DOUBTFUL_STEPS = 150  # of training: a measurement after so many counts as much as what was expected before it
-KERNEL = 2.0  # doublings of the number of images, the classes or the pixels over which experience loses its weight
+KERNEL = 10.0  # doublings over which experience loses its weight: with few data sets a wide mean foretells best
 OTHER_KIND = 2.0  # distance of grey from colour, of tasks, of pretrained from fresh networks, of GPUs from processors
 LOOK = "look"  # the stage whose trials all had the same time
 

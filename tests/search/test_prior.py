@@ -54,7 +54,7 @@ def test_the_best_of_similar_searches_is_expected_to_be_the_best_and_a_stranger_
 
 
 def test_searches_on_data_alike_count_more():
-    opposed = [search(CLOTHES, a=0.9, b=0.8), search(PHOTOS, a=0.5, b=0.9)]
+    opposed = [search(CLOTHES, a=0.9, b=0.8), search(PHOTOS, a=0.8, b=0.9)]
     near_clothes, near_photos = (expected_errors(opposed, here, ["a", "b"]) for here in (CLOTHES, PHOTOS))
     assert near_clothes["a"] < near_clothes["b"]
     assert near_photos["b"] < near_photos["a"]
