@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from automl_img.search.experience import Circumstances, Experience
+from automl_img.search.trials import Record, worth
 
 LUCK = 0.01  # is added to every error: of few images one more or less is luck
 WORST = 2.0  # the most that one search may say against an architecture: it may have been unlucky
@@ -87,3 +88,20 @@ def weighed(measured: float, steps: float, expected: float) -> float:
     """
     trust = steps / (steps + DOUBTFUL_STEPS)
     return trust * measured + (1 - trust) * expected
+
+
+def by_promise(records: Sequence[Record], expected: Mapping[str, float]) -> list[Record]:
+    """Return trials that ended well, the most promising first; among equals the better measured.
+
+    Args:
+        records: The trials.
+        expected: What :func:`expected_errors` says of each architecture; of others it is nothing bad.
+    """
+    errors = relative({str(record.spec.trial): record.result.f1 for record in records if record.result})
+
+    def promise(record: Record) -> tuple[float, tuple[float, float, int]]:
+        assert record.result is not None
+        before = expected.get(record.spec.architecture, 0.0)
+        return weighed(errors[str(record.spec.trial)], record.result.steps, before), worth(record)
+
+    return sorted(records, key=promise)

@@ -13,9 +13,17 @@ from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Sugge
 from automl_img.search.budget import Budget
 from automl_img.search.journal import TrialRow
 from automl_img.search.metering import DeviceMeter
-from automl_img.search.prior import relative, weighed
+from automl_img.search.prior import by_promise
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import LEAST_EPOCHS, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, extended, plan_stages
+from automl_img.search.stages import (
+    LEAST_EPOCHS,
+    LOOK_OVERHEAD,
+    SHORTEST_LOOK,
+    StagePlan,
+    extended,
+    no_time_for_a_look,
+    plan_stages,
+)
 from automl_img.search.suggesting import AFFINITY, FEW, PROMISING, Suggester
 from automl_img.search.trials import Record, Rules, Start, again, attempt_name, make_spec, resumed, worth
 from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
@@ -466,16 +474,7 @@ class Scheduler:
 
     def _ranked(self) -> list[Record]:
         """Trials that ended well, the most promising first: what was measured, weighed against what was expected."""
-        done = self._done_records()
-        errors = relative({str(record.spec.trial): record.result.f1 for record in done if record.result})
-        expected = {start.architecture: start.expected for start in self._starts}
-
-        def promise(record: Record) -> tuple[float, tuple[float, float, int]]:
-            assert record.result is not None
-            measured, before = errors[str(record.spec.trial)], expected.get(record.spec.architecture, 0.0)
-            return weighed(measured, record.result.steps, before), worth(record)
-
-        return sorted(done, key=promise)
+        return by_promise(self._done_records(), {start.architecture: start.expected for start in self._starts})
 
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Switch on the augmentations that are recommended and leave images recognisable."""
@@ -490,12 +489,6 @@ class Scheduler:
         unfit = [f"{name} ({value:.2f})" for name, value in sorted(self._affinity.items()) if value < AFFINITY]
         text = f"augmentations that leave validation images recognisable: {', '.join(suited) or 'none'}"
         self._decided(f"{text}; left out: {', '.join(unfit)}" if unfit else text)
-
-
-def no_time_for_a_look(before: int) -> str:
-    """Why an architecture is not looked at: ``before`` others are more promising, or cheaper."""
-    needed = SHORTEST_LOOK + LOOK_OVERHEAD
-    return f"the budget has no {needed:.0f} s for a look at it; {before} more promising or cheaper ones come first"
 
 
 def _pairs(finals: Any) -> list[tuple[str, dict[str, Any]]] | None:

@@ -106,6 +106,12 @@ def most_looks(seconds: float, slots: int, final_share: float) -> int:
     return max(1, min(fitting, slots) if seconds < SHORT_BUDGET else fitting)
 
 
+def no_time_for_a_look(before: int) -> str:
+    """Why an architecture is not looked at: ``before`` others are more promising, or cheaper."""
+    needed = SHORTEST_LOOK + LOOK_OVERHEAD
+    return f"the budget has no {needed:.0f} s for a look at it; {before} more promising or cheaper ones come first"
+
+
 def extended(plan: StagePlan, end: float, final_share: float) -> StagePlan:
     """Return ``plan`` for another end: what there is more, or less, goes to search and final training by their shares."""
     more = end - plan.end

@@ -13,9 +13,8 @@ from automl_img.search.learning import circumstances, experiences_for
 from automl_img.search.preparation import PreparedData
 from automl_img.search.prior import expected_errors
 from automl_img.search.run import Run
-from automl_img.search.scheduler import no_time_for_a_look
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import most_looks
+from automl_img.search.stages import most_looks, no_time_for_a_look
 from automl_img.search.trials import Start
 from automl_img.search.warm_start import Learned, learned_from
 from automl_img.training.cost import Estimate

@@ -16,7 +16,7 @@ def fuse_batch_normalization() -> None:
     """Let every ``keras.layers.BatchNormalization`` of this process train by the fused kernel; its results are those of Keras.
 
     Keras computes moments and normalisation one after the other, and passes over the feature map each time; the memory is what a small
-    network on a processor waits for. A training step of resnet9 took 20% less processor time, by ``python benchmarks/step.py``.
+    network on a processor waits for. ``python benchmarks/step.py`` compares our step, this included, with a bare ``model.fit``.
     Layers, weights and predictions stay Keras's own, so that models need nothing of this where they are used.
     """
     layer = keras.layers.BatchNormalization
