@@ -109,7 +109,9 @@ def most_looks(seconds: float, slots: int, final_share: float) -> int:
 def no_time_for_a_look(before: int) -> str:
     """Why an architecture is not looked at: ``before`` others are more promising, or cheaper."""
     needed = SHORTEST_LOOK + LOOK_OVERHEAD
-    return f"the budget has no {needed:.0f} s for a look at it; {before} more promising or cheaper ones come first"
+    others = "one that is" if before == 1 else f"{before} that are"
+    first = "comes" if before == 1 else "come"
+    return f"the budget has no {needed:.0f} s for a look at it; {others} more promising or cheaper {first} first"
 
 
 def extended(plan: StagePlan, end: float, final_share: float) -> StagePlan:

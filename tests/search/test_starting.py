@@ -50,7 +50,7 @@ def test_a_short_search_estimates_only_the_promising_and_says_why_not_the_others
     assert kept == ["good", "cheap", "middling"]
     assert len(kept) == most_looks(left, 2, run.recipe.search.final_share) + SPARE
     assert set(run.skipped) == {"slow", "poor"}
-    assert all("more promising or cheaper ones come first" in reason for reason in run.skipped.values())
+    assert all("more promising or cheaper come first" in reason for reason in run.skipped.values())
 
 
 @pytest.mark.parametrize(
