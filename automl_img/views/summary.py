@@ -87,7 +87,8 @@ def closing(event: SearchEnded) -> RenderableType:
         grid.add_row("test", test)
     else:
         grid.add_row("test", Text("no test images; data.test keeps some", style="dim"))
-    cost = f"{duration_text(event.elapsed)}, {event.trials} trials, {event.failed} failed"
+    trials = "1 trial" if event.trials == 1 else f"{event.trials} trials"
+    cost = f"{duration_text(event.elapsed)}, {trials}, {event.failed} failed"
     grid.add_row("cost", cost + ("; interrupted" if event.interrupted else ""))
     grid.add_row("run folder", Text(f"{event.run_dir} ({event.run_bytes / 1e6:.1f} MB)"))
     grid.add_row("", "")
