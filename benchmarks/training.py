@@ -6,7 +6,7 @@ import functools
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def train(
         probe=(),
         required=(0.0, 0.0),
     )
-    spec = TrialSpec(**{**spec.__dict__, "fidelity": Fidelity(epochs, seconds)})
+    spec = replace(spec, fidelity=Fidelity(epochs, seconds))
     with tempfile.TemporaryDirectory() as folder:
         result = trial.train_trial(
             spec,
