@@ -155,8 +155,15 @@ class RunFolder:
             raise RunFolderError(f"{name} cannot be written: {reason}", where=str(self.path), hint=hint) from error
 
     def has_room(self) -> bool:
-        """Whether the disk has room for what a search writes between two looks at it."""
-        return shutil.disk_usage(self.path).free > ROOM
+        """Whether the disk has room for what a search writes between two looks at it.
+
+        Raises:
+            RunFolderError: The folder is gone.
+        """
+        try:
+            return shutil.disk_usage(self.path).free > ROOM
+        except FileNotFoundError as error:
+            raise RunFolderError("the run folder is gone: it was moved or deleted", where=str(self.path)) from error
 
     def delete_weights(self, *, but: Path | None = None) -> None:
         """Delete weights and checkpoints of all trials; the best model's own copy is enough for a search to go on. Logs stay.

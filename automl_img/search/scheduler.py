@@ -14,6 +14,7 @@ from automl_img.search.budget import Budget
 from automl_img.search.journal import TrialRow
 from automl_img.search.metering import DeviceMeter
 from automl_img.search.prior import by_promise
+from automl_img.search.records import Records
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import (
     LEAST_EPOCHS,
@@ -70,9 +71,7 @@ class Scheduler:
         self._suggester = Suggester(space, strategy, rules, decided, earlier)
         self._queue = list(starts)
         self._starts = list(starts)
-        self._records: dict[int, Record] = {}
-        self._unsaved: set[int] = set()
-        self._running: set[int] = set()
+        self._records = Records()
         self._meter = DeviceMeter(rules.device_seconds, rules.devices, rules.devices_each, rules.devices_alone)
         self._retries: list[TrialSpec] = []
         self._number = 0
@@ -95,9 +94,9 @@ class Scheduler:
         if self._retries and not self._stopping:
             return self._launchagain(self._retries.pop(0), elapsed)
         if self._stopping or not self.budget.countable_left:
-            return WAIT if self._running else DONE
+            return WAIT if self._records.running else DONE
         spec = self._next_full(elapsed) if self.plan is None else self._next_staged(elapsed, self.plan)
-        return spec if spec is not DONE or not self._running else WAIT
+        return spec if spec is not DONE or not self._records.running else WAIT
 
     def freed(self, trial: int, elapsed: float) -> None:
         """A trial's process has ended, and with it the device time that it took; :meth:`record` or :meth:`fail` follows."""
@@ -111,9 +110,8 @@ class Scheduler:
 
     def record(self, trial: int, result: TrialResult) -> None:
         """A trial has ended well."""
-        record = self._records[trial]
+        record = self._records.end(trial)
         record.result = result
-        self._running.discard(trial)
         self.budget = self.budget.with_epochs(result.epochs - result.epochs_before)
         if result.affinity and not self._affinity:
             self._affinity = dict(result.affinity)
@@ -122,8 +120,8 @@ class Scheduler:
 
     def fail(self, trial: int, kind: FailureKind, message: str) -> bool:
         """A trial has ended without a result; returns whether it will be tried again."""
-        record = self._records[trial]
-        self._running.discard(trial)
+        record = self._records.end(trial)
+        record.failure = kind
         if self._may_try_again(record, kind) and not self._stopping:
             self._retries.append(again(record.spec, kind))
             return True
@@ -132,9 +130,7 @@ class Scheduler:
 
     def _may_try_again(self, record: Record, kind: FailureKind) -> bool:
         if kind is FailureKind.NODE_LOST:
-            record.nodes_lost += 1
-            self._unsaved.add(record.spec.trial)
-            return record.nodes_lost <= NODES_LOST
+            return self._records.lose_node(record.spec.trial) <= NODES_LOST
         return record.spec.attempt - record.lost - record.nodes_lost <= RETRIES.get(kind, 0)
 
     def may_catch_up(self, trial: int, seconds: float, elapsed: float) -> bool:
@@ -162,10 +158,7 @@ class Scheduler:
             "spent": [self.budget.trials_spent, self.budget.epochs_spent],
             "meter": self._meter.state(),
         }
-        unsaved = {trial: self._records[trial] for trial in sorted(self._unsaved)}
-        self._unsaved.clear()
-        records = {f"trial/{trial}": [r.key, r.fraction, r.lost, r.nodes_lost] for trial, r in unsaved.items()}
-        return {"scheduler": own, **records, **self._suggester.changes()}
+        return {"scheduler": own, **self._records.changes(), **self._suggester.changes()}
 
     def restore(
         self,
@@ -205,21 +198,17 @@ class Scheduler:
         waiting = {spec.trial for spec in self._retries}
         settled: dict[int, TrialResult] = {}
         for row in trials:
-            key, fraction, lost, nodes_lost = state[f"trial/{row.trial}"]
-            record = Record(row.spec, key, fraction, row.result, lost, nodes_lost)
-            record.curve.extend(curves.get(row.trial, ()))
-            self._records[row.trial] = record
+            self._records.restore(row, state[f"trial/{row.trial}"], curves.get(row.trial, ()))
             if row.status != "running" or row.trial in waiting:
                 continue
             if row.saved is not None and row.saved.seconds > end - elapsed:
                 settled[row.trial] = row.saved
             else:
-                record.lost += 1
-                self._unsaved.add(row.trial)
+                self._records.lose(row.trial)
                 self._retries.append(resumed(row.spec))
-        self._suggester.restore(state, self._done_records(), anew=anew)
+        self._suggester.restore(state, self._records.done(), anew=anew)
         if self._suggester.started:
-            self._suggester.remember(self._searched())
+            self._suggester.remember(self._records.of_stage(SEARCH))
         return settled
 
     # -- planning ----------------------------------------------------------------------------------------------------------------
@@ -261,7 +250,7 @@ class Scheduler:
         if left < SHORTEST_LOOK + LOOK_OVERHEAD:
             return DONE
         first = not self._records
-        if self._queue and rules.probe and not first and not self._affinity and self._running:
+        if self._queue and rules.probe and not first and not self._affinity and self._records.running:
             return WAIT  # the first trial tells which augmentations suit the images
         deadline = None
         if not math.isinf(left):
@@ -270,9 +259,9 @@ class Scheduler:
             if math.isinf(self.budget.trials_left):
                 deadline = left
         threads = self._threads(min(rules.slots, self.budget.trials_left))
-        if self.budget.trials_left <= rules.repeats - self._repeated() and self._done_records():
+        if self.budget.trials_left <= rules.repeats - self._records.repeated and self._records.done():
             # Which configuration is the best is known when all others have ended.
-            return WAIT if self._unrepeated_runs() else self._repeat(deadline, threads)
+            return WAIT if self._records.first_runs else self._repeat(deadline, threads)
         if self._queue:
             start = self._queue.pop(0)
             values = dict(start.values) if first else self._with_policy(start.values)
@@ -288,7 +277,7 @@ class Scheduler:
         if self._queue:
             self.stage = LOOK
             alone = rules.slots > 1 and len(self._queue) == 1 and plan.looks % rules.slots == 1
-            if alone and self._running:
+            if alone and self._records.running:
                 return WAIT
             start = self._queue.pop(0)
             probe = rules.probe if not self._records else ()
@@ -309,7 +298,7 @@ class Scheduler:
             spec = self._next_of_search(elapsed, plan, threads)
             if spec is not DONE:
                 return spec
-            if self._running:
+            if self._records.running:
                 return WAIT
             self._finals = self._rank_finals()
         return self._next_final(elapsed, plan)
@@ -317,15 +306,15 @@ class Scheduler:
     def _next_of_search(self, elapsed: float, plan: StagePlan, threads: int) -> TrialSpec | Signal:
         if elapsed + plan.search_slot > plan.search_end:
             return DONE
-        if not self._suggester.started and self._running:
+        if not self._suggester.started and self._records.running:
             return WAIT  # which architectures are promising is known when the last look has ended
-        if not self._done_records():
+        if not self._records.done():
             return DONE
         self.stage = SEARCH
         return self._suggested(SEARCH, 2 * plan.search_slot, plan.search_seconds, threads)
 
     def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
-        if self._running:
+        if self._records.running:
             return WAIT
         rules = self._rules
         left = min(plan.end, self._end(elapsed)) - elapsed
@@ -333,17 +322,19 @@ class Scheduler:
         if left < SHORTEST_LOOK + LOOK_OVERHEAD or (not first and left < LEAST_FULL * plan.final_seconds):
             return DONE
         if not self._finals:
-            if not first and self._repeated() < rules.repeats_if_time:
+            if first or not self._records.done():
+                return DONE
+            if self._records.repeated < rules.repeats_if_time:
                 return self._repeat(left, 0)
-            return DONE if first else self._suggested(SEARCH, left, None, 0)
+            return self._suggested(SEARCH, left, None, 0)
         self.stage = FINAL
         why, values = self._finals.pop(0)
         return self._launch(FINAL, why, values, left, threads=0)
 
     def _repeat(self, deadline: float | None, threads: int) -> TrialSpec:
         """Train the best configuration once more under another seed."""
-        best = min((record for record in self._done_records() if not record.spec.repeats), key=worth)
-        turn = self._repeated() + 1
+        best = min((record for record in self._records.done() if not record.spec.repeats), key=worth)
+        turn = self._records.repeated + 1
         assert best.result is not None
         why = f"trial {best.spec.trial} (F1 {best.result.f1:.4f}) under another seed"
         spec = self._launch(REPEAT, why, best.spec.values, deadline, threads=threads)
@@ -352,14 +343,10 @@ class Scheduler:
         self._records[spec.trial].spec = spec
         return spec
 
-    def _repeated(self) -> int:
-        return sum(record.spec.repeats > 0 for record in self._records.values())
-
-    def _unrepeated_runs(self) -> bool:
-        return any(not self._records[trial].spec.repeats for trial in self._running)
-
     def _rank_finals(self) -> list[tuple[str, dict[str, Any]]]:
         ranked = self._ranked()
+        if not ranked:
+            return self._last_resorts()
         finals = []
         architectures: set[str] = set()
         for record in ranked:
@@ -370,6 +357,14 @@ class Scheduler:
             why = f"the best of {record.spec.architecture} so far (F1 {record.result.f1:.3f}), trained in full"
             finals.append((why, self._with_policy(record.spec.values)))
         return finals[:PROMISING]
+
+    def _last_resorts(self) -> list[tuple[str, dict[str, Any]]]:
+        """When no look gave a model: the cheapest, in all the time that is left, whether or not that is enough for it."""
+        broken = self._records.broken()
+        usable = [start for start in self._starts if start.architecture not in broken]
+        cheapest = sorted(usable, key=lambda start: start.seconds_per_image)
+        why = "no look gave a model; the cheapest network is trained in the time that is left"
+        return [(why, dict(start.values)) for start in cheapest]
 
     # -- trials ------------------------------------------------------------------------------------------------------------------
 
@@ -399,7 +394,7 @@ class Scheduler:
         if math.isinf(trials):
             trials = FEW if self.plan is None else max(1, self._expected_suggestions(self.plan))
         self._suggester.start(self._ranked(), int(trials), self._affinity, narrow=self.plan is not None)
-        self._suggester.remember(self._searched())
+        self._suggester.remember(self._records.of_stage(SEARCH))
 
     def _expected_suggestions(self, plan: StagePlan) -> int:
         time = max(0.0, plan.search_end - plan.looks / self._rules.slots * plan.look_slot)
@@ -437,14 +432,12 @@ class Scheduler:
             required=required,
         )
         spec = replace(spec, continues=continues, promotable=self._suggester.promotes and fraction < 1)
-        self._records[spec.trial] = Record(spec, key or f"start-{spec.trial}", fraction)
-        self._unsaved.add(spec.trial)
-        self._running.add(spec.trial)
+        self._records.begin(Record(spec, key or f"start-{spec.trial}", fraction))
         return spec
 
     def _attempt_of(self, key: str | None) -> str:
         """Return the attempt whose checkpoint a promoted suggestion goes on from."""
-        record = next((record for record in self._records.values() if key and record.key == key), None)
+        record = self._records.of_key(key) if key else None
         return attempt_name(record.spec) if record else ""
 
     def _launchagain(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
@@ -454,8 +447,7 @@ class Scheduler:
             return self._next(elapsed)
         if spec.deadline is not None and not math.isinf(left):
             spec = replace(spec, deadline=min(spec.deadline, left))
-        self._records[spec.trial].spec = spec
-        self._running.add(spec.trial)
+        self._records.begin_again(spec)
         return spec
 
     def _threads(self, parallel: float) -> int:
@@ -466,15 +458,9 @@ class Scheduler:
 
     # -- what was learned --------------------------------------------------------------------------------------------------------
 
-    def _searched(self) -> list[Record]:
-        return [record for record in self._records.values() if record.spec.stage == SEARCH]
-
-    def _done_records(self) -> list[Record]:
-        return [record for record in self._records.values() if record.result is not None]
-
     def _ranked(self) -> list[Record]:
         """Trials that ended well, the most promising first: what was measured, weighed against what was expected."""
-        return by_promise(self._done_records(), {start.architecture: start.expected for start in self._starts})
+        return by_promise(self._records.done(), {start.architecture: start.expected for start in self._starts})
 
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Switch on the augmentations that are recommended and leave images recognisable."""

@@ -92,6 +92,7 @@ class Record:
         key: By which its strategy knows it.
         fraction: Of a full training.
         result: What came of it, if it ended well.
+        failure: Why its last attempt that failed did so.
         lost: Attempts that ended with the process that drove the search; they do not count as failures.
         nodes_lost: Attempts that ended with the node on which they ran; they do not count either.
         curve: Its measurements so far, each with the progress of its training and its F1.
@@ -101,6 +102,7 @@ class Record:
     key: str
     fraction: float
     result: TrialResult | None = None
+    failure: FailureKind | None = None
     lost: int = 0
     nodes_lost: int = 0
     curve: list[tuple[float, float]] = field(default_factory=list)

@@ -8,6 +8,11 @@ from typing import Any
 from automl_img.plugin import OracleStrategy, Problem, SearchStrategy, hookimpl
 from automl_img.plugin.oracle import whole_number
 
+DRAWN = 1000  # candidates that are drawn anew for each suggestion
+NEAR, TURNS = 12, 8  # of the most promising, each with so many neighbours, so many times
+NEIGHBOURS = 16
+STEP = 0.2  # between neighbours, of a hyperparameter's range
+
 
 class BayesianSearch(OracleStrategy):
     """Tries what a Gaussian process fitted to all trials so far finds most promising, after a few random trials.
@@ -45,18 +50,38 @@ def _oracle_class(keras_tuner: Any) -> Any:
         trials: dict[str, Any]
 
         def populate_space(self, trial_id: str) -> Any:
-            if not self._nonfixed_space():
+            done = sum(trial.status == "COMPLETED" for trial in self.trials.values())
+            if not self._nonfixed_space() or done < self.num_initial_points:
                 return self._random_populate_space()
-            self._random_state = np.random.RandomState([self.seed, len(self.trials)])
             try:
                 # More threads make the many small solves five times slower.
                 with threadpool_limits(1):
                     self._fit_completed()
-                    response = super().populate_space(trial_id)
+                    values = self._most_promising(np.random.RandomState([self.seed, len(self.trials)]))
             except np.linalg.LinAlgError:
                 return self._random_populate_space()
-            repeated = response["values"] is not None and self._duplicate(response["values"])
-            return self._random_populate_space() if repeated else response
+            return self._random_populate_space() if self._duplicate(values) else {"status": "RUNNING", "values": values}
+
+        def _most_promising(self, random: Any) -> Any:
+            """The lowest confidence bound among many candidates, foreseen all at once.
+
+            keras-tuner's own descent foresees them one at a time, for a gradient one for each hyperparameter: 10 to 40 seconds a
+            suggestion with the 98 of all our plugins.
+            """
+            points, losses = self._vectorize_trials()
+            self.gpr.fit(points, losses)
+
+            def bound(candidates: Any) -> Any:
+                mean, spread = self.gpr.predict(candidates, return_std=True)
+                return mean - self.beta * spread
+
+            best = points[np.argsort(losses, kind="stable")[:NEAR]]
+            candidates = np.concatenate([random.random_sample((DRAWN, points.shape[1])), _beside(best, random)])
+            bounds = bound(candidates)
+            for _ in range(TURNS):
+                near = _beside(candidates[np.argsort(bounds, kind="stable")[:NEAR]], random)
+                candidates, bounds = np.concatenate([candidates, near]), np.concatenate([bounds, bound(near)])
+            return self._vector_to_values(candidates[np.argmin(bounds)])
 
         def _fit_completed(self) -> None:
             # Running trials are given the score that the last fit foresees, so that none is chosen twice.
@@ -71,6 +96,15 @@ def _oracle_class(keras_tuner: Any) -> Any:
                 self.trials = trials
 
     return RepeatableOracle
+
+
+def _beside(points: Any, random: Any) -> Any:
+    """Return :data:`NEIGHBOURS` points beside each, with about two of their coordinates moved."""
+    import numpy as np
+
+    near = np.repeat(points, NEIGHBOURS, axis=0)
+    moved = random.random_sample(near.shape) < 2 / near.shape[1]
+    return np.where(moved, np.clip(near + STEP * random.standard_normal(near.shape), 0, 1), near)
 
 
 @hookimpl

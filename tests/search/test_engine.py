@@ -1,3 +1,4 @@
+import shutil
 import signal
 
 import pytest
@@ -114,6 +115,17 @@ def test_an_interrupted_search_still_hands_back_its_best(tmp_path, quick_setting
     assert outcome.interrupted
     assert outcome.metrics["validation"]["f1_macro"] > 0
     assert automl_img.load(tmp_path / "run").class_names[0] == "0"
+
+
+def test_a_run_folder_that_is_deleted_during_the_search_ends_it_with_one_clear_line(tmp_path, quick_settings):
+    recipe, images = resolve("digits", {**quick_settings, "budget.trials": 3})
+
+    def listen(event):
+        if isinstance(event, events.TrialEnded):
+            shutil.rmtree(tmp_path / "run")
+
+    with pytest.raises(automl_img.RunFolderError, match="the run folder is gone: it was moved or deleted"):
+        run_search(recipe, tmp_path / "run", dataset=images, listener=listen)
 
 
 def test_an_unknown_strategy_is_refused_before_anything_is_made(tmp_path, quick_settings):

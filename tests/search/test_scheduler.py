@@ -273,6 +273,43 @@ def test_failures_do_not_keep_the_search_from_its_final_training():
     assert "final" in stages
 
 
+def failing(search, kind_of, limit=20):
+    """Play a search in which each trial fails at once with the kind that ``kind_of`` names; returns the specs."""
+    specs, now = [], 5.0
+    for _ in range(limit):
+        answer = search.next(now)
+        if answer is DONE:
+            return specs
+        specs.append(answer)
+        now += 6.0
+        search.freed(answer.trial, now)
+        search.fail(answer.trial, kind_of(answer), "")
+    raise AssertionError("the search does not end")
+
+
+@pytest.mark.parametrize("seconds", [45.0, 580.0])
+def test_when_each_look_was_too_slow_the_cheapest_has_all_the_time_that_is_left(seconds):
+    search = scheduler(slots=1, end=seconds)
+    looks = len(search._queue)
+    specs = failing(search, lambda spec: FailureKind.SKIPPED)
+    *skipped, last = specs[: looks + 1]
+    assert [spec.stage for spec in skipped] == ["look"] * looks and all(spec.required_epochs for spec in skipped)
+    assert (last.stage, last.architecture, last.required_epochs) == ("final", "small", 0.0)
+    assert last.deadline == pytest.approx(seconds - 5.0 - 6.0 * looks)
+    assert "no look gave a model" in last.why
+
+
+def test_a_search_in_which_all_fails_ends():
+    specs = failing(scheduler(slots=1, repeats_if_time=2), lambda spec: FailureKind.SKIPPED)
+    assert [spec.architecture for spec in specs if spec.stage == "final"] == list(NAMES)
+
+
+def test_an_architecture_that_raises_is_no_last_resort():
+    kinds = {"small": FailureKind.RAISED, "middle": FailureKind.SKIPPED, "large": FailureKind.SKIPPED}
+    specs = failing(scheduler(slots=1), lambda spec: kinds[spec.architecture])
+    assert [spec.architecture for spec in specs if spec.stage == "final"] == ["middle", "large"]
+
+
 def test_an_interrupted_search_begins_nothing_more():
     instance = scheduler()
     first = instance.next(5.0)

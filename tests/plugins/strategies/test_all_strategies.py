@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from automl_img_strategies.bayesian import BayesianSearch
+from automl_img_strategies.forest import ForestSearch
 from automl_img_strategies.grid import GridSearch
 from automl_img_strategies.hyperband import HyperbandSearch
 from automl_img_strategies.median_stopping import MedianStopping
@@ -15,9 +16,10 @@ from hypothesis import strategies as st
 from automl_img.errors import PluginError
 from automl_img.plugin import DONE, WAIT, Outcome, Problem, Space, discover
 
-ALL = [RandomSearch, GridSearch, BayesianSearch, HyperbandSearch, SuccessiveHalving]
-LEARNING = [RandomSearch, GridSearch, BayesianSearch]
-OPTIONS = {BayesianSearch: {"num_initial_points": 3}}  # so that few trials reach the Gaussian process
+ALL = [RandomSearch, GridSearch, BayesianSearch, ForestSearch, HyperbandSearch, SuccessiveHalving]
+LEARNING = [RandomSearch, GridSearch, BayesianSearch, ForestSearch]
+FEW = {"num_initial_points": 3}  # so that few trials reach the model
+OPTIONS = {BayesianSearch: FEW, ForestSearch: FEW}
 
 
 def is_point(parameters, values):
@@ -81,7 +83,7 @@ def test_each_strategy_finds_better_than_the_start(kind, started, search, space,
     assert max(found for _, found in done) > start + 0.2
 
 
-@pytest.mark.parametrize("kind", [RandomSearch, BayesianSearch, HyperbandSearch, SuccessiveHalving])
+@pytest.mark.parametrize("kind", [RandomSearch, BayesianSearch, ForestSearch, HyperbandSearch, SuccessiveHalving])
 def test_another_seed_gives_other_suggestions(kind, started):
     assert started(kind, seed=1).ask().values != started(kind, seed=2).ask().values
 
@@ -157,9 +159,10 @@ def test_an_empty_space_has_one_point(kind, started, search):
 def test_strategies_import_no_tensorflow_until_they_start():
     code = """
 import sys, importlib
-for name in ("random", "grid", "bayesian", "hyperband", "median_stopping", "successive_halving"):
+for name in ("random", "grid", "bayesian", "forest", "hyperband", "median_stopping", "successive_halving"):
     importlib.import_module("automl_img_strategies." + name)
 from automl_img.plugin import Problem
+from automl_img_strategies.forest import ForestSearch
 from automl_img_strategies.grid import GridSearch
 GridSearch().start(Problem((), 0, 1))
 assert not {"tensorflow", "keras_tuner"} & set(sys.modules)

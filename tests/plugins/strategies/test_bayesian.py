@@ -88,6 +88,25 @@ def test_a_point_that_was_tried_is_replaced_by_a_random_one(started, search):
     assert sorted(suggestion.values["a"] for suggestion, _ in done) == [1, 2, 3, 4]
 
 
+def test_candidates_are_foreseen_many_at_a_time(started, search, monkeypatch):
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
+    asked, predict = [], GaussianProcessRegressor.predict
+
+    def spy(self, points, **options):
+        asked.append(len(points))
+        return predict(self, points, **options)
+
+    monkeypatch.setattr(GaussianProcessRegressor, "predict", spy)
+    hp = Space()
+    for number in range(100):
+        hp.Float(f"x{number}", 0.0, 1.0)
+    strategy = started(BayesianSearch, parameters=tuple(hp), num_initial_points=3)
+    search(strategy, trials=3, of=lambda values: values["x0"])
+    strategy.ask()
+    assert 0 < len(asked) < 20 and sum(asked) > 1000
+
+
 def test_a_fit_that_fails_gives_a_random_point(started, search, cube, monkeypatch):
     import numpy as np
     from sklearn.gaussian_process import GaussianProcessRegressor
