@@ -2,7 +2,8 @@
 
 usage: python benchmarks/fashion.py [--budget 10m] [--seeds 0 1 2] [--out runs/benchmark] [--recipe recipes/fashion.toml]
 
-Prints one row for each seed and a summary; the search's own log of each run lies beside its run folder.
+Prints one row for each seed and a summary; the search's own log of each run lies beside its run folder. "Trained" is the share of the wall
+time that went into training steps: of a trial beside others its slot's part counts.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from automl_img.search.journal import Journal
 from automl_img.training.hardware import Hardware
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +33,17 @@ def run(recipe, budget, seed, out):
         subprocess.run([*command, "--out", folder], check=True, stdout=log, stderr=subprocess.STDOUT)
     wall = time.monotonic() - begin
     metrics = json.loads((folder / "metrics.json").read_text())
-    return metrics, wall
+    return metrics, wall, seconds_trained(folder) / wall
+
+
+def seconds_trained(folder):
+    """Wall time in training steps; that of a trial with one core of several counts by its part of them."""
+    journal, slots = Journal(folder), Hardware.detect().slots("auto")
+    try:
+        done = [row for row in journal.trials() if row.result is not None]
+    finally:
+        journal.close()
+    return sum(row.result.training_seconds / (slots if row.spec.threads else 1) for row in done)
 
 
 def main():
@@ -48,14 +60,16 @@ def main():
         f"{platform.machine()}, Python {platform.python_version()}, "
         f"TensorFlow {importlib.metadata.version('tensorflow')}, Keras {importlib.metadata.version('keras')}"
     )
-    print(f"{'seed':>4} {'wall s':>7} {'validation F1':>14} {'test F1':>8} {'test accuracy':>14} {'trials':>7}  best")
+    print(
+        f"{'seed':>4} {'wall s':>7} {'trained':>8} {'validation F1':>14} {'test F1':>8} {'test accuracy':>14} {'trials':>7}  best"
+    )
     scores = []
     for seed in args.seeds:
-        metrics, wall = run(args.recipe, args.budget, seed, args.out)
+        metrics, wall, trained = run(args.recipe, args.budget, seed, args.out)
         test = metrics["test"]
         scores.append(test["f1_macro"])
         print(
-            f"{seed:>4} {wall:>7.1f} {metrics['validation']['f1_macro']:>14.4f} {test['f1_macro']:>8.4f} "
+            f"{seed:>4} {wall:>7.1f} {trained:>8.1%} {metrics['validation']['f1_macro']:>14.4f} {test['f1_macro']:>8.4f} "
             f"{test['accuracy']:>14.4f} {metrics['trials']:>7}  {metrics['best']['architecture']}",
             flush=True,
         )

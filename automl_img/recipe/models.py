@@ -90,7 +90,7 @@ class LimitSettings(Settings):
 class SearchSettings(Settings):
     """``[search]``: what is tried."""
 
-    strategy: str = Field("forest", description="Name of the search strategy plugin.")
+    strategy: str = Field("bayesian", description="Name of the search strategy plugin.")
     architectures: Names = Field("all", description="Architecture plugins that take part.")
     augmentations: Names = Field("all", description="Augmentation plugins that take part.")
     regularizers: Names = Field("all", description="Regularizer plugins that take part.")

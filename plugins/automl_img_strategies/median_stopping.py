@@ -1,4 +1,4 @@
-"""A search by a random forest that ends a trial in the middle when it falls behind the others."""
+"""Bayesian optimisation that ends a trial in the middle when it falls behind the others."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from automl_img.plugin import Measurement, PluginError, Problem, SearchStrategy, hookimpl
 from automl_img.plugin.oracle import whole_number
-from automl_img_strategies.forest import ForestSearch
+from automl_img_strategies.bayesian import BayesianSearch
 
 WARM_UP = 0.3  # learning rates are high at first, and the order of the trials says little
 LEAST_TRIALS = 5
 
 
-class MedianStopping(ForestSearch):
-    """Suggests as "forest" does, and stops a trial whose best score so far lies below the median of the others' means so far.
+class MedianStopping(BayesianSearch):
+    """Suggests as "bayesian" does, and stops a trial whose best score so far lies below the median of the others' means so far.
 
     Compared are trials of the same fraction of a full training at the same progress, once enough of them have come as far. The others'
     means over their whole course are a mild standard: only a trial that is clearly worse falls below half of them. A stopped trial
@@ -27,7 +27,7 @@ class MedianStopping(ForestSearch):
 
     name = "median_stopping"
     options = {
-        **ForestSearch.options,
+        **BayesianSearch.options,
         "warm_up": f"the share of a training before which no trial is stopped; default {WARM_UP}",
         "least_trials": f"trials that must have come as far before one is stopped; default {LEAST_TRIALS}",
     }

@@ -1,7 +1,7 @@
 """A trial that falls behind is stopped; nothing else is."""
 
 import pytest
-from automl_img_strategies.forest import ForestSearch
+from automl_img_strategies.bayesian import BayesianSearch
 from automl_img_strategies.median_stopping import MedianStopping
 
 from automl_img.plugin import Measurement
@@ -70,7 +70,7 @@ def test_a_resumed_strategy_judges_by_the_measurements_that_it_is_told_again(str
     assert fresh.reason_to_stop(Measurement("bad", 0.6, 0.4))
 
 
-def test_it_suggests_what_forest_suggests(started, search):
-    asked = [search(started(kind, num_initial_points=2), trials=4) for kind in (ForestSearch, MedianStopping)]
+def test_it_suggests_what_bayesian_suggests(started, search):
+    asked = [search(started(kind, num_initial_points=2), trials=4) for kind in (BayesianSearch, MedianStopping)]
     first, second = ([suggestion.values for suggestion, _ in done] for done in asked)
     assert first == second
