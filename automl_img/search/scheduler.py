@@ -80,6 +80,11 @@ class Scheduler:
         self._stopping = False
         self.plan = self._plan(elapsed)
         self._skip_looks_that_do_not_fit()
+        self.trains_at_once = self.plan is not None and self.plan.is_one_training(
+            elapsed, self._epoch_seconds(self._queue[0])
+        )
+        if self.trains_at_once:
+            self._finals = self._only(self._queue.pop())
 
     # -- what the engine calls ---------------------------------------------------------------------------------------------------
 
@@ -233,8 +238,11 @@ class Scheduler:
         """When all training must have ended, as far as is known now."""
         return min(self._rules.end, self._meter.moment(elapsed))
 
+    def _epoch_seconds(self, start: Start) -> float:
+        return self._rules.examples * start.seconds_per_image
+
     def _full_seconds(self, start: Start) -> float:
-        return self._rules.epochs * self._rules.examples * start.seconds_per_image
+        return self._rules.epochs * self._epoch_seconds(start)
 
     def _skip_looks_that_do_not_fit(self) -> None:
         if self.plan is not None and self.plan.looks < len(self._queue):
@@ -319,10 +327,13 @@ class Scheduler:
         rules = self._rules
         left = min(plan.end, self._end(elapsed)) - elapsed
         first = self.stage != FINAL
-        if left < SHORTEST_LOOK + LOOK_OVERHEAD or (not first and left < LEAST_FULL * plan.final_seconds):
+        anything = bool(self._records.done())
+        if left < LOOK_OVERHEAD + (SHORTEST_LOOK if anything else 0.0):
+            return DONE
+        if anything and not first and left < LEAST_FULL * plan.final_seconds:
             return DONE
         if not self._finals:
-            if first or not self._records.done():
+            if first or not anything:
                 return DONE
             if self._records.repeated < rules.repeats_if_time:
                 return self._repeat(left, 0)
@@ -358,12 +369,18 @@ class Scheduler:
             finals.append((why, self._with_policy(record.spec.values)))
         return finals[:PROMISING]
 
+    def _only(self, start: Start) -> list[tuple[str, dict[str, Any]]]:
+        """When there is time for one training: the most promising, then whatever is cheapest."""
+        why = f"the starting point of {start.architecture}: there is time for one training"
+        others = [one for one in self._last_resorts() if one[1]["architecture"] != start.architecture]
+        return [(why, dict(start.values)), *others]
+
     def _last_resorts(self) -> list[tuple[str, dict[str, Any]]]:
         """When no look gave a model: the cheapest, in all the time that is left, whether or not that is enough for it."""
         broken = self._records.broken()
         usable = [start for start in self._starts if start.architecture not in broken]
         cheapest = sorted(usable, key=lambda start: start.seconds_per_image)
-        why = "no look gave a model; the cheapest network is trained in the time that is left"
+        why = "nothing gave a model yet; the cheapest network is trained in the time that is left"
         return [(why, dict(start.values)) for start in cheapest]
 
     # -- trials ------------------------------------------------------------------------------------------------------------------

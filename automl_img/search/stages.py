@@ -22,6 +22,7 @@ LARGE_DATA = 50_000  # images
 LEAST_SEEN = 150_000  # images that a final training should see, however short it is
 LEAST_EPOCHS = 2.0  # an architecture that cannot do so many passes in its share of the budget is skipped
 FULL_MARGIN = 1.5  # a final training that ends by its epochs gets this much of its predicted time, and no more
+FEW_PASSES = 5.0  # with which a network has not seen enough to gain from augmentation: all that a look would tell where nothing is compared
 LEAST_FOR_SEARCH = 6  # suggestions below which a search stage is not worth its time: the final training has it
 
 LONG_BUDGET = 1200.0  # seconds, from which on there are mostly several trained networks to be compared at the end
@@ -47,6 +48,11 @@ class StagePlan:
     search_end: float
     final_seconds: float
     end: float
+
+    def is_one_training(self, elapsed: float, seconds_an_epoch: float) -> bool:
+        """Whether to train the one starting point that a look has time for at once: a look at it would tell nothing worth its time."""
+        alone = self.looks == 1 and elapsed + self.look_slot + self.search_slot > self.search_end
+        return alone and self.end - elapsed < FEW_PASSES * seconds_an_epoch
 
     @property
     def look_slot(self) -> float:

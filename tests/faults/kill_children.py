@@ -53,8 +53,17 @@ def children(pid):
 
 
 def trials_of(driver):
-    """The processes of a driver's trials: the children of its fork server."""
-    return [pid for child in children(driver) for pid in children(child)]
+    """The processes of a driver's trials: the children of its fork server, or its own where it has none."""
+    own = children(driver)
+    return [pid for child in own for pid in children(child)] or [pid for pid in own if b"spawn_main" in words_of(pid)]
+
+
+def words_of(pid):
+    """What a process was started with."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 class Reader(threading.Thread):
@@ -63,6 +72,7 @@ class Reader(threading.Thread):
     def __init__(self, journal):
         super().__init__(daemon=True)
         self.journal, self.ended, self.counts, self.errors = journal, threading.Event(), [], []
+        self.begun = threading.Event()  # the first trial has
 
     def run(self):
         while not self.ended.wait(1.0):
@@ -73,6 +83,8 @@ class Reader(threading.Thread):
                     database.execute("BEGIN")
                     (count,) = database.execute("SELECT COUNT(*) FROM trials").fetchone()
                     self.counts.append(count)
+                    if count:
+                        self.begun.set()
                     self.ended.wait(1.0)
                     if database.execute("SELECT COUNT(*) FROM trials").fetchone() != (count,):
                         self.errors.append("a transaction of a reader has seen two states of the journal")
@@ -132,6 +144,8 @@ def main():
         run = Path(folder) / "run"
         process, reader = begin(run, given.trials), Reader(run / "journal.sqlite")
         reader.start()
+        while process.poll() is None and not reader.begun.wait(1.0):
+            pass  # what runs before are no trials
         done = harm(process, given.harms, random.Random(given.seed))
         _, errors = process.communicate(timeout=LONGEST)
         reader.ended.set()

@@ -296,7 +296,20 @@ def test_when_each_look_was_too_slow_the_cheapest_has_all_the_time_that_is_left(
     assert [spec.stage for spec in skipped] == ["look"] * looks and all(spec.required_epochs for spec in skipped)
     assert (last.stage, last.architecture, last.required_epochs) == ("final", "small", 0.0)
     assert last.deadline == pytest.approx(seconds - 5.0 - 6.0 * looks)
-    assert "no look gave a model" in last.why
+    assert "nothing gave a model yet" in last.why
+
+
+def slow(name, seconds_an_epoch):
+    return Start(name, space().start(name, {}), seconds_an_epoch / 50_000)
+
+
+@pytest.mark.parametrize(("seconds_an_epoch", "stages"), [(12.0, ["final"]), (0.5, ["look", "final"])])
+def test_a_lone_training_of_few_passes_has_no_look_before_it(seconds_an_epoch, stages):
+    starting = [slow("small", seconds_an_epoch), slow("middle", seconds_an_epoch)]
+    search = Scheduler(space(), starting, Endless(), Budget(time=45.0), rules(slots=1, end=40.0), 5.0)
+    specs = run(search, lambda spec: 0.8)
+    assert [spec.stage for spec in specs] == stages
+    assert specs[-1].architecture == "small" and specs[-1].deadline <= 35.0
 
 
 def test_a_search_in_which_all_fails_ends():
