@@ -151,7 +151,7 @@ def _forecast(run: Run, scheduler: Scheduler, starts: int) -> str:
         trials = run.recipe.budget.trials
         return f"{trials} full trainings" if trials else "full trainings, one after the other, until the budget ends"
     if scheduler.trains_at_once:
-        return f"there is time for one training, of {duration_text(max(0.0, plan.end - run.elapsed))}: the most promising architecture has it"
+        return f"there is time for one training, of {duration_text(max(0.0, plan.end - run.elapsed))}, of the most promising"
     searched = max(0.0, plan.search_end - run.elapsed) * run.capacity.slots
     count = int(max(0.0, searched - plan.looks * plan.look_slot) / plan.search_slot)
     return (
