@@ -21,7 +21,7 @@ FAULTS = Path(__file__).parents[1] / "faults"
     ],
 )
 def test_a_search_survives(script):
-    ran = subprocess.run([sys.executable, FAULTS / script[0], *script[1:]], capture_output=True, text=True, timeout=400)
+    ran = subprocess.run([sys.executable, FAULTS / script[0], *script[1:]], capture_output=True, text=True, timeout=900)
     if ran.returncode == 77:
         pytest.skip(ran.stdout)
     assert ran.returncode == 0, ran.stdout + ran.stderr
