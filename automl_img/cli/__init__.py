@@ -6,8 +6,6 @@ Nothing heavy is imported at the top of these modules: ``automl-img --help`` mus
 from __future__ import annotations
 
 import sys
-import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -78,7 +76,6 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with its code: 0 done, 1 search failed, 2 usage or recipe error, 130 interrupted."""
-    search.BEGUN = _process_began()
     try:
         app()
     except AutoMLImageError as error:
@@ -95,16 +92,3 @@ def _escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def _process_began() -> float:
-    """The ``time.monotonic()`` at which this process was started, so that Python's own start counts in the budget."""
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        import os
-
-        since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-        age = since_boot - ticks / os.sysconf("SC_CLK_TCK")
-        return time.monotonic() - max(0.0, age)
-    except (OSError, ValueError, IndexError, AttributeError):
-        return time.monotonic()

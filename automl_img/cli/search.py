@@ -12,7 +12,8 @@ import typer
 if TYPE_CHECKING:
     from automl_img.views import View
 
-#: When the process was started, by ``time.monotonic()``; the budget counts from here.
+#: When the command began, by ``time.monotonic()``; the budget counts from here. Not when its process did: a shell script that
+#: ends with ``exec automl-img``, or with it as its last command, has been that process before.
 BEGUN = time.monotonic()
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Suggestion
 from automl_img.search.budget import Budget
+from automl_img.search.finals import Final, best_of_each, last_resorts, one_training
 from automl_img.search.journal import TrialRow
 from automl_img.search.metering import DeviceMeter
+from automl_img.search.policy import AugmentationPolicy
 from automl_img.search.prior import by_promise
 from automl_img.search.records import Records
 from automl_img.search.space import SearchSpace
@@ -25,7 +27,7 @@ from automl_img.search.stages import (
     no_time_for_a_look,
     plan_stages,
 )
-from automl_img.search.suggesting import AFFINITY, FEW, PROMISING, Suggester
+from automl_img.search.suggesting import FEW, Suggester
 from automl_img.search.trials import Record, Rules, Start, again, attempt_name, make_spec, resumed, worth
 from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
@@ -75,8 +77,8 @@ class Scheduler:
         self._meter = DeviceMeter(rules.device_seconds, rules.devices, rules.devices_each, rules.devices_alone)
         self._retries: list[TrialSpec] = []
         self._number = 0
-        self._affinity: dict[str, float] = {}
-        self._finals: list[tuple[str, dict[str, Any]]] | None = None
+        self._policy = AugmentationPolicy(rules.probe)
+        self._finals: list[Final] | None = None
         self._stopping = False
         self.plan = self._plan(elapsed)
         self._skip_looks_that_do_not_fit()
@@ -84,7 +86,7 @@ class Scheduler:
             elapsed, self._epoch_seconds(self._queue[0])
         )
         if self.trains_at_once:
-            self._finals = self._only(self._queue.pop())
+            self._finals = one_training(self._queue.pop(), self._starts)
 
     # -- what the engine calls ---------------------------------------------------------------------------------------------------
 
@@ -118,9 +120,8 @@ class Scheduler:
         record = self._records.end(trial)
         record.result = result
         self.budget = self.budget.with_epochs(result.epochs - result.epochs_before)
-        if result.affinity and not self._affinity:
-            self._affinity = dict(result.affinity)
-            self._tell_affinity()
+        if self._policy.learn(result.affinity):
+            self._decided(self._policy.sentence())
         self._suggester.tell(record, result.f1)
 
     def fail(self, trial: int, kind: FailureKind, message: str) -> bool:
@@ -157,7 +158,7 @@ class Scheduler:
             "stage": self.stage,
             "queue": [self._starts.index(start) for start in self._queue],
             "retries": [spec.as_dict() for spec in self._retries],
-            "affinity": self._affinity,
+            "affinity": self._policy.affinity,
             "finals": self._finals,
             "plan": None if self.plan is None else asdict(self.plan),
             "spent": [self.budget.trials_spent, self.budget.epochs_spent],
@@ -193,7 +194,7 @@ class Scheduler:
         own = state["scheduler"]
         self._number, self.stage = own["number"], own["stage"]
         self._queue = [self._starts[place] for place in own["queue"]]
-        self._affinity, self._finals = dict(own["affinity"]), _pairs(own["finals"])
+        self._policy.affinity, self._finals = dict(own["affinity"]), _pairs(own["finals"])
         self.budget = replace(self.budget, trials_spent=own["spent"][0], epochs_spent=own["spent"][1])
         self._meter.restore(own["meter"], elapsed)
         end = self._end(elapsed)
@@ -258,7 +259,7 @@ class Scheduler:
         if left < SHORTEST_LOOK + LOOK_OVERHEAD:
             return DONE
         first = not self._records
-        if self._queue and rules.probe and not first and not self._affinity and self._records.running:
+        if self._queue and rules.probe and not first and not self._policy.affinity and self._records.running:
             return WAIT  # the first trial tells which augmentations suit the images
         deadline = None
         if not math.isinf(left):
@@ -328,9 +329,11 @@ class Scheduler:
         left = min(plan.end, self._end(elapsed)) - elapsed
         first = self.stage != FINAL
         anything = bool(self._records.done())
-        if left < LOOK_OVERHEAD + (SHORTEST_LOOK if anything else 0.0):
-            return DONE
-        if anything and not first and left < LEAST_FULL * plan.final_seconds:
+        least = LOOK_OVERHEAD
+        if anything:
+            least += SHORTEST_LOOK
+            least = least if first else max(least, LEAST_FULL * plan.final_seconds)
+        if left < least:
             return DONE
         if not self._finals:
             if first or not anything:
@@ -354,34 +357,9 @@ class Scheduler:
         self._records[spec.trial].spec = spec
         return spec
 
-    def _rank_finals(self) -> list[tuple[str, dict[str, Any]]]:
+    def _rank_finals(self) -> list[Final]:
         ranked = self._ranked()
-        if not ranked:
-            return self._last_resorts()
-        finals = []
-        architectures: set[str] = set()
-        for record in ranked:
-            if record.spec.architecture in architectures:
-                continue
-            architectures.add(record.spec.architecture)
-            assert record.result is not None
-            why = f"the best of {record.spec.architecture} so far (F1 {record.result.f1:.3f}), trained in full"
-            finals.append((why, self._with_policy(record.spec.values)))
-        return finals[:PROMISING]
-
-    def _only(self, start: Start) -> list[tuple[str, dict[str, Any]]]:
-        """When there is time for one training: the most promising, then whatever is cheapest."""
-        why = f"the starting point of {start.architecture}: there is time for one training"
-        others = [one for one in self._last_resorts() if one[1]["architecture"] != start.architecture]
-        return [(why, dict(start.values)), *others]
-
-    def _last_resorts(self) -> list[tuple[str, dict[str, Any]]]:
-        """When no look gave a model: the cheapest, in all the time that is left, whether or not that is enough for it."""
-        broken = self._records.broken()
-        usable = [start for start in self._starts if start.architecture not in broken]
-        cheapest = sorted(usable, key=lambda start: start.seconds_per_image)
-        why = "nothing gave a model yet; the cheapest network is trained in the time that is left"
-        return [(why, dict(start.values)) for start in cheapest]
+        return best_of_each(ranked, self._with_policy) if ranked else last_resorts(self._starts, self._records.broken())
 
     # -- trials ------------------------------------------------------------------------------------------------------------------
 
@@ -410,7 +388,7 @@ class Scheduler:
         trials = self.budget.trials_left
         if math.isinf(trials):
             trials = FEW if self.plan is None else max(1, self._expected_suggestions(self.plan))
-        self._suggester.start(self._ranked(), int(trials), self._affinity, narrow=self.plan is not None)
+        self._suggester.start(self._ranked(), int(trials), self._policy.affinity, narrow=self.plan is not None)
         self._suggester.remember(self._records.of_stage(SEARCH))
 
     def _expected_suggestions(self, plan: StagePlan) -> int:
@@ -480,19 +458,8 @@ class Scheduler:
         return by_promise(self._records.done(), {start.architecture: start.expected for start in self._starts})
 
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Switch on the augmentations that are recommended and leave images recognisable."""
-        chosen = [name for name in self._recognisable() if name in self._rules.probe]
-        return self._suggester.space.complete({**values, **{f"augmentation.{name}": True for name in chosen}})
-
-    def _recognisable(self) -> list[str]:
-        return sorted(name for name, value in self._affinity.items() if value >= AFFINITY)
-
-    def _tell_affinity(self) -> None:
-        suited = self._recognisable()
-        unfit = [f"{name} ({value:.2f})" for name, value in sorted(self._affinity.items()) if value < AFFINITY]
-        text = f"augmentations that leave validation images recognisable: {', '.join(suited) or 'none'}"
-        self._decided(f"{text}; left out: {', '.join(unfit)}" if unfit else text)
+        return self._suggester.space.complete({**values, **self._policy.values()})
 
 
-def _pairs(finals: Any) -> list[tuple[str, dict[str, Any]]] | None:
+def _pairs(finals: Any) -> list[Final] | None:
     return None if finals is None else [(why, dict(values)) for why, values in finals]

@@ -7,10 +7,9 @@ from typing import Any
 
 from automl_img.plugin import OracleStrategy, Problem, SearchStrategy, hookimpl
 from automl_img.plugin.oracle import whole_number
+from automl_img_strategies.candidates import NEAR, NEIGHBOURS, climb
 
-DRAWN = 1000  # candidates that are drawn anew for each suggestion
-NEAR, TURNS = 12, 8  # of the most promising, each with so many neighbours, so many times
-NEIGHBOURS = 16
+TURNS = 8  # in which candidates are sought beside the most promising
 STEP = 0.2  # between neighbours, of a hyperparameter's range
 
 
@@ -71,17 +70,13 @@ def _oracle_class(keras_tuner: Any) -> Any:
             points, losses = self._vectorize_trials()
             self.gpr.fit(points, losses)
 
-            def bound(candidates: Any) -> Any:
+            def promise(candidates: Any) -> Any:
                 mean, spread = self.gpr.predict(candidates, return_std=True)
-                return mean - self.beta * spread
+                return self.beta * spread - mean
 
             best = points[np.argsort(losses, kind="stable")[:NEAR]]
-            candidates = np.concatenate([random.random_sample((DRAWN, points.shape[1])), _beside(best, random)])
-            bounds = bound(candidates)
-            for _ in range(TURNS):
-                near = _beside(candidates[np.argsort(bounds, kind="stable")[:NEAR]], random)
-                candidates, bounds = np.concatenate([candidates, near]), np.concatenate([bounds, bound(near)])
-            return self._vector_to_values(candidates[np.argmin(bounds)])
+            candidates, promises = climb(promise, best, _beside, random, turns=TURNS)
+            return self._vector_to_values(candidates[np.argmax(promises)])
 
         def _fit_completed(self) -> None:
             # Running trials are given the score that the last fit foresees, so that none is chosen twice.
@@ -99,7 +94,7 @@ def _oracle_class(keras_tuner: Any) -> Any:
 
 
 def _beside(points: Any, random: Any) -> Any:
-    """Return :data:`NEIGHBOURS` points beside each, with about two of their coordinates moved."""
+    """Return so many points beside each, with about two of their coordinates moved."""
     import numpy as np
 
     near = np.repeat(points, NEIGHBOURS, axis=0)

@@ -7,11 +7,10 @@ from typing import Any
 
 from automl_img.plugin import OracleStrategy, Parameter, Problem, SearchStrategy, hookimpl
 from automl_img.plugin.oracle import Levels, whole_number
+from automl_img_strategies.candidates import NEAR, NEIGHBOURS, climb
 
 TREES = 64
-DRAWN = 1000  # candidates that are drawn anew for each suggestion
-NEAR, TURNS = 12, 4  # of the most promising, each with so many neighbours, so many times
-NEIGHBOURS = 16
+TURNS = 4  # in which candidates are sought beside the most promising
 SMALL_STEP = 0.15  # of a hyperparameter's range
 SURPRISE = 8  # each so many trials one is drawn at random: the forest knows nothing where it has seen nothing
 
@@ -20,8 +19,8 @@ class ForestSearch(OracleStrategy):
     """Tries what a random forest fitted to all trials so far expects to improve most on the best, after a few random trials.
 
     A forest splits choices by their values and leaves out what is not active, where a Gaussian process sees one space of numbers with
-    defaults in place of what is not there. A suggestion costs a tenth of a second, however many hyperparameters there are. Scores count
-    by their ranks, so that a trial that failed to learn says no more than that it was the worst.
+    defaults in place of what is not there. A suggestion takes a tenth of a second after tens of trials, and less than one after a
+    thousand. Scores count by their ranks, so that a trial that failed to learn says no more than that it was the worst.
 
     Source:
         F. Hutter, H. Hoos, K. Leyton-Brown: Sequential Model-Based Optimization for General Algorithm Configuration, LION 2011.
@@ -36,7 +35,7 @@ class ForestSearch(OracleStrategy):
         """Return an oracle that suggests by a forest."""
         points = whole_number(problem, "num_initial_points", max(3, min(10, problem.trials // 4)), 1)
         oracle = _oracle_class(keras_tuner)(hyperparameters=hyperparameters, seed=problem.seed)
-        oracle.num_initial_points, oracle.coding = points, Coding(problem.parameters, self._levels)
+        oracle.num_initial_points, oracle.coding = points, Coding(problem.parameters, self._levels, hyperparameters)
         return oracle
 
     def score_of_failure(self, scores: Sequence[float]) -> float | None:
@@ -49,19 +48,24 @@ class Coding:
 
     A *position* lies from 0 to 1 on each axis, whether the hyperparameter is active or not. A *code* is what the oracle knows: the index
     of a value, or the position of a float without a step; -1 where the hyperparameter is not active.
+
+    Args:
+        parameters: The space.
+        levels: The values of each by index.
+        hyperparameters: The same space as the oracle has it.
     """
 
-    def __init__(self, parameters: Sequence[Parameter], levels: Mapping[str, Levels]) -> None:
+    def __init__(self, parameters: Sequence[Parameter], levels: Mapping[str, Levels], hyperparameters: Any) -> None:
         import numpy as np
 
-        self._parameters = tuple(parameters)
-        self.axes = len(self._parameters)
-        self._counts = np.array([levels[one.name].count for one in self._parameters])
+        known = {one.name: one for one in hyperparameters.space}
+        self._known = [known[one.name] for one in parameters]
+        self.axes = len(parameters)
+        self._counts = np.array([levels[one.name].count for one in parameters])
         self._unordered = [one.kind == "choice" and any(isinstance(v, str) for v in one.values) for one in parameters]
-        places = {one.name: place for place, one in enumerate(self._parameters)}
+        places = {one.name: place for place, one in enumerate(parameters)}
         self._conditions = [
-            [(places[name], self._allowed(levels[name], allowed)) for name, allowed in one.when]
-            for one in self._parameters
+            [(places[name], self._allowed(levels[name], allowed)) for name, allowed in one.when] for one in parameters
         ]
 
     @staticmethod
@@ -95,7 +99,7 @@ class Coding:
         return np.stack(columns, axis=1).astype(np.float32)
 
     def neighbours(self, positions: Any, random: Any) -> Any:
-        """Return :data:`NEIGHBOURS` positions beside each, with one or two active hyperparameters moved a little or drawn anew."""
+        """Return so many positions beside each, with one or two active hyperparameters moved a little or drawn anew."""
         import numpy as np
 
         near = np.repeat(positions, NEIGHBOURS, axis=0)
@@ -113,39 +117,23 @@ class Coding:
 
     def values(self, codes: Any) -> dict[str, float]:
         """Return one row of codes as the oracle's values of the active hyperparameters."""
+        rows = zip(self._known, self._counts, codes, strict=True)
         return {
-            one.name: int(code) if count else _value(one, float(code))
-            for one, count, code in zip(self._parameters, self._counts, codes, strict=True)
+            known.name: int(code) if count else known.prob_to_value(float(code))
+            for known, count, code in rows
             if code >= 0
         }
 
     def positions(self, values: Mapping[str, float]) -> list[float]:
         """Return the oracle's values as positions; what is not active is put at the middle."""
         return [
-            0.5
-            if one.name not in values
-            else (values[one.name] + 0.5) / count
-            if count
-            else _position(one, values[one.name])
-            for one, count in zip(self._parameters, self._counts, strict=True)
+            self._position(known, count, values[known.name]) if known.name in values else 0.5
+            for known, count in zip(self._known, self._counts, strict=True)
         ]
 
-
-def _value(parameter: Parameter, position: float) -> float:
-    low, high = parameter.low, parameter.high
-    value = low * (high / low) ** position if parameter.sampling == "log" else low + (high - low) * position
-    return float(min(max(value, low), high))
-
-
-def _position(parameter: Parameter, value: float) -> float:
-    import math
-
-    low, high = parameter.low, parameter.high
-    if high == low:
-        return 0.5
-    if parameter.sampling == "log":
-        return math.log(value / low) / math.log(high / low)
-    return (value - low) / (high - low)
+    @staticmethod
+    def _position(known: Any, count: int, value: float) -> float:
+        return (value + 0.5) / count if count else float(known.value_to_prob(value))
 
 
 def _oracle_class(keras_tuner: Any) -> Any:
@@ -192,12 +180,7 @@ def _suggested(coding: Coding, done: Sequence[Any], running: Sequence[Any], rand
         return _expected_improvement(_predictions(trees, coding.features(coding.codes(positions))), best)
 
     incumbents = known[:count][np.argsort(-scores[:count], kind="stable")[:NEAR]]
-    candidates = np.concatenate([random.random_sample((DRAWN, coding.axes)), coding.neighbours(incumbents, random)])
-    promise = improvement(candidates)
-    for _ in range(TURNS):
-        top = np.argsort(-promise, kind="stable")[:NEAR]
-        near = coding.neighbours(candidates[top], random)
-        candidates, promise = np.concatenate([candidates, near]), np.concatenate([promise, improvement(near)])
+    candidates, promise = climb(improvement, incumbents, coding.neighbours, random, turns=TURNS)
     codes = coding.codes(candidates)
     place = next((p for p in np.argsort(-promise, kind="stable") if codes[p].tobytes() not in old), None)
     return None if place is None else coding.values(codes[place])

@@ -325,3 +325,16 @@ def test_suspects_are_listed_and_written(finished, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert "labels to check" in ran.stdout and "check.csv" in ran.stdout
     assert (tmp_path / "check.csv").read_text().startswith("image,split,row,label,predicted,confidence,quality")
+
+
+def test_the_budget_does_not_count_what_its_process_was_before():
+    code = """
+import time
+begun = time.monotonic()  # a shell script that ends with `exec automl-img` has been this process until now
+from automl_img import cli
+from automl_img.cli import search
+cli.app = lambda: None
+cli.main()
+assert begun <= search.BEGUN <= time.monotonic(), search.BEGUN - begun
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from automl_img_strategies.forest import Coding, ForestSearch
+from automl_img_strategies.forest import ForestSearch
 from automl_img_strategies.random import RandomSearch
 
 from automl_img.plugin import Outcome, Parameter, Space
-from automl_img.plugin.oracle import Levels
 
 
 @pytest.fixture
@@ -63,13 +62,13 @@ def test_a_failure_counts_like_the_worst_trial(started, search, many):
 
 
 @pytest.fixture
-def coding():
+def coding(started):
     parameters = (
         Parameter("kind", "choice", "x", ("x", "y", "z")),
         Parameter("depth", "int", 2, (), 2, 4, 1, when=(("kind", ("x", "y")),)),
         Parameter("rate", "float", 0.1, (), 0.01, 1.0, None, "log", when=(("depth", (4,)),)),
     )
-    return Coding(parameters, {one.name: Levels(one) for one in parameters})
+    return started(ForestSearch, parameters=parameters)._oracle.coding
 
 
 def test_codes_are_indices_and_what_is_not_active_is_apart(coding):
