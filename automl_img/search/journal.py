@@ -18,6 +18,7 @@ from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
 JOURNAL_FILE = "journal.sqlite"
 SCHEMA_VERSION = 4
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+CACHE_KIB = 256  # of pages that SQLite keeps: the last trials' are all that a search reads again
 CHOSEN = "chosen"  # key of the trial that became the model, or the first part of it
 
 _SCHEMA = """
@@ -110,6 +111,7 @@ class Journal:
             self._database.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             if create:
                 begun = f"INSERT OR IGNORE INTO meta VALUES ('schema', '{SCHEMA_VERSION}')"
                 self._database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; {begun}; COMMIT;")

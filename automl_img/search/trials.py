@@ -83,7 +83,7 @@ class Rules:
     devices_alone: float = 1.0
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
     """A trial that was handed out.
 

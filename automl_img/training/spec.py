@@ -21,7 +21,7 @@ class FailureKind(enum.StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fidelity:
     """How much of a full training a trial spends.
 
@@ -34,7 +34,7 @@ class Fidelity:
     seconds: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialSpec:
     """All that a trial needs besides the data.
 
@@ -105,7 +105,7 @@ class TrialSpec:
         return cls(**fields)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EpochReport:
     """One measurement on the whole validation split during a trial.
 
@@ -128,7 +128,7 @@ class EpochReport:
     images_per_second: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialResult:
     """What came of a trial that ended well.
 

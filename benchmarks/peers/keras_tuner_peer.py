@@ -56,7 +56,7 @@ class HyperModel(keras_tuner.HyperModel):
             model.add(layers.Dropout(0.25))
         model.add(layers.Dense(self.classes, activation="softmax"))
         lr = hp.Float("lr", 1e-4, 1e-2, sampling="log")
-        model.compile(keras.optimizers.Adam(lr), "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile(keras.optimizers.Adam(lr), "sparse_categorical_crossentropy", metrics=["accuracy"])
         HyperModel.last = dict(hp.values)
         return model
 
