@@ -2,18 +2,25 @@
 
     python benchmarks/step.py                       # three networks on Fashion-MNIST, some minutes
     python benchmarks/step.py --architectures xception --optimizer adamw
+    python benchmarks/step.py --architectures resnet9 simple_cnn --torch     # beside PyTorch, in the environment of the peers
 
 One thread, processor time, so that other work on the machine changes little. Each process trains for a short and for a longer while; the
 difference is what steps cost, without starting, tracing and the first measurement. Ours measures the validation images after each pass,
-bare ``model.fit`` measures nothing.
+bare ``model.fit`` and PyTorch measure nothing. PyTorch's networks are written by hand, channels last and in bfloat16
+(``peers/torch_step.py``).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import statistics
+import subprocess
+import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from training import open_data, train
@@ -50,6 +57,17 @@ def bare(architecture: str, optimizer: str, epochs: float) -> float:
     return time.process_time() - begin
 
 
+def in_torch(architecture: str) -> float:
+    """Return the images that PyTorch trains in a second of the processor."""
+    sys.path.insert(0, str(Path(__file__).parent / "peers"))
+    from compare import arrays_of, python_of
+
+    script = Path(__file__).parent / "peers" / "torch_step.py"
+    command = [python_of("ultralytics"), script, arrays_of("fashion", 0), architecture]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return float(json.loads(ran.stdout.splitlines()[-1])["images_per_second"])
+
+
 def _network(opened: Any, architecture: str, optimizer: str) -> tuple[Any, dict[str, Any]]:
     from automl_img.training.network import NetworkPlan, build_network
     from automl_img.training.trial import configure
@@ -61,26 +79,36 @@ def _network(opened: Any, architecture: str, optimizer: str) -> tuple[Any, dict[
     return build_network(plan, opened.registry).model, values
 
 
+def _ratio(ours: Sequence[float], others: Sequence[float]) -> float:
+    return statistics.median(one / other for one, other in zip(ours, others, strict=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--architectures", nargs="+", default=["resnet9", "simple_cnn", "vgg"])
     parser.add_argument("--optimizer", default="adamw")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--torch", action="store_true", help="measure PyTorch too")
     arguments = parser.parse_args()
     images = (LONG - SHORT) * open_data("fashion").examples
-    print(f"{'architecture':16} {'ours':>9} {'model.fit':>10} {'ours / model.fit':>17}   images per processor second")
+    names = ["ours", "model.fit", *(["PyTorch"] if arguments.torch else [])]
+    ratios = [f"ours / {name}" for name in names[1:]]
+    head = "".join(f"{name:>10}" for name in names) + "".join(f"{name:>17}" for name in ratios)
+    print(f"{'architecture':16}{head}   images per processor second")
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for architecture in arguments.architectures:
-            speeds: dict[str, list[float]] = {"ours": [], "bare": []}
+            speeds: dict[str, list[float]] = {name: [] for name in names}
             for _ in range(arguments.rounds):
-                for name, measure in (("ours", ours), ("bare", bare)):
+                for name, measure in (("ours", ours), ("model.fit", bare)):
                     took = [
                         pool.apply(measure, (architecture, arguments.optimizer, epochs)) for epochs in (SHORT, LONG)
                     ]
                     speeds[name].append(images / (took[1] - took[0]))
-            ratio = statistics.median(one / other for one, other in zip(*speeds.values(), strict=True))
-            here, there = (statistics.median(values) for values in speeds.values())
-            print(f"{architecture:16} {here:>9.0f} {there:>10.0f} {ratio:>17.2f}", flush=True)
+                if arguments.torch:
+                    speeds["PyTorch"].append(in_torch(architecture))
+            medians = "".join(f"{statistics.median(values):>10.0f}" for values in speeds.values())
+            shares = "".join(f"{_ratio(speeds['ours'], speeds[name]):>17.2f}" for name in names[1:])
+            print(f"{architecture:16}{medians}{shares}", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from automl_img.evaluation.selection import (
     cheapest_of_tied,
     greedy_ensemble,
     paired_difference,
+    paired_gain,
 )
 from automl_img.plugin import PluginRegistry
 from automl_img.recipe import FinalSettings
@@ -168,7 +169,7 @@ def _together(
     latency: float | None,
     seed: int,
 ) -> tuple[tuple[Contestant, ...], tuple[float, ...], Logits, list[str]]:
-    """The winner alone, or an ensemble whose gain in validation F1 is larger than the gain's own standard error."""
+    """The winner alone, or an ensemble that gains more than the gain's own standard error: of validation F1, or of cross-entropy."""
     alone = contestants[winner]
     if settings.ensemble == 1 or len(contestants) == 1:
         return (alone,), (1.0,), alone.logits, []
@@ -190,14 +191,16 @@ def _together(
     together, by_itself = (task.decide(one, task.thresholds(truth, one)) for one in answers)
     gain = paired_difference(task, truth, together, by_itself, seed)
     trials = ", ".join(str(one.candidate.trial) for one in members)
-    if gain.is_noise:
+    nats, nats_error = paired_gain(truth, logits, alone.logits)
+    if gain.is_noise and (gain.mean < 0 or nats <= nats_error):
         said = (
-            f"the mean of the trials {trials} would gain {gain.mean:+.4f} of validation F1, no more than the error of that "
-            f"difference ({gain.error:.4f}): trial {alone.candidate.trial} stays alone"
+            f"the mean of the trials {trials} would gain {gain.mean:+.4f} of validation F1 and {nats:+.4f} nats of cross-entropy, no "
+            f"more than the errors of these differences ({gain.error:.4f} and {nats_error:.4f}): trial {alone.candidate.trial} stays alone"
         )
         return (alone,), (1.0,), alone.logits, [said]
     said = (
-        f"the model is the mean of the trials {trials}: validation F1 {gain.mean:+.4f} (error {gain.error:.4f}) "
-        f"against trial {alone.candidate.trial} alone, for {sum(one.seconds for one in members) / alone.seconds:.1f} times its time"
+        f"the model is the mean of the trials {trials}: validation F1 {gain.mean:+.4f} (error {gain.error:.4f}), cross-entropy "
+        f"{-nats:+.4f} nats (error {nats_error:.4f}) against trial {alone.candidate.trial} alone, for "
+        f"{sum(one.seconds for one in members) / alone.seconds:.1f} times its time"
     )
     return members, shares, logits, [said]

@@ -91,7 +91,7 @@ class LocalSite:
             memory=memory or (whole // slots if whole else None),
             memory_alone=whole,
             devices=hardware.gpus or hardware.cores,
-            devices_each=each / sharing if hardware.gpus else 1.0,
+            devices_each=each / sharing if hardware.gpus else max(1, hardware.cores // slots),
             devices_alone=each if hardware.gpus else hardware.cores,
         )
 

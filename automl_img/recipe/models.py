@@ -235,7 +235,8 @@ class FinalSettings(Settings):
         4,
         ge=1,
         le=16,
-        description="The most models that the final one may average; it does where validation F1 gains more than its error. 1: never.",
+        description="The most models that the final one may average; it does where that gains more than chance would on the validation "
+        "images. 1: never.",
     )
     repeats: Literal["auto"] | int = Field(
         "auto",

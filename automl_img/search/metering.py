@@ -13,18 +13,16 @@ class DeviceMeter:
     Args:
         limit: Device seconds that may be spent; None: no limit.
         devices: Devices in all.
-        each: Devices of a trial that runs beside others; a part of one where trials share it.
-        alone: Devices of a trial that runs alone.
     """
 
-    def __init__(self, limit: float | None, devices: float, each: float, alone: float) -> None:
-        self._limit, self._devices, self._each, self._alone = limit, devices, each, alone
+    def __init__(self, limit: float | None, devices: float) -> None:
+        self._limit, self._devices = limit, devices
         self._spent = 0.0
         self._running: dict[int, tuple[float, float]] = {}
 
-    def begin(self, trial: int, elapsed: float, *, alone: bool) -> None:
-        """A trial has begun."""
-        self._running[trial] = (elapsed, self._alone if alone else self._each)
+    def begin(self, trial: int, elapsed: float, devices: float) -> None:
+        """A trial has begun on so many devices; a part of one where trials share it."""
+        self._running[trial] = (elapsed, devices)
 
     def end(self, trial: int, elapsed: float) -> None:
         """A trial has ended, well or not."""

@@ -22,6 +22,8 @@ from automl_img.search.trials import Rules, Start
 
 BEFORE_REFIT = 0.6  # of the time, where the winner is trained once more afterwards
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
+SIDE_BY_SIDE = 2  # final trainings on the cores of one machine
+ANOTHER_MODEL = 2.0  # seconds to build one more network for the comparison on validation images
 
 
 def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Place) -> Scheduler:
@@ -44,6 +46,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         part = part if budget.trials is None else min(part, slots / budget.trials)
         longest = part * left
         affordable = wanted_seconds_per_image(longest, examples)
+    finals = _finals_side_by_side(run)
     earlier = run.journal.meta("starts")
     found = None
     if earlier is None:
@@ -55,10 +58,12 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     dearest = max((start.seconds_per_image for start in starts), default=affordable)
     end = math.inf
     if budget.time is not None:
-        end = budget.time - finish_seconds(budget.time, len(data.splits.test) + len(data.splits.validation), dearest)
+        # A prediction is a third of a training step: one and a half times the images are enough for two networks.
+        images = (len(data.splits.test) + len(data.splits.validation)) * (1 + finals) // 2
+        end = budget.time - finish_seconds(budget.time, images, dearest) - (finals - 1) * ANOTHER_MODEL
         if recipe.final.refit:
             end = run.elapsed + BEFORE_REFIT * (end - run.elapsed)
-    limits = recipe.search.limits
+    limits, cores = recipe.search.limits, capacity.hardware.cores
     augmentations = list(run.registry.all("augmentation"))
     repeats = recipe.final.repeats
     known = {parameter.name for parameter in space.parameters}
@@ -91,6 +96,9 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         devices=capacity.devices,
         devices_each=capacity.devices_each,
         devices_alone=capacity.devices_alone,
+        threads=1 if capacity.hardware.gpus else max(1, int(capacity.devices_each)),
+        finals=finals,
+        final_threads=0 if finals == 1 else max(1, cores // finals),
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
@@ -102,6 +110,18 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     run.journal.set_meta("outcomes", [asdict(outcome) for outcome in outcomes])
     run.journal.set_meta("starts", [asdict(start) for start in starts])
     return scheduler
+
+
+def _finals_side_by_side(run: Run) -> int:
+    """How many final trainings share the cores.
+
+    A small network gains little from a second core: two on one core each see 1.6 times the images together, each nearly as many as the
+    one alone, and their mean is better than either. A bound on latency, or training again on all images, wants one network.
+    """
+    recipe, capacity = run.recipe, run.capacity
+    apart = recipe.compute.executor != "local" or capacity.hardware.gpus or capacity.slots < SIDE_BY_SIDE
+    single = recipe.final.ensemble < SIDE_BY_SIDE or recipe.final.refit or recipe.search.limits.latency is not None
+    return 1 if apart or single else SIDE_BY_SIDE
 
 
 def _device_seconds(run: Run) -> float | None:
@@ -138,15 +158,16 @@ def _tell(run: Run, starting: Starting, scheduler: Scheduler, rules: Rules) -> N
         )
     run.say(
         events.Preflight,
-        _forecast(run, scheduler, len(rows) - len(starting.hopeless)),
+        _forecast(run, scheduler, len(rows) - len(starting.hopeless), rules.finals),
         tuple(rows),
         precision=rules.precision,
         slots=rules.slots,
     )
 
 
-def _forecast(run: Run, scheduler: Scheduler, starts: int) -> str:
+def _forecast(run: Run, scheduler: Scheduler, starts: int, together: int) -> str:
     plan = scheduler.plan
+    finals = "the final training of the best" if together == 1 else "the final trainings of the best, two side by side"
     if plan is None:
         trials = run.recipe.budget.trials
         return f"{trials} full trainings" if trials else "full trainings, one after the other, until the budget ends"
@@ -156,5 +177,5 @@ def _forecast(run: Run, scheduler: Scheduler, starts: int) -> str:
     count = int(max(0.0, searched - plan.looks * plan.look_slot) / plan.search_slot)
     return (
         f"{plan.looks} of {starts} architectures get a look of {duration_text(plan.look_seconds)}, about {count} trials search on, "
-        f"and {duration_text(plan.final_seconds)} go to the final training of the best"
+        f"and {duration_text(plan.final_seconds)} go to {finals}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automl_img.search.journal import TrialRow
@@ -67,6 +67,12 @@ class Records:
     def repeated(self) -> int:
         """Trials that repeat another one under another seed."""
         return sum(record.spec.repeats > 0 for record in self._records.values())
+
+    def running_with(self, values: Mapping[str, Any]) -> Record | None:
+        """The trial that runs with these hyperparameter values."""
+        return next(
+            (self._records[trial] for trial in self._running if self._records[trial].spec.values == values), None
+        )
 
     def done(self) -> list[Record]:
         """Those that ended well."""

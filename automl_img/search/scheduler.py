@@ -74,11 +74,12 @@ class Scheduler:
         self._queue = list(starts)
         self._starts = list(starts)
         self._records = Records()
-        self._meter = DeviceMeter(rules.device_seconds, rules.devices, rules.devices_each, rules.devices_alone)
+        self._meter = DeviceMeter(rules.device_seconds, rules.devices)
         self._retries: list[TrialSpec] = []
         self._number = 0
         self._policy = AugmentationPolicy(rules.probe)
         self._finals: list[Final] | None = None
+        self._beside = 0  # trainings that are still to begin beside the final one that runs
         self._stopping = False
         self.plan = self._plan(elapsed)
         self._skip_looks_that_do_not_fit()
@@ -94,8 +95,13 @@ class Scheduler:
         """Return the next trial, WAIT until a running one has ended, or DONE."""
         answer = self._next(elapsed)
         if isinstance(answer, TrialSpec):
-            self._meter.begin(answer.trial, elapsed, alone=answer.threads == 0)
+            self._meter.begin(answer.trial, elapsed, self._devices(answer))
         return answer
+
+    def _devices(self, spec: TrialSpec) -> float:
+        if spec.threads == 0:
+            return self._rules.devices_alone
+        return self._rules.devices / self._rules.finals if spec.stage == FINAL else self._rules.devices_each
 
     def _next(self, elapsed: float) -> TrialSpec | Signal:
         if self._retries and not self._stopping:
@@ -160,6 +166,7 @@ class Scheduler:
             "retries": [spec.as_dict() for spec in self._retries],
             "affinity": self._policy.affinity,
             "finals": self._finals,
+            "beside": self._beside,
             "plan": None if self.plan is None else asdict(self.plan),
             "spent": [self.budget.trials_spent, self.budget.epochs_spent],
             "meter": self._meter.state(),
@@ -195,6 +202,7 @@ class Scheduler:
         self._number, self.stage = own["number"], own["stage"]
         self._queue = [self._starts[place] for place in own["queue"]]
         self._policy.affinity, self._finals = dict(own["affinity"]), _pairs(own["finals"])
+        self._beside = own.get("beside", 0)
         self.budget = replace(self.budget, trials_spent=own["spent"][0], epochs_spent=own["spent"][1])
         self._meter.restore(own["meter"], elapsed)
         end = self._end(elapsed)
@@ -323,10 +331,13 @@ class Scheduler:
         return self._suggested(SEARCH, 2 * plan.search_slot, plan.search_seconds, threads)
 
     def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
-        if self._records.running:
-            return WAIT
         rules = self._rules
         left = min(plan.end, self._end(elapsed)) - elapsed
+        if self._records.running:
+            if not self._beside or not self._finals:
+                return WAIT
+            self._beside -= 1
+            return self._launch_final(left)
         first = self.stage != FINAL
         anything = bool(self._records.done())
         least = LOOK_OVERHEAD
@@ -342,24 +353,41 @@ class Scheduler:
                 return self._repeat(left, 0)
             return self._suggested(SEARCH, left, None, 0)
         self.stage = FINAL
+        # Where nothing has given a model yet, the first one has all there is.
+        together = min(rules.finals, len(self._finals), self.budget.trials_left) if anything else 1
+        self._beside = int(together) - 1
+        return self._launch_final(left)
+
+    def _launch_final(self, left: float) -> TrialSpec:
+        """Begin the next final training; one whose twin runs already gets another seed."""
+        assert self._finals
         why, values = self._finals.pop(0)
-        return self._launch(FINAL, why, values, left, threads=0)
+        rules, twin = self._rules, self._records.running_with(values)
+        threads = rules.final_threads if self._beside or self._records.running else 0
+        if twin is not None:
+            why = f"trial {twin.spec.trial} under another seed, beside it"
+        spec = self._launch(FINAL, why, values, left, threads=threads)
+        return spec if twin is None else self._reseeded(spec, twin.spec.trial)
 
     def _repeat(self, deadline: float | None, threads: int) -> TrialSpec:
         """Train the best configuration once more under another seed."""
         best = min((record for record in self._records.done() if not record.spec.repeats), key=worth)
-        turn = self._records.repeated + 1
         assert best.result is not None
         why = f"trial {best.spec.trial} (F1 {best.result.f1:.4f}) under another seed"
-        spec = self._launch(REPEAT, why, best.spec.values, deadline, threads=threads)
-        seed = (self._rules.seed + turn * SEED_STEP) % 2**31
-        spec = replace(spec, seed=seed, repeats=best.spec.trial)
+        return self._reseeded(self._launch(REPEAT, why, best.spec.values, deadline, threads=threads), best.spec.trial)
+
+    def _reseeded(self, spec: TrialSpec, first: int) -> TrialSpec:
+        """Give a trial that repeats the trial ``first`` a seed of its own."""
+        seed = (self._rules.seed + (self._records.repeated + 1) * SEED_STEP) % 2**31
+        spec = replace(spec, seed=seed, repeats=first)
         self._records[spec.trial].spec = spec
         return spec
 
     def _rank_finals(self) -> list[Final]:
         ranked = self._ranked()
-        return best_of_each(ranked, self._with_policy) if ranked else last_resorts(self._starts, self._records.broken())
+        if not ranked:
+            return last_resorts(self._starts, self._records.broken())
+        return best_of_each(ranked, self._with_policy, together=self._rules.finals)
 
     # -- trials ------------------------------------------------------------------------------------------------------------------
 
@@ -446,7 +474,7 @@ class Scheduler:
         return spec
 
     def _threads(self, parallel: float) -> int:
-        return 1 if parallel > 1 else 0
+        return self._rules.threads if parallel > 1 else 0
 
     def _seconds_until(self, moment: float, elapsed: float) -> float:
         return max(SHORTEST_LOOK, moment - elapsed - LOOK_OVERHEAD)

@@ -39,6 +39,9 @@ class Rules:
         patience: Measurements without a better F1 after which a trial ends.
         examples: Training images.
         slots: Trials at once.
+        threads: Of a trial beside others.
+        finals: Final trainings side by side, so that their mean may become the model.
+        final_threads: Of each of them.
         end: Seconds since the search began at which all training must have ended; infinite without a time budget.
         final_share: Share of the time for the final training.
         precision: Keras dtype policy.
@@ -81,6 +84,9 @@ class Rules:
     devices: float = 1.0
     devices_each: float = 1.0
     devices_alone: float = 1.0
+    threads: int = 1
+    finals: int = 1
+    final_threads: int = 0
 
 
 @dataclass(slots=True)

@@ -32,11 +32,17 @@ def macro_f1(confusion: npt.NDArray[np.int64]) -> float:
     return float(np.mean(2 * right[present] / involved[present]))
 
 
-def cross_entropy(labels: npt.NDArray[np.int64], logits: npt.NDArray[np.float32]) -> float:
-    """Mean of −log p(true class) in nats; ``logits`` of shape (n, classes)."""
+def cross_entropies(labels: npt.NDArray[np.int64], logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return −log p(true class) of each image in nats, shape (n,); ``logits`` of shape (n, classes)."""
     shifted = logits - logits.max(1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(1))
-    return float(np.mean(log_sum - shifted[np.arange(len(labels)), labels]))
+    losses: npt.NDArray[np.float32] = log_sum - shifted[np.arange(len(labels)), labels]
+    return losses
+
+
+def cross_entropy(labels: npt.NDArray[np.int64], logits: npt.NDArray[np.float32]) -> float:
+    """Return the mean of :func:`cross_entropies`."""
+    return float(np.mean(cross_entropies(labels, logits)))
 
 
 def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -55,10 +61,18 @@ def sigmoid(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return probabilities
 
 
-def binary_cross_entropy(labels: npt.NDArray[np.uint8], logits: npt.NDArray[np.float32]) -> float:
-    """Mean over images and classes of −log p(what is true) in nats; both of shape (n, classes)."""
+def binary_cross_entropies(labels: npt.NDArray[np.uint8], logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return for each image the mean over the classes of −log p(what is true) in nats, shape (n,); both of shape (n, classes)."""
     values = logits.astype(np.float64)
-    return float(np.mean(np.maximum(values, 0) - values * labels + np.log1p(np.exp(-np.abs(values)))))
+    losses: npt.NDArray[np.float64] = np.mean(
+        np.maximum(values, 0) - values * labels + np.log1p(np.exp(-np.abs(values))), axis=1
+    )
+    return losses
+
+
+def binary_cross_entropy(labels: npt.NDArray[np.uint8], logits: npt.NDArray[np.float32]) -> float:
+    """Return the mean of :func:`binary_cross_entropies`."""
+    return float(np.mean(binary_cross_entropies(labels, logits)))
 
 
 def best_thresholds(

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from automl_img.evaluation.selection import Difference, cheapest_of_tied, greedy_ensemble, paired_difference
+from automl_img.evaluation.selection import (
+    Difference,
+    cheapest_of_tied,
+    greedy_ensemble,
+    paired_difference,
+    paired_gain,
+)
 from automl_img.tasks import make_task
 
 TASK = make_task("multiclass", ("ant", "bee", "cat"))
@@ -51,6 +57,30 @@ def test_the_pairing_takes_out_what_is_hard_for_both(labels):
     second[right] = (labels[right] + 1) % 3
     found = paired_difference(TASK, labels, first, second, seed=0)
     assert found.mean < 0.03 and not found.is_noise
+
+
+def noisy_logits(labels, sureness, seed):
+    """Logits of a model that has noticed the right class, and much that is not there, most of it as other models do."""
+    common, own = (np.random.default_rng(one).normal(size=(len(labels), 3)) for one in (0, seed))
+    return (sureness * (common + 0.9 * own + 2 * np.eye(3)[labels])).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_cross_entropy_tells_of_few_images_that_two_are_better_together_and_f1_cannot(kind):
+    labels = np.random.default_rng(3).integers(0, 3, 200)
+    one, other = noisy_logits(labels, 2.0, 1), noisy_logits(labels, 2.0, 2)
+    told = labels if kind == "multiclass" else np.eye(3, dtype=np.uint8)[labels]
+    gain, error = paired_gain(told, (one + other) / 2, one)
+    assert gain > 2 * error > 0
+    of_f1 = paired_difference(TASK, labels, (one + other).argmax(1), one.argmax(1), seed=0)
+    assert of_f1.is_noise
+
+
+def test_a_model_gains_nothing_by_being_less_sure_of_everything(labels):
+    sure = noisy_logits(labels, 6.0, 1)
+    gain, error = paired_gain(labels, sure / 4, sure)
+    assert abs(gain) < 1e-3 and error < 1e-3
+    assert paired_gain(labels[:1], sure[:1], sure[:1])[1] == np.inf, "one image tells nothing"
 
 
 TIED, WORSE = Difference(0.001, 0.003, (-0.005, 0.007)), Difference(0.02, 0.003, (0.014, 0.026))

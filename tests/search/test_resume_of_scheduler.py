@@ -72,15 +72,15 @@ def result(trial, seconds=10.0):
 class Play:
     """A search with a clock of its own, whose process can end between any two things that happen."""
 
-    def __init__(self, end, trials, slots=1, kind=Counting):
-        self.end, self.trials, self.slots, self.kind = end, trials, slots, kind
+    def __init__(self, end, trials, slots=1, kind=Counting, **rules):
+        self.end, self.trials, self.slots, self.kind, self.rules = end, trials, slots, kind, rules
         self.now, self.rows, self.running, self.state = 5.0, {}, [], {}
         self.launched = []
         self.new_process()
 
     def new_process(self, more=(), anew=False):
         starts = [Start(name, space().start(name, {}), 1e-4 * (i + 1)) for i, name in enumerate(NAMES)]
-        rules = Rules(7, 50, 5, 50_000, self.slots, self.end, 0.6, "float32", probe=("flip",))
+        rules = Rules(7, 50, 5, 50_000, self.slots, self.end, 0.6, "float32", probe=("flip",), **self.rules)
         budget = Budget(time=None if math.isinf(self.end) else self.end + 20, trials=self.trials)
         self.strategy = self.kind()
         self.scheduler = Scheduler(space(*more), starts, self.strategy, budget, rules, self.now)
@@ -161,6 +161,18 @@ def test_a_time_budget_counts_over_all_processes_and_stages_go_on(cut, slots):
     stages = [spec.stage for spec in play.launched]
     assert stages.index("final") > max(i for i, stage in enumerate(stages) if stage == "look")
     assert {spec.architecture for spec in play.launched if spec.stage == "look"} == set(NAMES)
+
+
+def test_final_trainings_side_by_side_begin_again_side_by_side():
+    play = Play(580.0, None, 2, finals=2, final_threads=1)
+    while not play.launched or play.launched[-1].stage != "final":
+        play.step()
+    first = play.launched[-1]
+    play.new_process()
+    again, second = play.scheduler.next(play.now), play.scheduler.next(play.now)
+    assert (again.trial, again.attempt, again.threads) == (first.trial, 2, 1)
+    assert (second.stage, second.trial, second.threads) == ("final", first.trial + 1, 1)
+    assert play.scheduler.next(play.now) is WAIT
 
 
 def test_a_trial_that_was_cut_off_is_a_new_attempt_and_no_new_trial():

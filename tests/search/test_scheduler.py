@@ -149,6 +149,40 @@ def test_most_of_the_time_goes_to_the_final_training_of_the_best():
     assert finals[0].threads == 0, "the final training has the whole machine"
 
 
+PAIR = {"finals": 2, "final_threads": 1, "devices": 2.0, "devices_alone": 2.0}
+
+
+def finals_of(score, **changes):
+    specs = run(scheduler(**{**PAIR, **changes}), lambda spec: score[spec.architecture])
+    return [spec for spec in specs if spec.stage == "final"]
+
+
+def test_two_final_trainings_run_side_by_side_with_a_part_of_the_cores_each():
+    first, second, *later = finals_of({"small": 0.7, "middle": 0.91, "large": 0.9})
+    assert [first.architecture, second.architecture] == ["middle", "large"]
+    assert first.deadline == second.deadline > 0.55 * 580, "both begin at once"
+    assert (first.threads, second.threads) == (1, 1) and not later
+
+
+def test_where_no_other_architecture_is_nearly_as_good_the_best_one_is_trained_under_two_seeds():
+    first, second, *_ = finals_of({"small": 0.7, "middle": 0.9, "large": 0.8})
+    assert first.values == second.values and first.architecture == "middle"
+    assert first.seed != second.seed and (first.repeats, second.repeats) == (0, first.trial)
+
+
+def test_the_last_trial_of_a_budget_has_all_cores():
+    stages = [spec.stage for spec in run(scheduler(**PAIR), lambda spec: 0.8)]
+    before = stages.index("final")
+    specs = run(scheduler(Budget(time=600.0, trials=before + 1), **PAIR), lambda spec: 0.8)
+    assert [(spec.stage, spec.threads) for spec in specs[before:]] == [("final", 0)]
+
+
+def test_two_final_trainings_side_by_side_take_the_time_of_all_devices():
+    made = scheduler(**PAIR)
+    run(made, lambda spec: 0.8)
+    assert made.changes()["scheduler"]["meter"]["spent"] > 0.9 * 2 * 575, "two devices were busy nearly all the time"
+
+
 def test_no_trial_may_run_past_the_end():
     end = 0.0
     instance = scheduler()
