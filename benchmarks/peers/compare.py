@@ -3,6 +3,7 @@
     python benchmarks/peers/compare.py --data fashion --minutes 2 10 --seeds 0 1 2
     python benchmarks/peers/compare.py --data fashion emoji --minutes 2 --peers automl-img expert keras-tuner
     python benchmarks/peers/compare.py --table               # benchmarks/peers/results.csv as a table
+    python benchmarks/peers/compare.py --table --plot docs/images/peers.png     # and as a picture; needs matplotlib
 
 Each peer is a script beside this one with a virtual environment of its own below build/peers, which is made when it is first needed. A
 script gets the arrays of all splits, the seconds and a seed, and prints what it reached as JSON; its clock begins before its imports. What
@@ -167,6 +168,33 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def plot(path: Path) -> None:
+    """Draw the results: a panel for each data set, the peers below one another, a dot for each seed."""
+    from matplotlib.figure import Figure
+
+    rows = [row for row in read() if row["test_f1"]]
+    panels = list(dict.fromkeys((row["data"], row["minutes"]) for row in rows))
+    figure = Figure(figsize=(3.1 * len(panels), 2.6), layout="constrained")
+    for axes, (data, minutes) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        here = [row for row in rows if (row["data"], row["minutes"]) == (data, minutes)]
+        for row in here:
+            ours = row["peer"] == "automl-img"
+            place, f1 = len(PEERS) - list(PEERS).index(row["peer"]), float(row["test_f1"])
+            axes.plot(f1, place, "o", color="#0b7a75" if ours else "#7a8290", markersize=8 if ours else 6)
+            axes.annotate(f"{f1:.3f}", (f1, place), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8)
+        axes.set_title(f"{data}, {float(minutes):g} min", fontsize=10)
+        axes.set_yticks(
+            [len(PEERS) - place for place in range(len(PEERS))], list(PEERS) if axes is figure.axes[0] else []
+        )
+        axes.set_ylim(0.5, len(PEERS) + 0.8)
+        axes.margins(x=0.18)
+        axes.grid(visible=True, axis="x", alpha=0.2)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    figure.supxlabel("test macro-F1", fontsize=9)
+    figure.savefig(path, dpi=150)
+
+
 def _cell(values: list[float]) -> str:
     known = [value for value in values if value == value]
     if not values:
@@ -187,6 +215,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--table", action="store_true", help="only print what was measured before")
+    parser.add_argument("--plot", type=Path, help="draw the results as a PNG")
     arguments = parser.parse_args()
     if not arguments.table:
         for data in arguments.data:
@@ -197,6 +226,8 @@ def main() -> None:
                         keep(row)
                         print(*(row[name] for name in COLUMNS[2:]), sep="  ", flush=True)
     print(table())
+    if arguments.plot:
+        plot(arguments.plot)
 
 
 if __name__ == "__main__":
