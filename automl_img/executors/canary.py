@@ -15,7 +15,9 @@ from automl_img.executors.process import (
     start_context,
     wait_for_news,
 )
+from automl_img.training.spec import FailureKind
 
+KILLED = (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY)
 SECONDS = 120.0  # for the fork server to load TensorFlow and one child to compute: a slow disk may take most of it
 
 
@@ -30,7 +32,7 @@ class Canary:
     """A child of the fork server that computes a little while the driver does other things.
 
     A library that does not survive a fork, by its threads or locks, would take every trial with it: where this child fails or hangs, all
-    later processes start afresh, five seconds slower.
+    later processes start afresh, five seconds slower. One that was killed is tried once more: it may have been somebody from outside.
 
     Args:
         log: File that takes what the child prints; deleted if all is well.
@@ -38,13 +40,16 @@ class Canary:
     """
 
     def __init__(self, log: Path, task: Task = compute) -> None:
-        self._log = log
+        self._log, self._task = log, task
         self._child: ChildProcess | None = None
         self._problem = ""
-        if start_context().get_start_method() != "forkserver":
-            return
+        self._again = True
+        if start_context().get_start_method() == "forkserver":
+            self._start()
+
+    def _start(self) -> None:
         try:
-            self._child = ChildProcess(task, None, log, SECONDS)
+            self._child = ChildProcess(self._task, None, self._log, SECONDS)
         except (OSError, EOFError) as error:
             self._give_up(f"it does not start: {error}")
 
@@ -53,7 +58,10 @@ class Canary:
         while self._child is not None:
             wait_for_news([self._child], SECONDS)
             for news in self._child.news():
-                if isinstance(news, TaskFailed):
+                if isinstance(news, TaskFailed) and news.kind in KILLED and self._again:
+                    self._again = False
+                    self._start()
+                elif isinstance(news, TaskFailed):
                     self._give_up(news.message)
                 elif isinstance(news, TaskDone):
                     self._log.unlink(missing_ok=True)

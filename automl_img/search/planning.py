@@ -167,7 +167,9 @@ def _tell(run: Run, starting: Starting, scheduler: Scheduler, rules: Rules) -> N
 
 def _forecast(run: Run, scheduler: Scheduler, starts: int, together: int) -> str:
     plan = scheduler.plan
-    finals = "the final training of the best" if together == 1 else "the final trainings of the best, two side by side"
+    finals = (
+        "the final training of the best" if together == 1 else "the final training of the best, or of two side by side"
+    )
     if plan is None:
         trials = run.recipe.budget.trials
         return f"{trials} full trainings" if trials else "full trainings, one after the other, until the budget ends"

@@ -11,7 +11,7 @@ from typing import Any
 
 from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Suggestion
 from automl_img.search.budget import Budget
-from automl_img.search.finals import Final, best_of_each, last_resorts, one_training
+from automl_img.search.finals import Final, best_of_each, last_resorts, one_training, worth_a_pair
 from automl_img.search.journal import TrialRow
 from automl_img.search.metering import DeviceMeter
 from automl_img.search.policy import AugmentationPolicy
@@ -317,7 +317,7 @@ class Scheduler:
                 return spec
             if self._records.running:
                 return WAIT
-            self._finals = self._rank_finals()
+            self._rank_finals(plan)
         return self._next_final(elapsed, plan)
 
     def _next_of_search(self, elapsed: float, plan: StagePlan, threads: int) -> TrialSpec | Signal:
@@ -353,9 +353,7 @@ class Scheduler:
                 return self._repeat(left, 0)
             return self._suggested(SEARCH, left, None, 0)
         self.stage = FINAL
-        # Where nothing has given a model yet, the first one has all there is.
-        together = min(rules.finals, len(self._finals), self.budget.trials_left) if anything else 1
-        self._beside = int(together) - 1
+        self._beside = int(min(self._beside, len(self._finals) - 1, self.budget.trials_left - 1))
         return self._launch_final(left)
 
     def _launch_final(self, left: float) -> TrialSpec:
@@ -383,11 +381,14 @@ class Scheduler:
         self._records[spec.trial].spec = spec
         return spec
 
-    def _rank_finals(self) -> list[Final]:
+    def _rank_finals(self, plan: StagePlan) -> None:
         ranked = self._ranked()
         if not ranked:
-            return last_resorts(self._starts, self._records.broken())
-        return best_of_each(ranked, self._with_policy, together=self._rules.finals)
+            self._finals = last_resorts(self._starts, self._records.broken())
+            return
+        pair = worth_a_pair(ranked, plan.final_seconds, self._rules.examples)
+        together = self._rules.finals if pair else 1
+        self._finals, self._beside = best_of_each(ranked, self._with_policy, together=together), together - 1
 
     # -- trials ------------------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Where a child of the fork server fails, later processes start afresh; in drivers of their own, since that cannot be taken back."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -31,12 +32,14 @@ SCRIPT = """
     ("task", "said"),
     [
         ("compute", ["well", "forkserver False", "done"]),
+        ("fault_tasks.killed_once", ["well", "forkserver False", "done"]),
         ("fault_tasks.segfault", ["SIGSEGV", "spawn True", "done"]),
         ("fault_tasks.raise_error", ["ValueError: three lines here", "spawn True", "done"]),
     ],
 )
 def test_a_canary_decides_how_processes_start(task, said, tmp_path):
     script = textwrap.dedent(SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path), task=task))
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    environment = {**os.environ, "MARK": str(tmp_path / "killed")}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, env=environment)
     lines = ran.stdout.splitlines()
     assert len(lines) == 3 and all(word in line for word, line in zip(said, lines, strict=True)), ran.stderr
