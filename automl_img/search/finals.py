@@ -9,9 +9,6 @@ from automl_img.search.prior import LUCK
 from automl_img.search.suggesting import PROMISING
 from automl_img.search.trials import Record, Start
 
-MANY_PASSES = (
-    10.0  # over the images: with fewer a training gains more by further passes than by a second network beside it
-)
 FAR = 1.25  # times the error of the best, beyond which another architecture adds nothing to a mean with it
 
 Final = tuple[str, dict[str, Any]]  # why, and the values of its hyperparameters
@@ -35,13 +32,6 @@ def best_of_each(
     near = [record for record in chosen[:together] if _error(record) <= FAR * _error(chosen[0])]
     again = chosen[:1] * (together - len(near))
     return [_in_full(record, complete) for record in (*near, *again, *(one for one in chosen if one not in near))]
-
-
-def worth_a_pair(ranked: Sequence[Record], seconds: float, examples: int) -> bool:
-    """Whether the most promising network sees the images often enough in ``seconds``, at the speed that it had beside another one."""
-    result = ranked[0].result
-    assert result is not None
-    return result.images_per_second * seconds >= MANY_PASSES * examples
 
 
 def _in_full(record: Record, complete: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Final:

@@ -23,6 +23,7 @@ from automl_img.search.trials import Rules, Start
 BEFORE_REFIT = 0.6  # of the time, where the winner is trained once more afterwards
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
 SIDE_BY_SIDE = 2  # final trainings on the cores of one machine
+MANY_PASSES = 10.0  # with fewer a training gains more by further passes than by a second network beside it
 ANOTHER_MODEL = 2.0  # seconds to build one more network for the comparison on validation images
 
 
@@ -46,7 +47,6 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         part = part if budget.trials is None else min(part, slots / budget.trials)
         longest = part * left
         affordable = wanted_seconds_per_image(longest, examples)
-    finals = _finals_side_by_side(run)
     earlier = run.journal.meta("starts")
     found = None
     if earlier is None:
@@ -56,6 +56,8 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     dearest = max((start.seconds_per_image for start in starts), default=affordable)
+    passes = longest / max(1, examples) / starts[0].seconds_per_image if starts else 0.0
+    finals = _finals_side_by_side(run, passes)
     end = math.inf
     if budget.time is not None:
         # A prediction is a third of a training step: one and a half times the images are enough for two networks.
@@ -112,13 +114,15 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     return scheduler
 
 
-def _finals_side_by_side(run: Run) -> int:
-    """How many final trainings share the cores.
+def _finals_side_by_side(run: Run, passes: float) -> int:
+    """How many final trainings share the cores; a single one would see the images ``passes`` times.
 
     A small network gains little from a second core: two on one core each see 1.6 times the images together, each nearly as many as the
     one alone, and their mean is better than either. A bound on latency, or training again on all images, wants one network.
     """
     recipe, capacity = run.recipe, run.capacity
+    if passes < MANY_PASSES:
+        return 1
     apart = recipe.compute.executor != "local" or capacity.hardware.gpus or capacity.slots < SIDE_BY_SIDE
     single = recipe.final.ensemble < SIDE_BY_SIDE or recipe.final.refit or recipe.search.limits.latency is not None
     return 1 if apart or single else SIDE_BY_SIDE
@@ -167,9 +171,7 @@ def _tell(run: Run, starting: Starting, scheduler: Scheduler, rules: Rules) -> N
 
 def _forecast(run: Run, scheduler: Scheduler, starts: int, together: int) -> str:
     plan = scheduler.plan
-    finals = (
-        "the final training of the best" if together == 1 else "the final training of the best, or of two side by side"
-    )
+    finals = "the final training of the best" if together == 1 else "the final trainings of the best, two side by side"
     if plan is None:
         trials = run.recipe.budget.trials
         return f"{trials} full trainings" if trials else "full trainings, one after the other, until the budget ends"

@@ -11,7 +11,7 @@ from typing import Any
 
 from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Suggestion
 from automl_img.search.budget import Budget
-from automl_img.search.finals import Final, best_of_each, last_resorts, one_training, worth_a_pair
+from automl_img.search.finals import Final, best_of_each, last_resorts, one_training
 from automl_img.search.journal import TrialRow
 from automl_img.search.metering import DeviceMeter
 from automl_img.search.policy import AugmentationPolicy
@@ -317,7 +317,7 @@ class Scheduler:
                 return spec
             if self._records.running:
                 return WAIT
-            self._rank_finals(plan)
+            self._rank_finals()
         return self._next_final(elapsed, plan)
 
     def _next_of_search(self, elapsed: float, plan: StagePlan, threads: int) -> TrialSpec | Signal:
@@ -381,13 +381,12 @@ class Scheduler:
         self._records[spec.trial].spec = spec
         return spec
 
-    def _rank_finals(self, plan: StagePlan) -> None:
+    def _rank_finals(self) -> None:
         ranked = self._ranked()
         if not ranked:
             self._finals = last_resorts(self._starts, self._records.broken())
             return
-        pair = worth_a_pair(ranked, plan.final_seconds, self._rules.examples)
-        together = self._rules.finals if pair else 1
+        together = self._rules.finals
         self._finals, self._beside = best_of_each(ranked, self._with_policy, together=together), together - 1
 
     # -- trials ------------------------------------------------------------------------------------------------------------------
