@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -103,7 +104,7 @@ def check(
 
     registry = discover(modules=module or ())
     results: list[CheckResult] = []
-    for found in _kinds_of(name, kind, registry):
+    for found in _kinds_of(name, kind, registry, module or ()):
         checks = checks_for(found, registry.get(found, name), **({"path": path} if path is not None else {}))
         if not json:
             print(f"{found} {name}")
@@ -123,11 +124,11 @@ def check(
     raise typer.Exit(1 if failed else 0)
 
 
-def _kinds_of(name: str, kind: str | None, registry: PluginRegistry) -> list[str]:
+def _kinds_of(name: str, kind: str | None, registry: PluginRegistry, modules: Sequence[str]) -> list[str]:
     """The kinds of which there is a plugin of this name.
 
     Raises:
-        PluginError: There is none, or it was left out.
+        PluginError: There is none, or it was left out; of ``modules``, which were asked for, it says what they hold.
         UsageError: There is no such kind.
     """
     from automl_img.errors import PluginError, nearest
@@ -143,6 +144,12 @@ def _kinds_of(name: str, kind: str | None, registry: PluginRegistry) -> list[str
     left_out = next((record.left_out for record in registry.left_out if record.name == name), "")
     if left_out:
         raise PluginError(f"the plugin was left out: {left_out}", found=name)
+    held = [record for record in registry.records if record.origin in modules]
+    if reasons := [f"{record.origin} was left out: {record.left_out}" for record in held if record.left_out]:
+        raise PluginError(f"there is no such plugin, and {'; '.join(reasons)}", found=name)
+    if held:
+        allowed = [record.name for record in held]
+        raise PluginError(f"there is no such plugin in {', '.join(modules)}", found=name, allowed=allowed)
     known = [one for each in KINDS for one in registry.names(each)]
     hint = nearest(name, known) or "automl-img plugins lists them; --module looks into a module that is not installed."
     raise PluginError("there is no such plugin", found=name, hint=hint)

@@ -96,6 +96,9 @@ class PluginRegistry:
         except Exception as error:
             self._leave_out("", label, distribution, module.__name__, f"its hooks do not fit: {_oneline(error)}")
             return
+        if not manager.get_hookcallers(module):
+            self._leave_out("", label, distribution, module.__name__, _why_no_hook(module))
+            return
         for kind, (hook, _) in KINDS.items():
             try:
                 getattr(manager.hook, hook)(register=self._registrar(kind, label, distribution, module.__name__))
@@ -218,6 +221,14 @@ def discover(
 def _first_party_first(point: importlib.metadata.EntryPoint) -> tuple[bool, str, str]:
     distribution = point.dist.name if point.dist else ""
     return (distribution != "automl-img", distribution, point.name)
+
+
+def _why_no_hook(module: ModuleType) -> str:
+    hooks = [hook for hook, _ in KINDS.values()]
+    unmarked = next((hook for hook in hooks if callable(getattr(module, hook, None))), None)
+    if unmarked is not None:
+        return f"nothing calls its {unmarked}: mark it with @hookimpl, from automl_img.plugin"
+    return f"it registers nothing: it has no function such as {hooks[0]}(register), marked with @hookimpl, that calls register(...)"
 
 
 def _oneline(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import finish_seconds, wanted_seconds_per_image
+from automl_img.search.stages import LOOK_OVERHEAD, finish_seconds, wanted_seconds_per_image
 from automl_img.search.starting import Starting, find_starts
 from automl_img.search.trials import Rules, Start
 
@@ -56,7 +56,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     dearest = max((start.seconds_per_image for start in starts), default=affordable)
-    passes = longest / max(1, examples) / starts[0].seconds_per_image if starts else 0.0
+    passes = (longest - LOOK_OVERHEAD) / max(1, examples) / starts[0].seconds_per_image if starts else 0.0
     finals = _finals_side_by_side(run, passes)
     end = math.inf
     if budget.time is not None:

@@ -108,3 +108,30 @@ def test_a_plugin_that_is_not_there_or_was_left_out_is_told():
     unknown = run("plugins", "check", "resnet8")
     assert unknown.returncode == 2
     assert "Did you mean 'resnet" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def register_architectures(register): ...", "mark it with @hookimpl"),
+        ("x = 1", "it registers nothing"),
+        (
+            "from automl_img.plugin import Architecture, hookimpl\n"
+            "class Net(Architecture): name = 'net'\n"
+            "@hookimpl\n"
+            "def register_architectures(register): register(Net)",
+            "registered <class 'mine.Net'>, not an instance of Architecture",
+        ),
+        (
+            "from automl_img.plugin import Architecture, hookimpl\n"
+            "class Net(Architecture): name = 'net'\n"
+            "@hookimpl\n"
+            "def register_architectures(register): register(Net())",
+            "there is no such plugin in mine; found 'mine'; allowed: net",
+        ),
+    ],
+)
+def test_a_module_that_lacks_the_plugin_says_what_it_holds_or_misses(text, words, tmp_path):
+    (tmp_path / "mine.py").write_text(text)
+    ran = run("plugins", "check", "mine", "--module", "mine", paths=[tmp_path])
+    assert ran.returncode == 2 and words in " ".join(ran.stderr.split())

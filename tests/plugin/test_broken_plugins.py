@@ -4,8 +4,11 @@ import importlib
 
 import pytest
 
+from automl_img.plugin import Architecture, Space
 from automl_img.plugin.manager import CLASSES, KINDS
 from automl_img.plugin.testing import run_checks
+from automl_img.plugin.testing.checks import IMAGES, CheckError
+from automl_img.plugin.testing.networks import build
 from automl_img.plugin.testing.running import checks_for
 
 MODULES = (
@@ -49,3 +52,42 @@ def test_each_check_of_each_kind_has_a_broken_plugin_that_fails_it(third_party_p
 
     told = {check for module in MODULES for check, _ in importlib.import_module(module).EXPECTED.values()}
     assert {name for checks in CHECKS.values() for name in check_names(checks)} == told
+
+
+class Forgetful(Architecture):
+    """Reads a hyperparameter that it has not declared."""
+
+    name = "forgetful"
+
+    def space(self, hp, image):
+        hp.Int("filters", 8, 16)
+
+    def build(self, hp, inputs):
+        return inputs[..., : hp["depth"]]
+
+
+class OfKerasTuner(Forgetful):
+    """Keeps what the calls of keras-tuner would return."""
+
+    name = "of_keras_tuner"
+
+    def space(self, hp, image):
+        self.filters = hp.Int("filters", 8, 16)
+
+    def build(self, hp, inputs):
+        return inputs[..., : self.filters * 2]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        (Forgetful, r"reads hp\['depth'\], which is not there. Declare it in space.*declared so far: filters"),
+        (OfKerasTuner, r"self.filters is None: build finds the values in its hp"),
+    ],
+)
+def test_what_a_person_who_knows_keras_tuner_forgets_is_told_with_what_to_do(plugin, words):
+    architecture, image = plugin(), IMAGES[0]
+    space = Space()
+    architecture.space(space, image)
+    with pytest.raises(CheckError, match=words):
+        build(architecture, {"filters": 8}, image)

@@ -56,6 +56,17 @@ def test_a_module_that_is_nowhere_is_told_with_what_to_do():
         discover(modules=["my_nett"])
 
 
+def test_a_module_without_a_marked_hook_is_left_out_with_what_is_missing():
+    unmarked, empty = types.ModuleType("unmarked"), types.ModuleType("empty")
+    unmarked.register_architectures = lambda register: register(Net())
+    registry = PluginRegistry()
+    for module in (unmarked, empty):
+        registry.add_module(module, label=module.__name__)
+    reasons = {record.name: record.left_out for record in registry.left_out}
+    assert "nothing calls its register_architectures: mark it with @hookimpl" in reasons["unmarked"]
+    assert "register_architectures(register), marked with @hookimpl" in reasons["empty"]
+
+
 def test_a_hook_that_raises_costs_what_it_had_not_registered_yet():
     registry = discover(modules=["raises_in_hook"])
     assert "nothing" in registry.names("augmentation")

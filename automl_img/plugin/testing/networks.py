@@ -11,7 +11,7 @@ import numpy as np
 
 from automl_img.plugin.base import ImageTraits
 from automl_img.plugin.space import Parameter
-from automl_img.plugin.testing.checks import calling, described, need
+from automl_img.plugin.testing.checks import CheckError, calling, described, need
 from automl_img.quiet import load_tensorflow
 
 #: Layers that the core adds around what a plugin builds.
@@ -49,8 +49,22 @@ def build(architecture: Any, values: Mapping[str, Any], image: ImageTraits, seed
     library.utils.set_random_seed(seed)
     inputs = library.Input((image.height, image.width, image.channels))
     what = f"build for {described(image)} with {dict(values)}"
-    with calling(what, "It must build for every image from 8×8×1 to 512×512×3 and every value that its space allows."):
-        features = architecture.build(dict(values), inputs)
+    kept = [name for name, value in vars(architecture).items() if value is None]
+    hint = "It must build for every image from 8×8×1 to 512×512×3 and every value that its space allows."
+    if kept:
+        hint = f"hp.Int and its like return nothing, so that self.{kept[0]} is None: build finds the values in its hp."
+    with calling(what, hint):
+        try:
+            features = architecture.build(dict(values), inputs)
+        except KeyError as error:
+            missing = error.args[0] if error.args else None
+            if not isinstance(missing, str) or missing in values:
+                raise
+            declared = ", ".join(values) or "nothing"
+            raise CheckError(
+                f"{what} reads hp[{missing!r}], which is not there",
+                f"Declare it in space, by hp.Int({missing!r}, …) or its like; declared so far: {declared}.",
+            ) from error
     shape = getattr(features, "shape", None)
     need(
         shape is not None and len(shape) in (2, 4) and shape[-1] is not None,
