@@ -189,6 +189,8 @@ class SearchEnded(Event):
     """A search has ended.
 
     Attributes:
+        best_trial, architecture: Of the model, or of the first of those that it averages.
+        members: The trials that the model averages, that with the largest share first; often one.
         validation_interval, test_interval: 95% bootstrap intervals of the F1.
     """
 
@@ -206,6 +208,7 @@ class SearchEnded(Event):
     task: str = "multiclass"
     validation_interval: tuple[float, float] | None = None
     test_interval: tuple[float, float] | None = None
+    members: tuple[int, ...] = ()
 
 
 Listener = Callable[[Event], None]

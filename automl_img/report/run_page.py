@@ -129,8 +129,9 @@ def _facts(evidence: RunEvidence) -> Iterator[Fact]:
     failed = sum(trial.status == "failed" for trial in trials)
     yield Fact("Cost", duration_text(evidence.elapsed), f"of {evidence.budget}; {len(trials)} trials, {failed} failed")
     best = _best(evidence)
-    if best and best.parameters:
-        yield Fact("Weights", f"{best.parameters:,}", f"{best.parameters * 4 / 1e6:.1f} MB as float32")
+    weights = sum(one["parameters"] for one in _contestants(evidence) if one["share"]) or (best and best.parameters)
+    if weights:
+        yield Fact("Weights", f"{weights:,}", f"{weights * 4 / 1e6:.1f} MB as float32")
 
 
 def _between(interval: Sequence[float] | None, form: str = "{:.4f}") -> str:

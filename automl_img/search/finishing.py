@@ -105,6 +105,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         interrupted=interrupted,
         run_bytes=run.folder.size(),
         leaderboard=tuple(entry.__dict__ for entry in entries),
+        members=tuple(selection["members"]),
     )
     return metrics
 

@@ -67,12 +67,23 @@ def f1_name(task: str) -> str:
     return "hierarchical F1" if task == "hierarchical" else "macro-F1"
 
 
+def _best(event: SearchEnded) -> Text:
+    """Of what the model was made."""
+    if len(event.members) < 2:
+        return Text.assemble((event.architecture, "bold"), f", trial {event.best_trial}")
+    names = {row["trial"]: row["architecture"] for row in event.leaderboard}
+    parts = Text(" and ").join(
+        Text.assemble((str(names.get(trial, "")), "bold"), f", trial {trial}") for trial in event.members
+    )
+    return Text.assemble("the mean of ", parts)
+
+
 def closing(event: SearchEnded) -> RenderableType:
     """The answer in a few lines, and what to do next."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    grid.add_row("best", Text.assemble((event.architecture, "bold"), f", trial {event.best_trial}"))
+    grid.add_row("best", _best(event))
     validation = (f"{event.validation_f1:.4f}", "bold green")
     grid.add_row(
         "validation", Text.assemble(f"{f1_name(event.task)} ", validation, _between(event.validation_interval))

@@ -1,6 +1,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -60,6 +61,14 @@ def test_plain_lines_tell_each_event_with_its_time(capsys):
     assert "crashed: <SIGSEGV> [bold]" in out, "what comes from outside is not read as markup"
     assert "macro-F1 0.9377, accuracy 0.9380" in out
     assert "\x1b" not in out
+
+
+def test_a_model_of_several_networks_is_told_as_their_mean(capsys):
+    view = PlainView()
+    view.hear(replace(STORY[-1], members=(2,)))
+    assert "resnet9, trial 2" in capsys.readouterr().out
+    view.hear(replace(STORY[-1], members=(2, 1)))
+    assert "the mean of resnet9, trial 2 and vgg, trial 1" in capsys.readouterr().out
 
 
 def test_json_lines_are_json_and_nothing_else(capsys):
