@@ -115,6 +115,24 @@ def text_of(page):
     return " ".join(" ".join(Reader(page).text).split())
 
 
+def test_a_model_of_several_networks_has_the_weights_of_all():
+    contestants = [
+        {
+            "trial": trial,
+            "f1": 0.9,
+            "behind": 0.0,
+            "behind_error": 0.0,
+            "behind_interval": [0.0, 0.0],
+            "ms_per_image": 1.0,
+            "parameters": 1_000,
+        }
+        for trial in (4, 1, 2)
+    ]
+    selection = {"members": [4, 1], "shares": [0.5, 0.5], "contestants": contestants, "sentences": []}
+    assert "Weights 12,345" in text_of(run_page(made()))
+    assert "Weights 2,000" in text_of(run_page(replace(made(), selection=selection)))
+
+
 def test_the_page_opens_with_the_answer_and_holds_all_the_evidence():
     page = text_of(run_page(made()))
     assert re.search(
