@@ -13,6 +13,8 @@ from automl_img.search.leaderboard import best_trial
 from automl_img.search.lock import driver_of
 from automl_img.search.run_folder import RunFolder
 
+ENDED = ("ended", "interrupted")
+
 
 @dataclass(frozen=True)
 class TrialProgress:
@@ -35,6 +37,20 @@ class TrialProgress:
 
 
 @dataclass(frozen=True)
+class ModelProgress:
+    """The model of a search that has ended.
+
+    Attributes:
+        validation_f1, test_f1: Its own, with everything that was settled at the end; None: there are no such images.
+        members: The trials that it averages, the first with the largest share; often one.
+    """
+
+    validation_f1: float
+    test_f1: float | None
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a search is.
 
@@ -47,6 +63,7 @@ class Progress:
         counts: Trials by status.
         running: Trials that run now.
         best: The best trial so far.
+        model: What the search has ended with; None: it goes on, or was cut off.
         remarks: What was decided last.
     """
 
@@ -61,6 +78,7 @@ class Progress:
     counts: dict[str, int]
     running: tuple[TrialProgress, ...]
     best: TrialProgress | None
+    model: ModelProgress | None
     remarks: tuple[str, ...]
 
 
@@ -78,10 +96,11 @@ def progress_of(path: str | Path, remarks: int = 4) -> Progress:
         rows = journal.trials()
         running = [_trial(journal, row) for row in rows if row.status == "running"]
         best = best_trial(rows, journal.meta(CHOSEN))
+        state = state_of(journal.meta("state"), driver)
         return Progress(
             name=recipe.name,
             run_dir=str(folder.path),
-            state=state_of(journal.meta("state"), driver),
+            state=state,
             driver=driver,
             elapsed=float(journal.meta("elapsed") or 0.0),
             time=recipe.budget.time,
@@ -90,6 +109,7 @@ def progress_of(path: str | Path, remarks: int = 4) -> Progress:
             counts=dict(Counter(row.status for row in rows)),
             running=tuple(running),
             best=None if best is None else _trial(journal, best),
+            model=_model(folder) if state in ENDED else None,
             remarks=tuple(journal.remarks()[-remarks:]),
         )
     finally:
@@ -100,7 +120,16 @@ def state_of(kept: str | None, driver: str) -> str:
     """The state of a search, by what its journal has kept and who drives it now."""
     if driver:
         return "running"
-    return kept if kept in ("ended", "interrupted") else "cut off"
+    return kept if kept in ENDED else "cut off"
+
+
+def _model(folder: RunFolder) -> ModelProgress | None:
+    if not folder.has(run_folder.METRICS_FILE):
+        return None
+    metrics = folder.read(run_folder.METRICS_FILE)
+    test = (metrics["test"] or {}).get("f1")
+    best = metrics["best"]
+    return ModelProgress(metrics["validation"]["f1"], test, tuple(best.get("members") or (best["trial"],)))
 
 
 def _trial(journal: Journal, row: TrialRow) -> TrialProgress:

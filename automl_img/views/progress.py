@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automl_img.recipe import duration_text
-from automl_img.search.progress import Progress, TrialProgress
+from automl_img.search.progress import ModelProgress, Progress, TrialProgress
 from automl_img.views.curves import curve
 
 COLOURS = {"running": "cyan", "ended": "green", "interrupted": "yellow", "cut off": "red"}
@@ -25,11 +25,7 @@ def progress_panel(progress: Progress) -> RenderableType:
         counts = counts.replace("running", "cut off")
     lines.append(Text(counts or "no trial yet", style="dim"))
     if progress.best is not None:
-        best = progress.best
-        found = Text("best ")
-        found.append(f"F1 {best.f1:.4f}", style="bold green")
-        found.append(f"  {best.architecture}, trial {best.trial}")
-        lines.append(found)
+        lines.append(_best(progress.best, progress.model))
     if progress.running:
         lines += [Text(), _trials(progress.running)]
     if progress.remarks:
@@ -40,6 +36,16 @@ def progress_panel(progress: Progress) -> RenderableType:
     state = f"{progress.state} by {progress.driver}" if progress.driver else progress.state
     title = f"[bold]automl-img[/] · {progress.name} · {state}"
     return Panel(Group(*lines), title=title, border_style=COLOURS[progress.state], padding=(0, 1))
+
+
+def _best(best: TrialProgress, model: ModelProgress | None) -> Text:
+    """The model, where the search has ended with one; else the best trial so far."""
+    if model is None:
+        return Text.assemble("best ", (f"F1 {best.f1:.4f}", "bold green"), f"  {best.architecture}, trial {best.trial}")
+    test = f", {model.test_f1:.4f} on test" if model.test_f1 is not None else ""
+    trials = ", ".join(map(str, model.members))
+    source = f"{best.architecture}, trial {trials}" if len(model.members) == 1 else f"the mean of the trials {trials}"
+    return Text.assemble("model ", (f"F1 {model.validation_f1:.4f}", "bold green"), f" on validation{test}  {source}")
 
 
 def _budget(progress: Progress) -> RenderableType:

@@ -58,13 +58,14 @@ def test_a_trial_that_was_running_is_tried_again_in_a_run_folder_that_was_moved(
     journal.close()
     moved = tmp_path / "elsewhere" / "run"
     shutil.move(begun, moved)
-    assert progress_of(moved).state == "cut off"
+    assert progress_of(moved).state == "cut off" and progress_of(moved).model is None
     automl_img.fit("digits", out=moved, resume=True)
     assert attempts(moved) == {1: ("done", 1), 2: ("done", 2)}
     journal = Journal(moved)
     assert journal.trials()[1].spec.values == spec.values
     journal.close()
-    assert progress_of(moved).state == "ended"
+    progress = progress_of(moved)
+    assert progress.state == "ended" and progress.best.trial == progress.model.members[0]
 
 
 @pytest.mark.train
