@@ -14,6 +14,7 @@ from automl_img.executors.local import attempt_folder
 from automl_img.executors.process import TaskFailed
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import FinaliseArgument, Place, finalise_best
+from automl_img.recipe import duration_text
 from automl_img.search import run_folder
 from automl_img.search.deciding import wishes_of
 from automl_img.search.journal import CHOSEN, TrialRow
@@ -23,6 +24,7 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.refitting import measured, refit
 from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
+from automl_img.search.stages import LOOK_OVERHEAD, SHORTEST_LOOK
 from automl_img.search.suspecting import SUSPECTS, write_suspects
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
@@ -53,7 +55,9 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     run.folder.write_leaderboard(entries)
     candidates = _candidates(run, rows, data)
     if not candidates:
-        raise SearchError(_why_nothing(run, rows), where=str(run.folder.path))
+        late = not rows and _too_late_to_begin(run)
+        hint = "What was prepared is kept: `automl-img search --resume RUN --budget 10m` goes on." if late else ""
+        raise SearchError(_why_nothing(run, rows), where=str(run.folder.path), hint=hint)
     refitting = run.recipe.final.refit and not interrupted
     figures = _finalise(run, candidates, data, place, interrupted=interrupted, test=not refitting)
     selection = figures["selection"]
@@ -233,7 +237,16 @@ def _repeats(rows: list[TrialRow]) -> list[dict[str, Any]]:
     ]
 
 
+def _too_late_to_begin(run: Run) -> bool:
+    budget = run.recipe.budget.time
+    return budget is not None and budget - run.elapsed < SHORTEST_LOOK + LOOK_OVERHEAD
+
+
 def _why_nothing(run: Run, rows: list[TrialRow]) -> str:
+    budget = run.recipe.budget.time
+    if not rows and budget is not None and _too_late_to_begin(run):
+        used = f"{duration_text(run.elapsed)} of a budget of {duration_text(budget)} had gone"
+        return f"no trial was run: {used} when the first one could have begun"
     if not rows:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in run.skipped)
         return f"no trial was run: {reasons}" if reasons else "no trial was run: the budget was too short to begin one"

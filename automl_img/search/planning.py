@@ -134,8 +134,8 @@ def _device_seconds(run: Run) -> float | None:
 
 
 def _seconds_of_training(run: Run, budget: Budget, finish: float) -> float:
-    """Seconds from now that trials may take, by the time and the device time that there are; infinite without either."""
-    by_time = math.inf if budget.time is None else budget.time - run.elapsed - finish
+    """Seconds from now that trials may take, by the time and the device time that there are; infinite without either, 0 if all has gone."""
+    by_time = math.inf if budget.time is None else max(0.0, budget.time - run.elapsed - finish)
     device_seconds = _device_seconds(run)
     by_devices = math.inf if device_seconds is None else device_seconds / run.capacity.devices
     return min(by_time, by_devices)

@@ -1,11 +1,14 @@
-"""How many final trainings share the cores of a machine."""
+"""How many final trainings share the cores of a machine, and a budget that has gone before anything could be trained."""
 
 from types import SimpleNamespace
 
 import pytest
 
 from automl_img.recipe.reading import recipe_from_mapping
-from automl_img.search.planning import MANY_PASSES, _finals_side_by_side
+from automl_img.search.budget import Budget
+from automl_img.search.finishing import _why_nothing
+from automl_img.search.planning import MANY_PASSES, _finals_side_by_side, _seconds_of_training
+from automl_img.search.stages import wanted_seconds_per_image
 
 
 def run_with(settings=None, *, slots=2, gpus=0):
@@ -35,3 +38,20 @@ def test_one_network_has_all_there_is_with_few_passes_one_slot_or_gpus():
     assert _finals_side_by_side(run_with(), MANY_PASSES - 1) == 1
     assert _finals_side_by_side(run_with(slots=1), 100.0) == 1
     assert _finals_side_by_side(run_with(slots=2, gpus=2), 100.0) == 1
+
+
+def test_a_budget_that_the_data_has_used_up_leaves_no_time_and_says_so():
+    run = run_with()
+    run.elapsed, run.skipped = 700.0, [("vgg", "no time")]
+    left = _seconds_of_training(run, Budget.of(run.recipe.budget), 10.0)
+    assert left == 0.0
+    assert wanted_seconds_per_image(left, 54_000) == 0.0
+    assert _why_nothing(run, []) == (
+        "no trial was run: 11m 40s of a budget of 10m 00s had gone when the first one could have begun"
+    )
+
+
+def test_where_time_is_left_the_reason_is_each_architecture_s_own():
+    run = run_with()
+    run.elapsed, run.skipped = 30.0, [("vgg", "it does not fit")]
+    assert _why_nothing(run, []) == "no trial was run: vgg: it does not fit"
