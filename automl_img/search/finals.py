@@ -14,6 +14,53 @@ FAR = 1.25  # times the error of the best, beyond which another architecture add
 Final = tuple[str, dict[str, Any]]  # why, and the values of its hyperparameters
 
 
+class FinalTrainings:
+    """The final trainings that are still to begin, and how many of them begin beside the one that runs."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Final] | None = None
+        self._beside = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def chosen(self) -> bool:
+        """Whether it is known which they are."""
+        return self._waiting is not None
+
+    @property
+    def beside(self) -> bool:
+        """Whether another one is to begin beside the one that runs."""
+        return self._beside > 0 and bool(self)
+
+    def choose(self, finals: Sequence[Final], *, together: int = 1) -> None:
+        """These it will be, the first ``together`` of them side by side."""
+        self._waiting, self._beside = list(finals), together - 1
+
+    def begin(self, trials_left: float) -> Final:
+        """Return the first one; beside it begin as many others as there are, and as there are trials left in the budget."""
+        assert self._waiting
+        self._beside = int(min(self._beside, len(self._waiting) - 1, trials_left - 1))
+        return self._waiting.pop(0)
+
+    def begin_beside(self) -> Final:
+        """Return the next one of those that run side by side."""
+        assert self._waiting
+        self._beside -= 1
+        return self._waiting.pop(0)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that :meth:`restore` needs, as JSON can hold it."""
+        return {"finals": self._waiting, "beside": self._beside}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where another process ended."""
+        waiting = state["finals"]
+        self._waiting = None if waiting is None else [(why, dict(values)) for why, values in waiting]
+        self._beside = state.get("beside", 0)
+
+
 def best_of_each(
     ranked: Sequence[Record], complete: Callable[[Mapping[str, Any]], dict[str, Any]], *, together: int = 1
 ) -> list[Final]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from automl_img.plugin import DONE, WAIT, Outcome, SearchStrategy, Signal, Suggestion
 from automl_img.search.budget import Budget
-from automl_img.search.finals import Final, best_of_each, last_resorts, one_training
+from automl_img.search.finals import Final, FinalTrainings, best_of_each, last_resorts, one_training
 from automl_img.search.journal import TrialRow
 from automl_img.search.metering import DeviceMeter
 from automl_img.search.policy import AugmentationPolicy
@@ -78,8 +78,7 @@ class Scheduler:
         self._retries: list[TrialSpec] = []
         self._number = 0
         self._policy = AugmentationPolicy(rules.probe)
-        self._finals: list[Final] | None = None
-        self._beside = 0  # trainings that are still to begin beside the final one that runs
+        self._finals = FinalTrainings()
         self._stopping = False
         self.plan = self._plan(elapsed)
         self._skip_looks_that_do_not_fit()
@@ -87,7 +86,7 @@ class Scheduler:
             elapsed, self._epoch_seconds(self._queue[0])
         )
         if self.trains_at_once:
-            self._finals = one_training(self._queue.pop(), self._starts)
+            self._finals.choose(one_training(self._queue.pop(), self._starts))
 
     # -- what the engine calls ---------------------------------------------------------------------------------------------------
 
@@ -165,8 +164,7 @@ class Scheduler:
             "queue": [self._starts.index(start) for start in self._queue],
             "retries": [spec.as_dict() for spec in self._retries],
             "affinity": self._policy.affinity,
-            "finals": self._finals,
-            "beside": self._beside,
+            **self._finals.state(),
             "plan": None if self.plan is None else asdict(self.plan),
             "spent": [self.budget.trials_spent, self.budget.epochs_spent],
             "meter": self._meter.state(),
@@ -201,8 +199,8 @@ class Scheduler:
         own = state["scheduler"]
         self._number, self.stage = own["number"], own["stage"]
         self._queue = [self._starts[place] for place in own["queue"]]
-        self._policy.affinity, self._finals = dict(own["affinity"]), _pairs(own["finals"])
-        self._beside = own.get("beside", 0)
+        self._policy.affinity = dict(own["affinity"])
+        self._finals.restore(own)
         self.budget = replace(self.budget, trials_spent=own["spent"][0], epochs_spent=own["spent"][1])
         self._meter.restore(own["meter"], elapsed)
         end = self._end(elapsed)
@@ -311,13 +309,13 @@ class Scheduler:
                 probe=probe,
                 required=(LEAST_EPOCHS, plan.final_seconds * rules.slots),
             )
-        if self._finals is None:
+        if not self._finals.chosen:
             spec = self._next_of_search(elapsed, plan, threads)
             if spec is not DONE:
                 return spec
             if self._records.running:
                 return WAIT
-            self._rank_finals()
+            self._choose_finals()
         return self._next_final(elapsed, plan)
 
     def _next_of_search(self, elapsed: float, plan: StagePlan, threads: int) -> TrialSpec | Signal:
@@ -334,10 +332,7 @@ class Scheduler:
         rules = self._rules
         left = min(plan.end, self._end(elapsed)) - elapsed
         if self._records.running:
-            if not self._beside or not self._finals:
-                return WAIT
-            self._beside -= 1
-            return self._launch_final(left)
+            return self._launch_final(self._finals.begin_beside(), left) if self._finals.beside else WAIT
         first = self.stage != FINAL
         anything = bool(self._records.done())
         least = LOOK_OVERHEAD
@@ -353,15 +348,13 @@ class Scheduler:
                 return self._repeat(left, 0)
             return self._suggested(SEARCH, left, None, 0)
         self.stage = FINAL
-        self._beside = int(min(self._beside, len(self._finals) - 1, self.budget.trials_left - 1))
-        return self._launch_final(left)
+        return self._launch_final(self._finals.begin(self.budget.trials_left), left)
 
-    def _launch_final(self, left: float) -> TrialSpec:
-        """Begin the next final training; one whose twin runs already gets another seed."""
-        assert self._finals
-        why, values = self._finals.pop(0)
-        rules, twin = self._rules, self._records.running_with(values)
-        threads = rules.final_threads if self._beside or self._records.running else 0
+    def _launch_final(self, final: Final, left: float) -> TrialSpec:
+        """Begin a final training; one whose twin runs already gets another seed."""
+        why, values = final
+        twin = self._records.running_with(values)
+        threads = self._rules.final_threads if self._finals.beside or self._records.running else 0
         if twin is not None:
             why = f"trial {twin.spec.trial} under another seed, beside it"
         spec = self._launch(FINAL, why, values, left, threads=threads)
@@ -381,13 +374,12 @@ class Scheduler:
         self._records[spec.trial].spec = spec
         return spec
 
-    def _rank_finals(self) -> None:
-        ranked = self._ranked()
-        if not ranked:
-            self._finals = last_resorts(self._starts, self._records.broken())
-            return
-        together = self._rules.finals
-        self._finals, self._beside = best_of_each(ranked, self._with_policy, together=together), together - 1
+    def _choose_finals(self) -> None:
+        ranked, together = self._ranked(), self._rules.finals
+        if ranked:
+            self._finals.choose(best_of_each(ranked, self._with_policy, together=together), together=together)
+        else:
+            self._finals.choose(last_resorts(self._starts, self._records.broken()))
 
     # -- trials ------------------------------------------------------------------------------------------------------------------
 
@@ -487,7 +479,3 @@ class Scheduler:
 
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return self._suggester.space.complete({**values, **self._policy.values()})
-
-
-def _pairs(finals: Any) -> list[Final] | None:
-    return None if finals is None else [(why, dict(values)) for why, values in finals]

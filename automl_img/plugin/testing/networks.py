@@ -43,28 +43,36 @@ def drawn(parameters: Iterable[Parameter], seed: int) -> dict[str, Any]:
     return values
 
 
+def _common_mistake(error: Exception, architecture: Any, values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What is wrong and what to do, where ``build`` raised for a hyperparameter that it looked for in the wrong place."""
+    if isinstance(error, KeyError):
+        missing = error.args[0] if error.args else None
+        if not isinstance(missing, str) or missing in values:
+            return None
+        declared = ", ".join(values) or "nothing"
+        todo = f"Declare it in space, by hp.Int({missing!r}, …) or its like; declared so far: {declared}."
+        return f"reads hp[{missing!r}], which is not there", todo
+    kept = next((name for name, value in vars(architecture).items() if value is None), None)
+    if kept is None or "NoneType" not in str(error):
+        return None
+    todo = f"hp.Int and its like return nothing, so that self.{kept} is None: build finds the values in its hp."
+    return f"raised TypeError: {error}", todo
+
+
 def build(architecture: Any, values: Mapping[str, Any], image: ImageTraits, seed: int = 0) -> Any:
     """Return the network from images to features, and see that these are features."""
     library = keras()
     library.utils.set_random_seed(seed)
     inputs = library.Input((image.height, image.width, image.channels))
     what = f"build for {described(image)} with {dict(values)}"
-    kept = [name for name, value in vars(architecture).items() if value is None]
-    hint = "It must build for every image from 8×8×1 to 512×512×3 and every value that its space allows."
-    if kept:
-        hint = f"hp.Int and its like return nothing, so that self.{kept[0]} is None: build finds the values in its hp."
-    with calling(what, hint):
+    with calling(what, "It must build for every image from 8×8×1 to 512×512×3 and every value that its space allows."):
         try:
             features = architecture.build(dict(values), inputs)
-        except KeyError as error:
-            missing = error.args[0] if error.args else None
-            if not isinstance(missing, str) or missing in values:
-                raise
-            declared = ", ".join(values) or "nothing"
-            raise CheckError(
-                f"{what} reads hp[{missing!r}], which is not there",
-                f"Declare it in space, by hp.Int({missing!r}, …) or its like; declared so far: {declared}.",
-            ) from error
+        except (KeyError, TypeError) as error:
+            if known := _common_mistake(error, architecture, values):
+                wrong, hint = known
+                raise CheckError(f"{what} {wrong}", hint) from error
+            raise
     shape = getattr(features, "shape", None)
     need(
         shape is not None and len(shape) in (2, 4) and shape[-1] is not None,
