@@ -60,8 +60,11 @@ def train(
     threads: int = 0,
     seed: int = 0,
     processor_time: bool = False,
+    folder: Path | None = None,
 ) -> tuple[TrialSpec, TrialResult]:
     """Train in this process, once in its life; with ``processor_time`` the seconds are the processor's, for one thread only.
+
+    The weights stay in ``folder``, if one is given.
 
     Raises:
         TrialFailure: The training has failed.
@@ -86,12 +89,12 @@ def train(
         required=(0.0, 0.0),
     )
     spec = replace(spec, fidelity=Fidelity(epochs, seconds))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
         result = trial.train_trial(
             spec,
             trial.TrialData(data.store, data.splits, data.mean, data.std),
             opened.registry,
-            Path(folder),
+            folder or Path(temporary),
             begun=time.monotonic(),
             report=lambda report: None,
             saved=lambda saved: None,

@@ -12,6 +12,7 @@ from automl_img.executors.process import (
     TaskDone,
     TaskFailed,
     avoid_fork_server,
+    begin_fork_server,
     start_context,
     wait_for_news,
 )
@@ -29,7 +30,7 @@ def compute(link: Link, argument: Any) -> float:
 
 
 class Canary:
-    """A child of the fork server that computes a little while the driver does other things.
+    """A child of the fork server that computes a little; the server loads TensorFlow from now on, while the driver does other things.
 
     A library that does not survive a fork, by its threads or locks, would take every trial with it: where this child fails or hangs, all
     later processes start afresh, five seconds slower. One that was killed is tried once more: it may have been somebody from outside.
@@ -44,8 +45,10 @@ class Canary:
         self._child: ChildProcess | None = None
         self._problem = ""
         self._again = True
-        if start_context().get_start_method() == "forkserver":
-            self._start()
+        try:
+            begin_fork_server()
+        except OSError as error:
+            self._give_up(f"it does not start: {error}")
 
     def _start(self) -> None:
         try:
@@ -54,7 +57,9 @@ class Canary:
             self._give_up(f"it does not start: {error}")
 
     def problem(self) -> str:
-        """Wait for the child; return why the fork server is not used, or an empty text."""
+        """Start the child and wait for it; return why the fork server is not used, or an empty text."""
+        if start_context().get_start_method() == "forkserver":
+            self._start()
         while self._child is not None:
             wait_for_news([self._child], SECONDS)
             for news in self._child.news():

@@ -176,6 +176,15 @@ def start_context() -> Any:
     return context
 
 
+def begin_fork_server() -> None:
+    """Let the fork server, where processes are started by one, load TensorFlow meanwhile; the first process waits for that."""
+    if start_context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        with _main_module_hidden():
+            forkserver.ensure_running()
+
+
 @contextlib.contextmanager
 def _main_module_hidden() -> Iterator[None]:
     """Keep multiprocessing from running the user's script once more in each child, for what a child needs is in our modules."""

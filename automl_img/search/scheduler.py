@@ -288,29 +288,24 @@ class Scheduler:
 
     def _next_staged(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
         rules = self._rules
-        threads = self._threads(rules.slots)
         if self._queue:
             self.stage = LOOK
-            alone = rules.slots > 1 and len(self._queue) == 1 and plan.looks % rules.slots == 1
-            if alone and self._records.running:
-                return WAIT
             start = self._queue.pop(0)
             probe = rules.probe if not self._records else ()
             why = f"a look at {start.architecture}"
             seconds = min(plan.look_seconds, self._seconds_until(plan.search_end, elapsed))
-            seconds, threads = (seconds / rules.slots, 0) if alone else (seconds, threads)
             return self._launch(
                 LOOK,
                 why,
                 start.values,
                 2 * plan.look_slot,
                 seconds=seconds,
-                threads=threads,
+                threads=self._threads(min(rules.slots, plan.looks)),
                 probe=probe,
                 required=(LEAST_EPOCHS, plan.final_seconds * rules.slots),
             )
         if not self._finals.chosen:
-            spec = self._next_of_search(elapsed, plan, threads)
+            spec = self._next_of_search(elapsed, plan, self._threads(rules.slots))
             if spec is not DONE:
                 return spec
             if self._records.running:

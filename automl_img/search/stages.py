@@ -34,7 +34,7 @@ class StagePlan:
     """How the time is divided.
 
     Attributes:
-        looks: How many starting points get a look. One that is left over runs alone, with all cores and a part of the time.
+        looks: How many starting points get a look.
         look_seconds: Training time of each look.
         search_seconds: Training time of each trial of the search stage.
         search_end: Seconds since the search began at which the search stage ends.
@@ -95,10 +95,9 @@ def plan_stages(
     early = left - final
     looks = min(starts, most_looks(left, slots, final / left if left else 0.0))
     rounds = math.ceil(looks / slots)
-    turns = looks // slots + (0 if looks % slots == 0 else 1 / slots if looks % slots == 1 else 1)
     longest = min(LONGEST_LOOK, full_seconds, max(SHORTEST_LOOK, LONGEST_SHARE * left))
-    look = max(SHORTEST_LOOK, min(longest, (LOOK_SHARE * early - rounds * LOOK_OVERHEAD) / turns))
-    search_time = early - turns * look - rounds * LOOK_OVERHEAD
+    look = max(SHORTEST_LOOK, min(longest, LOOK_SHARE * early / rounds - LOOK_OVERHEAD))
+    search_time = early - rounds * (look + LOOK_OVERHEAD)
     search = min(full_seconds, max(look, min(final / 3, search_time * slots / 12 - LOOK_OVERHEAD)))
     if search_time * slots < LEAST_FOR_SEARCH * (search + LOOK_OVERHEAD):
         final, search_time = final + max(0.0, search_time), 0.0
@@ -108,8 +107,10 @@ def plan_stages(
 def most_looks(seconds: float, slots: int, final_share: float) -> int:
     """How many looks fit into ``seconds`` beside the final training, however many architectures there are; at least one."""
     early = (1 - final_share) * seconds
-    fitting = math.floor(LOOK_SHARE * early * slots / (SHORTEST_LOOK + LOOK_OVERHEAD))
-    return max(1, min(fitting, slots) if seconds < SHORT_BUDGET else fitting)
+    round_seconds = SHORTEST_LOOK + LOOK_OVERHEAD
+    if seconds < SHORT_BUDGET:
+        return max(1, min(slots, math.floor(LOOK_SHARE * early * slots / round_seconds)))
+    return max(1, slots * math.floor(LOOK_SHARE * early / round_seconds))
 
 
 def no_time_for_a_look(before: int) -> str:

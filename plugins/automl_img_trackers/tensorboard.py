@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.plugin import Tracker, hookimpl
-
-FOLDER = "tensorboard"
+from automl_img_trackers._own_folder import own_folder
 
 
 class TensorBoardTracker(Tracker):
@@ -23,7 +22,7 @@ class TensorBoardTracker(Tracker):
 
     def search_started(self, name: str, folder: Path, recipe: Mapping[str, Any]) -> None:
         """Note where the files go."""
-        self._folder = folder / FOLDER
+        self._folder = own_folder(folder, self.name)
 
     def trial_started(self, trial: int, values: Mapping[str, Any]) -> None:
         """Begin the trial's file; another attempt adds one beside it."""

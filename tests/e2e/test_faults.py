@@ -16,7 +16,7 @@ FAULTS = Path(__file__).parents[1] / "faults"
     "script",
     [
         ["kill_driver.py", "--kills", "2", "--trials", "3", "--longest", "7"],
-        ["kill_children.py", "--harms", "3", "--trials", "18"],
+        ["kill_children.py", "--harms", "3"],
         ["full_disk.py", "--trials", "4"],
     ],
 )

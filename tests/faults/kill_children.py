@@ -2,8 +2,8 @@
 
     python tests/faults/kill_children.py --harms 20
 
-Each trial must end with a result or with the kind of its failure, the search with a model, and the journal must be whole. Prints one line
-for each harm and exits with 1 if anything is missing.
+Each trial must end with a result or with the kind of its failure, the search with a model, and the journal must be whole. The search is
+asked to end some trials after the last harm. Prints one line for each harm and exits with 1 if anything is missing.
 """
 
 import argparse
@@ -21,22 +21,26 @@ from pathlib import Path
 
 PROGRAM = str(Path(sys.executable).parent / "automl-img")
 PLUGINS = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
+SLOTS = 2
 SETTINGS = (
     'plugins.modules=["automl_img_plainnet"]',
     'search.architectures=["plainnet"]',
     "train.epochs=40",
     "train.patience=40",
-    "compute.slots=2",
+    f"compute.slots={SLOTS}",
     'search.limits.seconds="20s"',
 )
 HARMS = {signal.SIGKILL: "killed", signal.SIGSEGV: "crashed", signal.SIGSTOP: "hung"}
 KINDS = {"out of memory", "crashed", "timeout"}  # a process that is killed from outside mostly was for its memory
 LONGEST = 900  # seconds that the search may take
+TRIALS = 1000  # more than there is time for
+INTERRUPTED = 130  # exit code of a search that was asked to end
+AFTERWARDS = 3  # trials that end after the last harm: nothing of it may reach them
 
 
-def begin(run, trials):
+def begin(run):
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    command = [PROGRAM, "search", "digits", "--trials", trials, "--out", run, *settings]
+    command = [PROGRAM, "search", "digits", "--trials", TRIALS, "--out", run, *settings]
     environment = {**os.environ, "PYTHONPATH": str(PLUGINS), "COLUMNS": "160"}
     return subprocess.Popen(
         list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
@@ -73,6 +77,7 @@ class Reader(threading.Thread):
         super().__init__(daemon=True)
         self.journal, self.ended, self.counts, self.errors = journal, threading.Event(), [], []
         self.begun = threading.Event()  # the first trial has
+        self.over = 0  # trials that have ended
 
     def run(self):
         while not self.ended.wait(1.0):
@@ -83,6 +88,7 @@ class Reader(threading.Thread):
                     database.execute("BEGIN")
                     (count,) = database.execute("SELECT COUNT(*) FROM trials").fetchone()
                     self.counts.append(count)
+                    (self.over,) = database.execute("SELECT COUNT(*) FROM trials WHERE status != 'running'").fetchone()
                     if count:
                         self.begun.set()
                     self.ended.wait(1.0)
@@ -110,12 +116,22 @@ def harm(process, harms, chance):
     return done
 
 
-def faults_of(run, trials):
+def end_after(process, reader, trials, run):
+    """Ask the search to end when so many more trials have ended."""
+    enough = reader.over + trials
+    while reader.over < enough:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=1.0)
+            return
+    subprocess.run([PROGRAM, "stop", str(run)], check=True, stdout=subprocess.DEVNULL)
+
+
+def faults_of(run):
     """What is missing or wrong in what the search has left."""
     wrong = []
     with (run / "leaderboard.csv").open() as file:
         rows = {int(row["trial"]): row for row in csv.DictReader(file)}
-    if sorted(rows) != list(range(1, trials + 1)):
+    if not rows or sorted(rows) != list(range(1, len(rows) + 1)):
         wrong.append(f"the leaderboard has the trials {sorted(rows)}")
     with contextlib.closing(sqlite3.connect(run / "journal.sqlite")) as database:
         found = database.execute(
@@ -124,8 +140,11 @@ def faults_of(run, trials):
         if database.execute("PRAGMA integrity_check").fetchone() != ("ok",):
             wrong.append("the journal is damaged")
     for trial, status, kind, attempts in found:
-        if status not in ("done", "failed") or (status == "failed" and kind not in KINDS) or attempts > 2:
+        if status not in ("done", "failed", "stopped") or (status == "failed" and kind not in KINDS) or attempts > 2:
             wrong.append(f"trial {trial} is {status} ({kind or 'no kind'}) after {attempts} attempts")
+    stopped = [trial for trial, status, *_ in found if status == "stopped"]
+    if len(stopped) > SLOTS:
+        wrong.append(f"more trials than run at once had no result when the search was asked to end: {stopped}")
     if not (run / "model" / "model.json").is_file():
         wrong.append("there is no model")
     done = sum(status == "done" for _, status, _, _ in found)
@@ -137,23 +156,23 @@ def faults_of(run, trials):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--harms", type=int, default=20)
-    parser.add_argument("--trials", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        process, reader = begin(run, given.trials), Reader(run / "journal.sqlite")
+        process, reader = begin(run), Reader(run / "journal.sqlite")
         reader.start()
         while process.poll() is None and not reader.begun.wait(1.0):
             pass  # what runs before are no trials
         done = harm(process, given.harms, random.Random(given.seed))
+        end_after(process, reader, AFTERWARDS, run)
         _, errors = process.communicate(timeout=LONGEST)
         reader.ended.set()
         reader.join()
-        wrong = [] if process.returncode == 0 else [f"the search failed: {errors.strip()}"]
+        wrong = [] if process.returncode == INTERRUPTED else [f"the search failed: {errors.strip()}"]
         wrong += reader.errors + (["the reader never read"] if not reader.counts else [])
-        wrong += [f"the search ended after {done} harms: give it more --trials"] if done < given.harms else []
-        wrong += faults_of(run, given.trials)
+        wrong += [f"the search ended by itself after {done} harms"] if done < given.harms else []
+        wrong += faults_of(run)
     print("\n".join(wrong) or f"after {given.harms} harms and {len(reader.counts)} readings nothing is missing")
     return 1 if wrong else 0
 

@@ -91,3 +91,10 @@ def test_what_a_person_who_knows_keras_tuner_forgets_is_told_with_what_to_do(plu
     architecture.space(space, image)
     with pytest.raises(CheckError, match=words):
         build(architecture, {"filters": 8}, image)
+
+
+def test_a_network_that_does_not_build_is_told_once(third_party_plugins):
+    failed = [result for result in results_of(Forgetful) if result.outcome == "failed"]
+    skipped = {result.message for result in results_of(Forgetful) if result.outcome == "skipped"}
+    assert [result.name for result in failed] == ["test_it_builds_for_images_of_every_size_and_task"]
+    assert skipped == {"it does not build: it builds for images of every size and task tells why"}

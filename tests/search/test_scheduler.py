@@ -131,6 +131,15 @@ def test_each_architecture_gets_a_look_first_cheapest_first():
     assert specs[: len(looks)] == looks
 
 
+def test_looks_are_alike_and_a_single_one_has_all_cores():
+    looks = [spec for spec in run(scheduler(), lambda spec: 0.8) if spec.stage == "look"]
+    assert {spec.threads for spec in looks} == {1}
+    assert len({spec.fidelity.seconds for spec in looks}) == 1, "one that is left over has as long as the others"
+    single = Scheduler(space(), starts(NAMES[:1]), Endless(), Budget(time=600.0), rules(), 5.0)
+    look = run(single, lambda spec: 0.8)[0]
+    assert (look.stage, look.threads) == ("look", 0)
+
+
 @pytest.mark.parametrize(("steps", "chosen"), [(30, "small"), (3000, "middle")])
 def test_a_short_look_does_not_outweigh_what_was_expected_and_a_long_one_does(steps, chosen):
     expected = {"small": 0.0, "middle": 0.5, "large": 1.0}

@@ -48,8 +48,13 @@ def calling(what: str, hint: str = "Try the same call by itself, and mend what r
     except CheckError:
         raise
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
-        raise CheckError(f"{what} raised {type(error).__name__}{f': {text}' if text else ''}", hint) from error
+        raise CheckError(f"{what} {raised(error)}", hint) from error
+
+
+def raised(error: Exception) -> str:
+    """Say in one line what was raised, such as "raised ValueError: ..."."""
+    text = " ".join(str(error).split())[:300]
+    return f"raised {type(error).__name__}{f': {text}' if text else ''}"
 
 
 def need(right: bool, wrong: str, hint: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from automl_img.plugin.base import ImageTraits
 from automl_img.plugin.space import Parameter
-from automl_img.plugin.testing.checks import CheckError, calling, described, need
+from automl_img.plugin.testing.checks import CheckError, calling, described, need, raised
 from automl_img.quiet import load_tensorflow
 
 #: Layers that the core adds around what a plugin builds.
@@ -59,26 +59,40 @@ def _common_mistake(error: Exception, architecture: Any, values: Mapping[str, An
     return f"raised TypeError: {error}", todo
 
 
+class BuildError(CheckError):
+    """An architecture does not build.
+
+    Args:
+        what: The call, with its images and values.
+        why: What came of it; the same for the same mistake, whatever the images.
+        hint: What to do.
+    """
+
+    def __init__(self, what: str, why: str, hint: str) -> None:
+        super().__init__(f"{what} {why}", hint)
+        self.why = why
+
+
 def build(architecture: Any, values: Mapping[str, Any], image: ImageTraits, seed: int = 0) -> Any:
-    """Return the network from images to features, and see that these are features."""
+    """Return the network from images to features, and see that these are features.
+
+    Raises:
+        BuildError: It raised, or returned something else.
+    """
     library = keras()
     library.utils.set_random_seed(seed)
     inputs = library.Input((image.height, image.width, image.channels))
     what = f"build for {described(image)} with {dict(values)}"
-    with calling(what, "It must build for every image from 8×8×1 to 512×512×3 and every value that its space allows."):
-        try:
-            features = architecture.build(dict(values), inputs)
-        except (KeyError, TypeError) as error:
-            if known := _common_mistake(error, architecture, values):
-                wrong, hint = known
-                raise CheckError(f"{what} {wrong}", hint) from error
-            raise
+    try:
+        features = architecture.build(dict(values), inputs)
+    except Exception as error:
+        known = _common_mistake(error, architecture, values) if isinstance(error, KeyError | TypeError) else None
+        usual = "It must build for every image from 8×8×1 to 512×512×3 and every value that its space allows."
+        raise BuildError(what, *(known or (raised(error), usual))) from error
     shape = getattr(features, "shape", None)
-    need(
-        shape is not None and len(shape) in (2, 4) and shape[-1] is not None,
-        f"{what} returned {type(features).__name__ if shape is None else tuple(shape)}",
-        "Return a tensor of shape (batch, features) or (batch, rows, columns, features).",
-    )
+    if shape is None or len(shape) not in (2, 4) or shape[-1] is None:
+        hint = "Return a tensor of shape (batch, features) or (batch, rows, columns, features)."
+        raise BuildError(what, f"returned {type(features).__name__ if shape is None else tuple(shape)}", hint)
     with calling(what, "The features must follow from the inputs by Keras's layers alone."):
         return library.Model(inputs, features)
 

@@ -11,6 +11,7 @@ from automl_img.plugin.testing.architecture import ArchitectureChecks
 from automl_img.plugin.testing.augmentation import AugmentationChecks
 from automl_img.plugin.testing.checks import CheckError, Checks
 from automl_img.plugin.testing.exporter import ExporterChecks
+from automl_img.plugin.testing.networks import BuildError
 from automl_img.plugin.testing.regularizer import RegularizerChecks
 from automl_img.plugin.testing.source import SourceChecks
 from automl_img.plugin.testing.strategy import StrategyChecks
@@ -52,17 +53,25 @@ def check_names(checks: type[Checks]) -> list[str]:
 
 
 def run_checks(checks: type[Checks]) -> Iterator[CheckResult]:
-    """Run all checks of a class, whose ``plugin`` is set, one after the other.
+    """Run all checks of a class, whose ``plugin`` is set, one after the other; what has kept it from building is told once.
 
     Args:
         checks: A subclass of the checks of the plugin's kind.
     """
+    unbuilt: dict[str, str] = {}
     for name in check_names(checks):
         about = (getattr(checks, name).__doc__ or "").strip().split("\n")[0]
         try:
             getattr(checks(), name)()
         except unittest.SkipTest as reason:
             yield CheckResult(name, about, "skipped", str(reason))
+        except BuildError as error:
+            first = unbuilt.setdefault(error.why, name)
+            known = first != name
+            message = (
+                f"it does not build: {first.removeprefix('test_').replace('_', ' ')} tells why" if known else str(error)
+            )
+            yield CheckResult(name, about, "skipped" if known else "failed", message)
         except CheckError as error:
             yield CheckResult(name, about, "failed", str(error))
         except Exception as error:
