@@ -81,14 +81,16 @@ def test_the_weights_are_the_same_to_the_last_digit(spec, place, tmp_path, after
 
 @pytest.mark.train
 def test_a_training_on_several_devices_learns_as_on_one_and_goes_on_from_its_checkpoint(spec, place, tmp_path):
-    spec = replace(spec, precision="mixed_float16", deterministic=False, fidelity=Fidelity(6, None), patience=99)
+    values = {**spec.values, "plainnet.filters": 16}  # float16 is slow on a processor
+    changes = {"values": values, "precision": "mixed_float16", "deterministic": False, "patience": 99}
+    spec = replace(spec, **changes, fidelity=Fidelity(4, None))
     one, _, _ = train(spec, place, tmp_path / "one")
-    cut, reports, _ = train(spec, place, tmp_path / "several", 3, devices=2)
-    assert isinstance(cut, TaskFailed) and len(reports) >= 3
+    cut, reports, _ = train(spec, place, tmp_path / "several", 2, devices=2)
+    assert isinstance(cut, TaskFailed) and len(reports) >= 2
     again = replace(spec, attempt=2, continues=f"{spec.trial}/1")
     ended, later, _ = train(again, place, tmp_path / "several", devices=2)
     assert isinstance(ended, TaskDone), ended
-    assert later[0].steps > reports[2].steps, "it goes on, and does not begin anew"
+    assert later[0].steps > reports[1].steps, "it goes on, and does not begin anew"
     assert (ended.value.steps, ended.value.parameters) == (one.value.steps, one.value.parameters)
     assert ended.value.f1 > 0.8 * one.value.f1
 
