@@ -102,6 +102,8 @@ def plot(tables: dict[str, tuple[Sequence[int], list[dict[str, float]]]], path: 
         for part in PARTS:
             axes.loglog(numbers, [row[part] for row in rows], marker="o", label=part)
         axes.set(xlabel=of)
+        axes.minorticks_off()
+        axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
         axes.grid(visible=True, which="both", alpha=0.2)
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set(ylabel="seconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +28,7 @@ def split_figures(
     *,
     seed: int = 0,
     prior: npt.NDArray[np.float64] | None = None,
+    curves: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the figures of one split, as JSON can hold them.
 
@@ -37,6 +39,7 @@ def split_figures(
         thresholds: For the multilabel and the binary task, of each class; 0.5 unless given.
         seed: Of the bootstrap.
         prior: Share of the training images that are of each class, for the baseline; None: no baseline.
+        curves: What :func:`split_curves` has returned for the same answers; None: it is called here.
 
     Returns:
         What :func:`automl_img.evaluation.metrics.task_metrics` returns, and ``precision_macro``, ``recall_macro``, ``roc_auc_macro``
@@ -46,13 +49,13 @@ def split_figures(
         class is among the k most probable, by k).
     """
     figures = task_metrics(task, labels, probabilities, thresholds)
-    truth = against_the_rest(labels, task.classes)
+    curves = split_curves(task, labels, probabilities) if curves is None else curves
     supported = [row for row in figures["per_class"].values() if row["support"]]
     figures["precision_macro"] = float(np.mean([row["precision"] for row in supported])) if supported else 0.0
     figures["recall_macro"] = float(np.mean([row["recall"] for row in supported])) if supported else 0.0
-    figures["roc_auc_macro"] = mean_area(roc_curves(truth, probabilities, task.class_names))
-    figures["average_precision_macro"] = mean_area(precision_recall_curves(truth, probabilities, task.class_names))
-    figures["calibration_error"] = _reliability(labels, probabilities).error
+    figures["roc_auc_macro"] = mean_area([curve["area"] for curve in curves["roc"]])
+    figures["average_precision_macro"] = mean_area([curve["area"] for curve in curves["precision_recall"]])
+    figures["calibration_error"] = curves["reliability"]["error"]
     figures["intervals"] = _intervals(task, labels, probabilities, thresholds, figures, seed)
     if labels.ndim == 1:
         figures["matthews"] = _matthews(labels, task.decide(probabilities, thresholds))
@@ -117,6 +120,4 @@ def _baseline(task: Task, labels: Labels, prior: npt.NDArray[np.float64]) -> dic
         decided = np.tile(answer.astype(np.uint8), (len(labels), 1))
         return {"f1": task.f1(labels, decided), "accuracy": float((labels == decided).all(axis=1).mean())}
     always = np.full(len(labels), int(prior.argmax()))
-    constant = np.eye(task.classes, dtype=np.float32)[always]
-    figures = task_metrics(task, labels, constant)
-    return {"f1": figures["f1"], "accuracy": figures["accuracy"]}
+    return {"f1": task.f1(labels, always), "accuracy": float((labels == always).mean())}

@@ -51,8 +51,10 @@ class Judge:
         """
         task, labels = self.store.task, self.store.labels[indices]
         prior = task.counts(self.store.labels[self.splits.train]) / len(self.splits.train)
-        figures = split_figures(task, labels, probabilities, self.thresholds, seed=self.seed, prior=prior)
         curves = split_curves(task, labels, probabilities)
+        figures = split_figures(
+            task, labels, probabilities, self.thresholds, seed=self.seed, prior=prior, curves=curves
+        )
         if labels.ndim == 1:
             curves["coverage"] = coverage_curve(labels, probabilities)
             if not self.decision.is_plain:

@@ -8,24 +8,21 @@ import numpy.typing as npt
 TINY = 1e-7  # below which a probability is taken for this, so that its logarithm stays finite
 
 
-def confusion_matrix(
-    labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int
-) -> npt.NDArray[np.int64]:
-    """Count images by true class (rows) and predicted class (columns); shape (classes, classes)."""
-    return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-
-
-def macro_f1(confusion: npt.NDArray[np.int64]) -> float:
+def macro_f1(labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int) -> float:
     """Mean over the classes of F1 = 2·TP / (2·TP + FP + FN).
 
     As in scikit-learn's ``f1_score(average="macro")``, a class that neither occurs nor is predicted does not count, and one that
     occurs and is never right counts as 0.
 
     Args:
-        confusion: Counts by true class (rows) and predicted class (columns).
+        labels: True class of each image, shape (n,).
+        predicted: Predicted class of each image, shape (n,).
+        classes: How many there are.
     """
-    right = np.diag(confusion)
-    involved = confusion.sum(0) + confusion.sum(1)
+    true, found, right = (
+        np.bincount(each, minlength=classes) for each in (labels, predicted, labels[labels == predicted])
+    )
+    involved = true + found
     present = involved > 0
     if not present.any():
         return 0.0
