@@ -169,19 +169,31 @@ def table() -> str:
 
 
 def plot(path: Path) -> None:
-    """Draw the results: a panel for each data set, the peers below one another, a dot for each seed."""
+    """Draw the results: a panel for each data set and time that several have, a dot for each seed, and the median beside it."""
     from matplotlib.figure import Figure
 
-    rows = [row for row in read() if row["test_f1"]]
-    panels = list(dict.fromkeys((row["data"], row["minutes"]) for row in rows))
+    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in read():
+        if row["test_f1"]:
+            found[row["data"], row["minutes"]][row["peer"]].append(float(row["test_f1"]))
+    panels = {place: peers for place, peers in found.items() if len(peers) > 1}
     figure = Figure(figsize=(3.1 * len(panels), 2.6), layout="constrained")
-    for axes, (data, minutes) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        here = [row for row in rows if (row["data"], row["minutes"]) == (data, minutes)]
-        for row in here:
-            ours = row["peer"] == "automl-img"
-            place, f1 = len(PEERS) - list(PEERS).index(row["peer"]), float(row["test_f1"])
-            axes.plot(f1, place, "o", color="#0b7a75" if ours else "#7a8290", markersize=8 if ours else 6)
-            axes.annotate(f"{f1:.3f}", (f1, place), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8)
+    for axes, ((data, minutes), peers) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for peer, reached in peers.items():
+            ours, place, middle = peer == "automl-img", len(PEERS) - list(PEERS).index(peer), statistics.median(reached)
+            axes.plot(
+                reached,
+                [place] * len(reached),
+                "o",
+                color="#0b7a75" if ours else "#7a8290",
+                markersize=8 if ours else 6,
+                alpha=0.8,
+            )
+            axes.annotate(
+                f"{middle:.3f}", (middle, place), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8
+            )
         axes.set_title(f"{data}, {float(minutes):g} min", fontsize=10)
         axes.set_yticks(
             [len(PEERS) - place for place in range(len(PEERS))], list(PEERS) if axes is figure.axes[0] else []
