@@ -35,12 +35,12 @@ def trained(data: str, values: Mapping[str, Any], seconds: float, threads: int, 
         from automl_img.training.network import NetworkPlan, build_network
         from automl_img.training.scoring import Scorer
 
-        data_of = opened.data
-        plan = NetworkPlan(spec.values, data_of.store.traits, data_of.mean, data_of.std, False)
+        prepared = opened.data
+        plan = NetworkPlan(spec.values, prepared.store.traits, prepared.mean, prepared.std, False)
         network = build_network(plan, opened.registry).model
         network.load_weights(folder / WEIGHTS_FILE)
-    scorer, splits = Scorer(network), data_of.splits
-    logits = (scorer.logits(data_of.store.images, part, mirrored=True) for part in (splits.validation, splits.test))
+    scorer, splits = Scorer(network), prepared.splits
+    logits = (scorer.logits(prepared.store.images, part, mirrored=True) for part in (splits.validation, splits.test))
     return (*logits, result.epochs)
 
 
@@ -55,7 +55,8 @@ def main() -> None:
     given = parser.parse_args()
     values = {"architecture": given.architecture}
     values |= {name: json.loads(value) for name, value in (one.split("=") for one in given.values)}
-    store, splits = open_data(given.data).data.store, open_data(given.data).data.splits
+    data = open_data(given.data).data
+    store, splits = data.store, data.splits
     cores = len(os.sched_getaffinity(0))
     print("| networks | passes of each | validation F1 of each | of their mean | test F1 of each | of their mean |")
     print("|---|---|---|---|---|---|", flush=True)

@@ -55,9 +55,13 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     run.folder.write_leaderboard(entries)
     candidates = _candidates(run, rows, data)
     if not candidates:
-        late = not rows and _too_late_to_begin(run)
-        hint = "What was prepared is kept: `automl-img search --resume RUN --budget 10m` goes on." if late else ""
-        raise SearchError(_why_nothing(run, rows), where=str(run.folder.path), hint=hint)
+        hint = ""
+        if not rows and interrupted:
+            hint = "What was prepared is kept: `automl-img search --resume RUN` goes on."
+        elif not rows and _too_late_to_begin(run):
+            hint = "What was prepared is kept: `automl-img search --resume RUN --budget 10m` goes on."
+        why = _why_nothing(run, rows, interrupted=interrupted)
+        raise SearchError(why, where=str(run.folder.path), hint=hint)
     refitting = run.recipe.final.refit and not interrupted
     figures = _finalise(run, candidates, data, place, interrupted=interrupted, test=not refitting)
     selection = figures["selection"]
@@ -242,8 +246,10 @@ def _too_late_to_begin(run: Run) -> bool:
     return budget is not None and budget - run.elapsed < SHORTEST_LOOK + LOOK_OVERHEAD
 
 
-def _why_nothing(run: Run, rows: list[TrialRow]) -> str:
+def _why_nothing(run: Run, rows: list[TrialRow], *, interrupted: bool = False) -> str:
     budget = run.recipe.budget.time
+    if not rows and interrupted:
+        return "no trial was run: the search was asked to end before the first one began"
     if not rows and budget is not None and _too_late_to_begin(run):
         used = f"{duration_text(run.elapsed)} of a budget of {duration_text(budget)} had gone"
         return f"no trial was run: {used} when the first one could have begun"

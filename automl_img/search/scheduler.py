@@ -305,7 +305,7 @@ class Scheduler:
                 required=(LEAST_EPOCHS, plan.final_seconds * rules.slots),
             )
         if not self._finals.chosen:
-            spec = self._next_of_search(elapsed, plan, self._threads(rules.slots))
+            spec = self._next_of_search(elapsed, plan)
             if spec is not DONE:
                 return spec
             if self._records.running:
@@ -313,7 +313,7 @@ class Scheduler:
             self._choose_finals()
         return self._next_final(elapsed, plan)
 
-    def _next_of_search(self, elapsed: float, plan: StagePlan, threads: int) -> TrialSpec | Signal:
+    def _next_of_search(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
         if elapsed + plan.search_slot > plan.search_end:
             return DONE
         if not self._suggester.started and self._records.running:
@@ -321,7 +321,7 @@ class Scheduler:
         if not self._records.done():
             return DONE
         self.stage = SEARCH
-        return self._suggested(SEARCH, 2 * plan.search_slot, plan.search_seconds, threads)
+        return self._suggested(SEARCH, 2 * plan.search_slot, plan.search_seconds, self._threads(self._rules.slots))
 
     def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
         rules = self._rules

@@ -43,3 +43,25 @@ def test_a_canary_decides_how_processes_start(task, said, tmp_path):
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, env=environment)
     lines = ran.stdout.splitlines()
     assert len(lines) == 3 and all(word in line for word, line in zip(said, lines, strict=True)), ran.stderr
+
+
+LOADING = """
+    import signal
+    from multiprocessing import forkserver
+    from pathlib import Path
+    from automl_img.executors.canary import Canary
+    canary = Canary(Path({folder!r}) / "canary.txt")
+    process = Path(f"/proc/{{forkserver._forkserver._forkserver_pid}}")
+    ignored = 0
+    while not ignored & 1 << signal.SIGINT - 1:
+        (mask,) = (line.split()[1] for line in (process / "status").read_text().splitlines() if line.startswith("SigIgn"))
+        ignored = int(mask, 16)
+    print("loaded" if "libtensorflow" in (process / "maps").read_text() else "loading")
+    print(canary.problem() or "well")
+"""
+
+
+def test_ctrl_c_does_not_end_the_fork_server_while_it_loads(tmp_path):
+    script = textwrap.dedent(LOADING.format(folder=str(tmp_path)))
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert ran.stdout.split() == ["loading", "well"], ran.stderr

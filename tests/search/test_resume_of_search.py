@@ -17,6 +17,7 @@ from automl_img.search.lock import RunLock, driver_of
 from automl_img.search.progress import progress_of
 from automl_img.search.resuming import recipe_of_run
 from automl_img.search.run import Run
+from automl_img.search.run_folder import STOP_FILE
 
 
 @pytest.fixture
@@ -200,3 +201,15 @@ def test_a_journal_that_was_torn_while_it_was_made_is_made_again(tmp_path):
     journal.remark("once")
     assert journal.remarks() == ["once"]
     journal.close()
+
+
+@pytest.mark.train
+def test_a_search_that_is_asked_to_end_before_its_first_trial_says_so_and_goes_on_later(tmp_path, quick_settings):
+    def stop(event):
+        if isinstance(event, events.DataReady):
+            (tmp_path / "run" / STOP_FILE).touch()
+
+    arguments = {"trials": 1, "settings": quick_settings, "out": tmp_path / "run"}
+    with pytest.raises(automl_img.SearchError, match=r"asked to end before the first one began.*--resume"):
+        automl_img.fit("digits", **arguments, listener=stop)
+    assert automl_img.fit("digits", trials=1, out=tmp_path / "run", resume=True).metrics["trials"] == 1
