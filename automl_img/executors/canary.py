@@ -22,11 +22,16 @@ KILLED = (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY)
 SECONDS = 120.0  # for the fork server to load TensorFlow and one child to compute: a slow disk may take most of it
 
 
-def compute(link: Link, argument: Any) -> float:
-    """Let TensorFlow start its threads and compute."""
+def compute(link: Link, argument: Any) -> int:
+    """Let TensorFlow start its threads and compute; return the number of GPUs that it can use."""
     import tensorflow as tf
 
-    return float(tf.reduce_sum(tf.matmul(tf.ones((8, 8)), tf.ones((8, 8)))))
+    from automl_img.training.devices import see_gpus
+
+    present = len(tf.config.list_physical_devices("GPU"))
+    see_gpus(range(present))
+    float(tf.reduce_sum(tf.matmul(tf.ones((8, 8)), tf.ones((8, 8)))))
+    return present
 
 
 class Canary:
@@ -38,6 +43,9 @@ class Canary:
     Args:
         log: File that takes what the child prints; deleted if all is well.
         task: What the child does.
+
+    Attributes:
+        gpus: Number of GPUs that TensorFlow can use, once :meth:`problem` has told that there is none; None where it was not found out.
     """
 
     def __init__(self, log: Path, task: Task = compute) -> None:
@@ -45,6 +53,7 @@ class Canary:
         self._child: ChildProcess | None = None
         self._problem = ""
         self._again = True
+        self.gpus: int | None = None
         try:
             begin_fork_server()
         except OSError as error:
@@ -69,6 +78,7 @@ class Canary:
                 elif isinstance(news, TaskFailed):
                     self._give_up(news.message)
                 elif isinstance(news, TaskDone):
+                    self.gpus = news.value
                     self._log.unlink(missing_ok=True)
                     self._child = None
         return self._problem

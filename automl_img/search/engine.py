@@ -11,6 +11,7 @@ from typing import Any
 
 from automl_img import events
 from automl_img.data.splits import SplitIndices
+from automl_img.errors import SearchError
 from automl_img.evaluation.model_file import library_versions
 from automl_img.executors.canary import Canary
 from automl_img.executors.choosing import site_of
@@ -106,6 +107,7 @@ def _search(
             run.decided(
                 f"processes cannot be forked here ({problem}): each trial starts a fresh one, some seconds slower"
             )
+        _refuse_idle_gpus(run, canary.gpus)
     place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, recipe.plugins)
     scheduler = make_scheduler(run, data, space, place)
     settled = resuming.restore(run, scheduler, accept=accept) if run.resumed else {}
@@ -118,6 +120,19 @@ def _search(
         executor.close()
     metrics = finish(run, data, place, interrupted=interruption.asked)
     return SearchOutcome(run.folder, interruption.asked, metrics)
+
+
+def _refuse_idle_gpus(run: Run, usable: int | None) -> None:
+    """A search that was meant for GPUs and runs on the processor would waste its budget, however loudly it said so."""
+    present = run.capacity.hardware.gpus
+    if run.recipe.compute.executor != "local" or usable is None or usable >= present:
+        return
+    gpus = "GPU" if present == 1 else "GPUs"
+    raise SearchError(
+        f"TensorFlow can use {usable} of the {present} NVIDIA {gpus}: CUDA's libraries are missing, or too new for the driver",
+        where="this machine",
+        hint="Install them with: pip install 'automl-img[gpu]'. Or set CUDA_VISIBLE_DEVICES=-1 to search on the processor.",
+    )
 
 
 def _tell_begun(run: Run, *, accept: bool) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from automl_img.training.spec import FailureKind, TrialFailure
+
 MIB = 2**20
 
 
@@ -16,9 +18,17 @@ def see_gpus(gpus: Sequence[int], memory: int | None = None) -> tuple[str, ...]:
     Args:
         gpus: Their numbers; empty: none.
         memory: Bytes of each that this process may take; None: it takes what it needs, bit by bit.
+
+    Raises:
+        TrialFailure: TensorFlow does not see all of them: on the processor the training would take many times as long, unnoticed.
     """
     present = tf.config.list_physical_devices("GPU")
-    chosen = [present[gpu] for gpu in gpus if gpu < len(present)]
+    if missing := [gpu for gpu in gpus if gpu >= len(present)]:
+        raise TrialFailure(
+            FailureKind.RAISED,
+            f"it was given GPU {missing[0]} of this machine, of whose GPUs TensorFlow can use {len(present)}",
+        )
+    chosen = [present[gpu] for gpu in gpus]
     tf.config.set_visible_devices(chosen, "GPU")
     for gpu in chosen:
         if memory is None:
@@ -42,6 +52,7 @@ class Placement:
 
     def __init__(self, devices: Sequence[str] = ()) -> None:
         self.replicas = max(1, len(devices))
+        self.on_gpu = any(device.startswith("GPU") for device in devices)
         self._strategy = tf.distribute.MirroredStrategy(list(devices)) if self.replicas > 1 else None
 
     def scope(self) -> Any:

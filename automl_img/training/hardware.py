@@ -1,4 +1,4 @@
-"""What this machine can do: cores, GPUs, memory, and the precision that it gains from. Reads files only, imports no TensorFlow."""
+"""What this machine can do: cores, GPUs, memory, and the precision that it gains from. Imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -53,13 +53,8 @@ class Hardware:
 
     def gpu_memory(self) -> tuple[int, ...]:
         """Bytes of each GPU, as NVIDIA's nvidia-smi tells them; 0 where it does not."""
-        query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-        found: list[int] = []
-        if self.gpus:
-            with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-                answer = subprocess.run(query, capture_output=True, text=True, timeout=NVIDIA_SECONDS, check=True)
-                found = [int(line) * MIB for line in answer.stdout.split()]
-        return tuple(found[: self.gpus]) + (0,) * (self.gpus - len(found))
+        found = _gpu_memory() if self.gpus else ()
+        return found[: self.gpus] + (0,) * (self.gpus - len(found))
 
     @property
     def memory_for_trials(self) -> int | None:
@@ -103,10 +98,21 @@ def _container_limits() -> list[int]:
 
 def _gpus() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) or len(
+        _gpu_memory()
+    )  # the first is not there under Windows
     if visible is None:
         return present
     return min(present, len([device for device in visible.split(",") if device.strip() not in ("", "-1")]))
+
+
+def _gpu_memory() -> tuple[int, ...]:
+    """Bytes of each GPU, as NVIDIA's nvidia-smi tells them; nothing where it is missing or does not answer."""
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=NVIDIA_SECONDS, check=True)
+        return tuple(int(line) * MIB for line in answer.stdout.split())
+    return ()
 
 
 def _has_bfloat16() -> bool:

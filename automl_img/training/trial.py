@@ -291,12 +291,13 @@ class _Training:
                 self.task,
                 Augment(values, image, self.registry, spec.seed),
                 [partial(plugin.targets, hp) for plugin, hp in regularizers],
+                xla=self.placement.on_gpu and self.placement.replicas == 1,
             )
             trainee.compile(
                 optimizer=optimizer,
                 loss=self.task.loss(str(values["loss"])),
                 steps_per_execution=self.placement.steps_per_execution(at_once),
-                jit_compile=False if not tf.config.list_physical_devices("GPU") else "auto",
+                jit_compile=False,
             )
         self.placement.prepare(trainee)
         return trainee, peak if phase.lr is None else phase.lr
