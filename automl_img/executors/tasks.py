@@ -109,8 +109,10 @@ class EstimateArgument:
 
 def estimate(link: Link, argument: EstimateArgument) -> list[Any]:
     """Estimate the cost of each architecture's members."""
+    from automl_img.training.devices import see_gpus
     from automl_img.training.estimate import estimate_architectures
 
+    see_gpus(())  # building networks is the processor's work
     return list(
         estimate_architectures(
             argument.candidates,
@@ -137,7 +139,9 @@ class FinaliseArgument:
 def finalise_best(link: Link, argument: FinaliseArgument) -> dict[str, Any]:
     """Choose the model among the candidates, write its file, and measure it."""
     from automl_img.evaluation.final import finalise
+    from automl_img.training.devices import share_gpus
 
+    share_gpus()
     data = argument.place.data()
     return finalise(
         argument.candidates,
@@ -164,7 +168,9 @@ def measure_model(link: Link, argument: MeasureArgument) -> dict[str, Any]:
     """Measure a finished model on the test images."""
     from automl_img.evaluation.final import measure
     from automl_img.evaluation.predictor import Predictor
+    from automl_img.training.devices import share_gpus
 
+    share_gpus()
     data = argument.place.data()
     predictor = Predictor(argument.folder, argument.place.registry())
     return measure(predictor, data.store, data.splits, Path(argument.evidence), argument.seed)

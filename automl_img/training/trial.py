@@ -291,7 +291,6 @@ class _Training:
                 self.task,
                 Augment(values, image, self.registry, spec.seed),
                 [partial(plugin.targets, hp) for plugin, hp in regularizers],
-                xla=self.placement.on_gpu and self.placement.replicas == 1,
             )
             trainee.compile(
                 optimizer=optimizer,
