@@ -24,7 +24,7 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.refitting import measured, refit
 from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
-from automl_img.search.stages import LOOK_OVERHEAD, SHORTEST_LOOK
+from automl_img.search.stages import SHORTEST_LOOK, overhead_of
 from automl_img.search.suspecting import SUSPECTS, write_suspects
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
@@ -242,8 +242,8 @@ def _repeats(rows: list[TrialRow]) -> list[dict[str, Any]]:
 
 
 def _too_late_to_begin(run: Run) -> bool:
-    budget = run.recipe.budget.time
-    return budget is not None and budget - run.elapsed < SHORTEST_LOOK + LOOK_OVERHEAD
+    budget, overhead = run.recipe.budget.time, overhead_of(gpus=run.capacity.hardware.gpus > 0)
+    return budget is not None and budget - run.elapsed < SHORTEST_LOOK + overhead
 
 
 def _why_nothing(run: Run, rows: list[TrialRow], *, interrupted: bool = False) -> str:

@@ -16,7 +16,7 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import LOOK_OVERHEAD, finish_seconds, wanted_seconds_per_image
+from automl_img.search.stages import finish_seconds, overhead_of, wanted_seconds_per_image
 from automl_img.search.starting import Starting, find_starts
 from automl_img.search.trials import Rules, Start
 
@@ -41,7 +41,10 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     capacity = run.capacity
     slots, precision = capacity.slots, capacity.hardware.precision(recipe.train.precision)
     affordable, longest = preparation.DEFAULT_SECONDS_PER_IMAGE, math.inf
-    left = _seconds_of_training(run, budget, finish_seconds(budget.time or 0.0, len(data.splits.test), affordable))
+    gpus = capacity.hardware.gpus > 0
+    overhead = overhead_of(gpus=gpus)
+    finish = finish_seconds(budget.time or 0.0, len(data.splits.test), affordable, gpus=gpus)
+    left = _seconds_of_training(run, budget, finish)
     if not math.isinf(left):
         part = recipe.search.final_share or 1.0
         part = part if budget.trials is None else min(part, slots / budget.trials)
@@ -56,13 +59,14 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     dearest = max((start.seconds_per_image for start in starts), default=affordable)
-    passes = (longest - LOOK_OVERHEAD) / max(1, examples) / starts[0].seconds_per_image if starts else 0.0
+    passes = (longest - overhead) / max(1, examples) / starts[0].seconds_per_image if starts else 0.0
     finals = _finals_side_by_side(run, passes)
     end = math.inf
     if budget.time is not None:
         # A prediction is a third of a training step: one and a half times the images are enough for two networks.
         images = (len(data.splits.test) + len(data.splits.validation)) * (1 + finals) // 2
-        end = budget.time - finish_seconds(budget.time, images, dearest) - (finals - 1) * ANOTHER_MODEL
+        finish = finish_seconds(budget.time, images, dearest, gpus=gpus)
+        end = budget.time - finish - (finals - 1) * ANOTHER_MODEL
         if recipe.final.refit:
             end = run.elapsed + BEFORE_REFIT * (end - run.elapsed)
     limits, cores = recipe.search.limits, capacity.hardware.cores
@@ -98,9 +102,10 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         devices=capacity.devices,
         devices_each=capacity.devices_each,
         devices_alone=capacity.devices_alone,
-        threads=1 if capacity.hardware.gpus else max(1, int(capacity.devices_each)),
+        threads=1 if gpus else max(1, int(capacity.devices_each)),
         finals=finals,
         final_threads=0 if finals == 1 else max(1, cores // finals),
+        overhead=overhead,
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)

@@ -18,7 +18,7 @@ from automl_img.executors.tasks import MeasureArgument, Place, TrainArgument, me
 from automl_img.search.journal import TrialRow
 from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
-from automl_img.search.stages import LOOK_OVERHEAD
+from automl_img.search.stages import overhead_of
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.spec import Fidelity, TrialSpec
 
@@ -82,7 +82,9 @@ def _spec(run: Run, data: PreparedData, best: TrialRow) -> TrialSpec | None:
     result, splits = best.result, data.splits
     epochs = max(1.0, result.best_epoch - result.epochs_before if result.epochs_before else result.best_epoch)
     more = (len(splits.train) + len(splits.validation)) / len(splits.train)
-    predicted = result.training_seconds * epochs / max(1e-9, result.epochs) * more + LOOK_OVERHEAD
+    predicted = result.training_seconds * epochs / max(1e-9, result.epochs) * more + overhead_of(
+        gpus=run.capacity.hardware.gpus > 0
+    )
     budget, deadline = run.recipe.budget.time, None
     if budget is not None:
         deadline = budget - run.elapsed - RESERVE

@@ -20,7 +20,6 @@ from automl_img.search.records import Records
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import (
     LEAST_EPOCHS,
-    LOOK_OVERHEAD,
     SHORTEST_LOOK,
     StagePlan,
     extended,
@@ -237,6 +236,7 @@ class Scheduler:
             slots=rules.slots,
             final_share=rules.final_share,
             full_seconds=full,
+            overhead=rules.overhead,
         )
         share = (end - elapsed) * rules.slots / self.budget.trials_left
         return None if share > 3 * plan.look_slot and not math.isinf(self.budget.trials_left) else plan
@@ -254,7 +254,7 @@ class Scheduler:
     def _skip_looks_that_do_not_fit(self) -> None:
         if self.plan is not None and self.plan.looks < len(self._queue):
             for start in self._queue[self.plan.looks :]:
-                self.skipped.append((start.architecture, no_time_for_a_look(self.plan.looks)))
+                self.skipped.append((start.architecture, no_time_for_a_look(self.plan.looks, self._rules.overhead)))
             self._queue = self._queue[: self.plan.looks]
 
     # -- every trial a full training ---------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ class Scheduler:
     def _next_full(self, elapsed: float) -> TrialSpec | Signal:
         rules = self._rules
         left = self._end(elapsed) - elapsed
-        if left < SHORTEST_LOOK + LOOK_OVERHEAD:
+        if left < SHORTEST_LOOK + self._rules.overhead:
             return DONE
         first = not self._records
         if self._queue and rules.probe and not first and not self._policy.affinity and self._records.running:
@@ -270,7 +270,7 @@ class Scheduler:
         deadline = None
         if not math.isinf(left):
             parallel = 1 if first and rules.probe else min(rules.slots, self.budget.trials_left)
-            deadline = min(left, max(SHORTEST_LOOK + LOOK_OVERHEAD, left * parallel / max(1, self.budget.trials_left)))
+            deadline = min(left, max(SHORTEST_LOOK + rules.overhead, left * parallel / max(1, self.budget.trials_left)))
             if math.isinf(self.budget.trials_left):
                 deadline = left
         threads = self._threads(min(rules.slots, self.budget.trials_left))
@@ -330,7 +330,7 @@ class Scheduler:
             return self._launch_final(self._finals.begin_beside(), left) if self._finals.beside else WAIT
         first = self.stage != FINAL
         anything = bool(self._records.done())
-        least = LOOK_OVERHEAD
+        least = rules.overhead
         if anything:
             least += SHORTEST_LOOK
             least = least if first else max(least, LEAST_FULL * plan.final_seconds)
@@ -452,7 +452,7 @@ class Scheduler:
 
     def _launchagain(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
         left = self._end(elapsed) - elapsed
-        if left < SHORTEST_LOOK + LOOK_OVERHEAD:
+        if left < SHORTEST_LOOK + self._rules.overhead:
             self._suggester.tell(self._records[spec.trial], None)
             return self._next(elapsed)
         if spec.deadline is not None and not math.isinf(left):
@@ -464,7 +464,7 @@ class Scheduler:
         return self._rules.threads if parallel > 1 else 0
 
     def _seconds_until(self, moment: float, elapsed: float) -> float:
-        return max(SHORTEST_LOOK, moment - elapsed - LOOK_OVERHEAD)
+        return max(SHORTEST_LOOK, moment - elapsed - self._rules.overhead)
 
     # -- what was learned --------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, replace
 
 LOOK_OVERHEAD = 6.0  # seconds to start a process, compile, and measure
+GPU_OVERHEAD = 15.0  # the same on a GPU, whose libraries are loaded and whose kernels are chosen in each process
+GPU_START = 4.0  # seconds of that until a process on a GPU computes at all
 SHORTEST_LOOK = 8.0  # seconds of training that still say something
 LONGEST_LOOK = 40.0  # seconds of training beyond which a look says little more
 LONGEST_SHARE = 0.07  # of the time that one look may take
@@ -40,6 +42,7 @@ class StagePlan:
         search_end: Seconds since the search began at which the search stage ends.
         final_seconds: Seconds of the final training.
         end: Seconds since the search began at which all training must have ended.
+        overhead: Seconds of a trial beside its training.
     """
 
     looks: int
@@ -48,6 +51,7 @@ class StagePlan:
     search_end: float
     final_seconds: float
     end: float
+    overhead: float = LOOK_OVERHEAD
 
     def is_one_training(self, elapsed: float, seconds_an_epoch: float) -> bool:
         """Whether to train the one starting point that a look has time for at once: a look at it would tell nothing worth its time."""
@@ -57,28 +61,41 @@ class StagePlan:
     @property
     def look_slot(self) -> float:
         """Seconds that a look takes in all."""
-        return self.look_seconds + LOOK_OVERHEAD
+        return self.look_seconds + self.overhead
 
     @property
     def search_slot(self) -> float:
         """Seconds that a trial of the search stage takes in all."""
-        return self.search_seconds + LOOK_OVERHEAD
+        return self.search_seconds + self.overhead
 
 
-def finish_seconds(time: float, test_images: int, seconds_per_image: float) -> float:
+def overhead_of(*, gpus: bool) -> float:
+    """Seconds of a trial beside its training: to start its process, compile, measure, and write."""
+    return GPU_OVERHEAD if gpus else LOOK_OVERHEAD
+
+
+def finish_seconds(time: float, test_images: int, seconds_per_image: float, *, gpus: bool = False) -> float:
     """Seconds to keep for the evaluation, the leaderboard and the model file.
 
     Args:
         time: The whole budget in seconds.
         test_images: Images to be predicted at the end, each as it is and mirrored; the two take about as long as a training step.
         seconds_per_image: Predicted time of a training step on one image.
+        gpus: Whether they are predicted on a GPU.
     """
     contest = min(LONGEST_CONTEST, CONTEST_SHARE * time) if time >= LONG_BUDGET else 0.0
-    return 3.0 + 0.006 * time + contest + test_images * seconds_per_image
+    return 3.0 + GPU_START * gpus + 0.006 * time + contest + test_images * seconds_per_image
 
 
 def plan_stages(
-    *, elapsed: float, end: float, starts: int, slots: int, final_share: float, full_seconds: float
+    *,
+    elapsed: float,
+    end: float,
+    starts: int,
+    slots: int,
+    final_share: float,
+    full_seconds: float,
+    overhead: float = LOOK_OVERHEAD,
 ) -> StagePlan:
     """Divide the time from ``elapsed`` to ``end``, in seconds since the search began.
 
@@ -89,33 +106,34 @@ def plan_stages(
         slots: Trials that run at once.
         final_share: Share of the time for the final training.
         full_seconds: Predicted seconds of a full training of a typical starting point, on one slot.
+        overhead: Seconds of a trial beside its training.
     """
     left = max(0.0, end - elapsed)
-    final = min(final_share * left, FULL_MARGIN * full_seconds / slots + LOOK_OVERHEAD)
+    final = min(final_share * left, FULL_MARGIN * full_seconds / slots + overhead)
     early = left - final
-    looks = min(starts, most_looks(left, slots, final / left if left else 0.0))
+    looks = min(starts, most_looks(left, slots, final / left if left else 0.0, overhead))
     rounds = math.ceil(looks / slots)
     longest = min(LONGEST_LOOK, full_seconds, max(SHORTEST_LOOK, LONGEST_SHARE * left))
-    look = max(SHORTEST_LOOK, min(longest, LOOK_SHARE * early / rounds - LOOK_OVERHEAD))
-    search_time = early - rounds * (look + LOOK_OVERHEAD)
-    search = min(full_seconds, max(look, min(final / 3, search_time * slots / 12 - LOOK_OVERHEAD)))
-    if search_time * slots < LEAST_FOR_SEARCH * (search + LOOK_OVERHEAD):
+    look = max(SHORTEST_LOOK, min(longest, LOOK_SHARE * early / rounds - overhead))
+    search_time = early - rounds * (look + overhead)
+    search = min(full_seconds, max(look, min(final / 3, search_time * slots / 12 - overhead)))
+    if search_time * slots < LEAST_FOR_SEARCH * (search + overhead):
         final, search_time = final + max(0.0, search_time), 0.0
-    return StagePlan(looks, look, search, end - final, final, end)
+    return StagePlan(looks, look, search, end - final, final, end, overhead)
 
 
-def most_looks(seconds: float, slots: int, final_share: float) -> int:
+def most_looks(seconds: float, slots: int, final_share: float, overhead: float = LOOK_OVERHEAD) -> int:
     """How many looks fit into ``seconds`` beside the final training, however many architectures there are; at least one."""
     early = (1 - final_share) * seconds
-    round_seconds = SHORTEST_LOOK + LOOK_OVERHEAD
+    round_seconds = SHORTEST_LOOK + overhead
     if seconds < SHORT_BUDGET:
         return max(1, min(slots, math.floor(LOOK_SHARE * early * slots / round_seconds)))
     return max(1, slots * math.floor(LOOK_SHARE * early / round_seconds))
 
 
-def no_time_for_a_look(before: int) -> str:
+def no_time_for_a_look(before: int, overhead: float = LOOK_OVERHEAD) -> str:
     """Why an architecture is not looked at: ``before`` others are more promising, or cheaper."""
-    needed = SHORTEST_LOOK + LOOK_OVERHEAD
+    needed = SHORTEST_LOOK + overhead
     others = "one that is" if before == 1 else f"{before} that are"
     first = "comes" if before == 1 else "come"
     return f"the budget has no {needed:.0f} s for a look at it; {others} more promising or cheaper {first} first"

@@ -14,7 +14,7 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.prior import expected_errors
 from automl_img.search.run import Run
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import most_looks, no_time_for_a_look
+from automl_img.search.stages import most_looks, no_time_for_a_look, overhead_of
 from automl_img.search.trials import Start
 from automl_img.search.warm_start import Learned, learned_from
 from automl_img.training.cost import Estimate
@@ -79,11 +79,12 @@ def _worth_an_estimate(run: Run, names: list[str], expected: Mapping[str, float]
     """Leave out architectures that there will be no time to look at, before time is spent on their estimates."""
     share, trials = run.recipe.search.final_share, run.recipe.budget.trials
     promising = sorted(names, key=lambda name: expected[name])
+    overhead = overhead_of(gpus=run.capacity.hardware.gpus > 0)
     if math.isinf(left) or share == 0 or trials is not None or not any(expected.values()):
         return promising
-    most = most_looks(left, run.capacity.slots, share)
+    most = most_looks(left, run.capacity.slots, share, overhead)
     for name in promising[most + SPARE :]:
-        run.skip(name, no_time_for_a_look(most))
+        run.skip(name, no_time_for_a_look(most, overhead))
     return promising[: most + SPARE]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from automl_img.search.stages import LOOK_OVERHEAD
 from automl_img.training.spec import FailureKind, Fidelity, TrialResult, TrialSpec
 
 
@@ -58,6 +59,7 @@ class Rules:
         device_seconds: Device time that all trials together may take, or None.
         devices: Devices in all: GPUs, or processor cores.
         devices_each, devices_alone: Those of a trial beside others, and of one that runs alone.
+        overhead: Seconds of a trial beside its training.
     """
 
     seed: int
@@ -87,6 +89,7 @@ class Rules:
     threads: int = 1
     finals: int = 1
     final_threads: int = 0
+    overhead: float = LOOK_OVERHEAD
 
 
 @dataclass(slots=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB, GIB = 2**20, 2**30
+GPU_FOLDER = Path("/proc/driver/nvidia/gpus")  # of the Linux driver; Linux under Windows has none, but nvidia-smi
+BFLOAT16_CAPABILITY = 8.0  # compute capability of the first NVIDIA GPUs that multiply bfloat16: Ampere
 NVIDIA_SECONDS = 10.0  # after which nvidia-smi is not waited for
 TRIALS_SHARE = 0.85  # of the memory; the driver, the page cache of the prepared images and the system have the rest
 CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -23,7 +25,8 @@ class Hardware:
         cores: Processor cores that this process may use.
         memory: Main memory in bytes, or what a container may use of it.
         gpus: Number of NVIDIA GPUs that may be used.
-        bfloat16: Whether the processor multiplies bfloat16 natively (AVX-512 BF16 or AMX).
+        bfloat16: Whether bfloat16 is multiplied natively: by the GPUs (compute capability 8.0 and newer), or by the processor where there
+            are none (AVX-512 BF16 or AMX).
     """
 
     cores: int
@@ -35,13 +38,16 @@ class Hardware:
     def detect(cls) -> Hardware:
         """Look at the machine."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return cls(cores=cores, memory=_memory(), gpus=_gpus(), bfloat16=_has_bfloat16())
+        gpus = _gpus()
+        return cls(cores, _memory(), gpus, _gpus_have_bfloat16() if gpus else _processor_has_bfloat16())
 
     def precision(self, asked: str) -> str:
         """The Keras dtype policy for ``asked``, a policy or "auto"."""
         if asked != "auto":
             return asked
-        return "mixed_float16" if self.gpus else ("mixed_bfloat16" if self.bfloat16 else "float32")
+        if self.bfloat16:
+            return "mixed_bfloat16"
+        return "mixed_float16" if self.gpus else "float32"
 
     def slots(self, asked: int | str, *, devices_per_trial: int = 1, trials_per_device: int = 1) -> int:
         """How many trials run at once: ``asked``, as many as the GPUs take, or one for each core as far as memory allows (3 GiB)."""
@@ -53,7 +59,7 @@ class Hardware:
 
     def gpu_memory(self) -> tuple[int, ...]:
         """Bytes of each GPU, as NVIDIA's nvidia-smi tells them; 0 where it does not."""
-        found = _gpu_memory() if self.gpus else ()
+        found = tuple(int(size) * MIB for size in _ask_nvidia("memory.total")) if self.gpus else ()
         return found[: self.gpus] + (0,) * (self.gpus - len(found))
 
     @property
@@ -98,24 +104,28 @@ def _container_limits() -> list[int]:
 
 def _gpus() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) or len(
-        _gpu_memory()
-    )  # the first is not there under Windows
+    present = len(list(GPU_FOLDER.glob("*"))) or len(_ask_nvidia("index"))
     if visible is None:
         return present
     return min(present, len([device for device in visible.split(",") if device.strip() not in ("", "-1")]))
 
 
-def _gpu_memory() -> tuple[int, ...]:
-    """Bytes of each GPU, as NVIDIA's nvidia-smi tells them; nothing where it is missing or does not answer."""
-    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+def _ask_nvidia(what: str) -> list[float]:
+    """One number for each GPU, as NVIDIA's nvidia-smi tells it; nothing where it is missing or does not answer."""
+    query = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
         answer = subprocess.run(query, capture_output=True, text=True, timeout=NVIDIA_SECONDS, check=True)
-        return tuple(int(line) * MIB for line in answer.stdout.split())
-    return ()
+        return [float(line) for line in answer.stdout.split()]
+    return []
 
 
-def _has_bfloat16() -> bool:
+def _gpus_have_bfloat16() -> bool:
+    """Whether all of them are known to."""
+    capabilities = _ask_nvidia("compute_cap")
+    return bool(capabilities) and min(capabilities) >= BFLOAT16_CAPABILITY
+
+
+def _processor_has_bfloat16() -> bool:
     if platform.machine() not in ("x86_64", "AMD64"):
         return False
     try:

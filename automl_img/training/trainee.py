@@ -24,19 +24,14 @@ class Trainee(keras.Model):
         task: What the labels mean.
         augment: Maps (images, targets) to (images, targets); images float32, 0 to 255, targets probabilities.
         targets: Changes of the targets, applied after ``augment``.
-        xla: Whether XLA compiles what the network does with a batch: forward, backward and the optimizer. Augmentation is left out: XLA
-            knows no operation that moves pixels.
     """
 
-    def __init__(
-        self, network: Any, task: Task, augment: Augment, targets: Sequence[Change], *, xla: bool = False
-    ) -> None:
+    def __init__(self, network: Any, task: Task, augment: Augment, targets: Sequence[Change]) -> None:
         super().__init__(name="trainee")
         self.network = network
         self._task = task
         self.augment = augment
         self._changes = list(targets)
-        self._learn = tf.function(super().train_step, jit_compile=True) if xla else super().train_step
         self.built = True
 
     def call(self, images: Any, training: bool | None = None) -> Any:
@@ -51,7 +46,7 @@ class Trainee(keras.Model):
         images, targets = self.augment(images, targets)
         for change in self._changes:
             targets = change(targets)
-        return self._learn((images, ops.cast(targets, "float32"), weights))
+        return super().train_step((images, ops.cast(targets, "float32"), weights))
 
 
 class Augment:

@@ -8,9 +8,24 @@ import pytest
 
 from automl_img.executors.devices import CONTEXT_BYTES, DevicePool, Devices
 from automl_img.recipe import ComputeSettings
+from automl_img.training import hardware
 from automl_img.training.hardware import Hardware
 
 GIB = 2**30
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path: Path, monkeypatch):
+    """Puts a script in the place of NVIDIA's tool, on a machine that lists no GPU itself."""
+
+    def put(script: str) -> None:
+        tool = tmp_path / "nvidia-smi"
+        tool.write_text(f"#!/bin/sh\n{script}\n")
+        tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setattr(hardware, "GPU_FOLDER", tmp_path / "none")
+
+    return put
 
 
 def test_without_gpus_a_trial_gets_none():
@@ -92,15 +107,37 @@ def test_a_trial_on_several_gpus_and_several_trials_on_one_exclude_each_other():
         ("exit 9", (0, 0)),
     ],
 )
-def test_the_memory_of_gpus_is_what_nvidia_smi_says(script, found, tmp_path: Path, monkeypatch):
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text(f"#!/bin/sh\n{script}\n")
-    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+def test_the_memory_of_gpus_is_what_nvidia_smi_says(script, found, nvidia_smi):
+    nvidia_smi(script)
     assert Hardware(8, 2**36, 2, True).gpu_memory() == found
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ("9.0", "mixed_bfloat16"),
+        ("8.0\n8.6", "mixed_bfloat16"),
+        ("8.0\n7.5", "mixed_float16"),
+        ("[N/A]", "mixed_float16"),
+    ],
+)
+def test_gpus_that_multiply_bfloat16_train_in_it(capabilities, precision, nvidia_smi, monkeypatch):
+    nvidia_smi(f'case "$1" in *compute_cap) printf "{capabilities}";; *) seq 0 {capabilities.count(chr(10))};; esac')
+    found = Hardware.detect()
+    assert (found.gpus, found.precision("auto")) == (capabilities.count("\n") + 1, precision)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert Hardware.detect().gpus == 0
 
 
 def test_without_nvidia_smi_the_memory_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert Hardware(8, 2**36, 2, True).gpu_memory() == (0, 0)
     assert Hardware(8, 2**36, 0, True).gpu_memory() == ()
+
+
+def test_a_trial_without_its_gpu_fails_and_does_not_train_on_the_processor():
+    from automl_img.training.devices import see_gpus
+    from automl_img.training.spec import TrialFailure
+
+    with pytest.raises(TrialFailure, match="it was given GPU 98 of this machine, of whose GPUs TensorFlow can use"):
+        see_gpus([98])

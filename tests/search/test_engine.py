@@ -8,6 +8,7 @@ from automl_img import events
 from automl_img.api import resolve
 from automl_img.search.engine import run_search
 from automl_img.search.interruption import Interruption
+from automl_img.training import hardware
 
 pytestmark = pytest.mark.train
 
@@ -47,6 +48,19 @@ def test_a_search_in_which_all_fail_says_why(tmp_path, quick_settings):
     with pytest.raises(automl_img.SearchError, match=r"none of 2 trials gave a model: 1 \(never_finite\) not finite"):
         search(tmp_path, faulty(quick_settings, "never_finite"), trials=2)
     assert (tmp_path / "run" / "leaderboard.csv").read_text().count("failed") == 2
+
+
+def test_gpus_that_tensorflow_cannot_use_end_the_search_before_it_wastes_its_budget(
+    tmp_path, quick_settings, monkeypatch
+):
+    monkeypatch.setattr(hardware, "_gpus", lambda: 99)
+    with pytest.raises(
+        automl_img.SearchError, match=r"99 NVIDIA GPUs.*pip install 'automl-img\[gpu\]'.*CUDA_VISIBLE_DEVICES=-1"
+    ):
+        search(tmp_path, quick_settings, trials=1)
+    monkeypatch.undo()
+    resumed = automl_img.fit("digits", out=tmp_path / "run", resume=True)
+    assert resumed.best["architecture"], "without them, or with CUDA's libraries, it goes on"
 
 
 def test_a_plugin_that_raises_costs_one_warning_that_names_it(tmp_path, quick_settings):

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_img.search.stages import LOOK_OVERHEAD, SHORTEST_LOOK, plan_stages
+from automl_img.search.stages import GPU_OVERHEAD, LOOK_OVERHEAD, SHORTEST_LOOK, plan_stages
 
 
 @given(
@@ -11,15 +11,25 @@ from automl_img.search.stages import LOOK_OVERHEAD, SHORTEST_LOOK, plan_stages
     slots=st.integers(1, 16),
     share=st.floats(0.05, 0.9),
     full=st.floats(1, 1e6),
+    overhead=st.sampled_from([LOOK_OVERHEAD, GPU_OVERHEAD]),
 )
-def test_no_plan_spends_more_than_there_is(end, elapsed, starts, slots, share, full):
-    plan = plan_stages(elapsed=elapsed, end=end, starts=starts, slots=slots, final_share=share, full_seconds=full)
+def test_no_plan_spends_more_than_there_is(end, elapsed, starts, slots, share, full, overhead):
+    plan = plan_stages(
+        elapsed=elapsed,
+        end=end,
+        starts=starts,
+        slots=slots,
+        final_share=share,
+        full_seconds=full,
+        overhead=overhead,
+    )
     assert 1 <= plan.looks <= starts
     assert plan.look_seconds >= SHORTEST_LOOK
     assert elapsed - 1e-6 <= plan.search_end <= end
     rounds = -(-plan.looks // slots)
-    early = end - elapsed - min(share * (end - elapsed), 1.5 * full / slots + LOOK_OVERHEAD)
-    assert plan.looks == 1 or rounds * (plan.look_seconds + LOOK_OVERHEAD) <= early + plan.look_seconds + LOOK_OVERHEAD
+    early = end - elapsed - min(share * (end - elapsed), 1.5 * full / slots + overhead)
+    assert plan.look_slot == plan.look_seconds + overhead
+    assert plan.looks == 1 or rounds * plan.look_slot <= early + plan.look_slot
     assert plan.final_seconds >= min(share * (end - elapsed), full / slots) - 1e-6
 
 

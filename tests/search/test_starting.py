@@ -23,7 +23,8 @@ class Searching:
     def __init__(self, **search):
         self.recipe = Recipe()
         self.recipe = self.recipe.model_copy(update={"search": self.recipe.search.model_copy(update=search)})
-        self.capacity, self.skipped = SimpleNamespace(slots=2), {}
+        self.capacity = SimpleNamespace(slots=2, hardware=SimpleNamespace(gpus=0))
+        self.skipped = {}
 
     def skip(self, name, reason):
         self.skipped[name] = reason
