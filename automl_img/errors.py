@@ -100,3 +100,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return the hint «Did you mean 'x'?» for the known name that is nearest to ``name``, or an empty string."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"Did you mean {match[0]!r}?" if match else ""
+
+
+def reason_of(error: BaseException, longest: int = 300) -> str:
+    """Return what ``error`` says, on one line of at most ``longest`` characters; the name of its type if it says nothing."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
+def named_reason_of(error: BaseException) -> str:
+    """Return the type of ``error`` and what it says, on one line: "ValueError: the width is negative"."""
+    kind, reason = type(error).__name__, reason_of(error)
+    return kind if reason == kind else f"{kind}: {reason}"

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from automl_img.errors import DataError
+from automl_img.errors import DataError, reason_of
 
 #: The most pixels that an image file may have; a file of 50 KB can hold 400 megapixels.
 MAX_PIXELS = 100_000_000
@@ -192,8 +192,7 @@ def _opened(
     except (
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... for damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"the image file is damaged or truncated: {reason}", where=where) from error
+        raise DataError(f"the image file is damaged or truncated: {reason_of(error)}", where=where) from error
 
 
 def _too_large(where: str, found: str, max_pixels: int) -> DataError:

@@ -29,7 +29,7 @@ from automl_img.data.preparing import (
     refuse_unreadable,
 )
 from automl_img.data.streaming import StreamedImages
-from automl_img.errors import DataError
+from automl_img.errors import DataError, reason_of
 from automl_img.plugin import ImageDataset, ImageTraits
 from automl_img.tasks import Task, make_task
 
@@ -144,8 +144,9 @@ class PreparedStore:
                 groups=np.load(folder / GROUPS_FILE, allow_pickle=False) if facts["grouped"] else None,
             )
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(f"this is no complete store of prepared images: {reason}", where=str(folder)) from error
+            raise DataError(
+                f"this is no complete store of prepared images: {reason_of(error)}", where=str(folder)
+            ) from error
 
     def names(self) -> list[str]:
         """The file of each image, as it was when it was prepared; empty where there are none, or an older version has prepared them."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl_img.errors import named_reason_of
 from automl_img.executors.pulse import STILL_SECONDS, Pulse
 from automl_img.training.spec import FailureKind, TrialFailure
 
@@ -222,8 +223,7 @@ def _answer(link: Link, task: Task, argument: Any) -> TaskDone | TaskFailed:
         return TaskFailed(failure.kind, failure.message)
     except BaseException as error:
         traceback.print_exc()
-        text = " ".join(str(error).split())[:300]
-        return TaskFailed(_kind(error), f"{type(error).__name__}: {text}", traceback.format_exc())
+        return TaskFailed(_kind(error), named_reason_of(error), traceback.format_exc())
 
 
 def _kind(error: BaseException) -> FailureKind:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl_img.errors import SearchError
+from automl_img.errors import SearchError, named_reason_of
 from automl_img.executors.base import Done, Failed, Message
 from automl_img.executors.local import DEADLINE_GRACE, attempt_folder, message_of
 from automl_img.executors.process import TaskFailed
@@ -177,8 +177,7 @@ def _parcel(parcels: Any) -> Parcel:
     except StopIteration:
         return Parcel(TaskFailed(FailureKind.NODE_LOST, "its supervisor ended without a word"))
     except errors.RayTaskError as error:
-        text = " ".join(str(error.cause).split())[:300]
-        return Parcel(TaskFailed(FailureKind.RAISED, f"{type(error.cause).__name__}: {text}", str(error)))
+        return Parcel(TaskFailed(FailureKind.RAISED, named_reason_of(error.cause), str(error)))
     except errors.OutOfMemoryError:
         text = "Ray ended its worker because the node ran out of memory"
         return Parcel(TaskFailed(FailureKind.OUT_OF_MEMORY, text))

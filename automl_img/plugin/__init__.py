@@ -8,7 +8,7 @@ that need it: listing the plugins then stays fast. A module may say for which ve
 
 from typing import TYPE_CHECKING
 
-from automl_img.errors import AutoMLImageError, DataError, PluginError, nearest
+from automl_img.errors import AutoMLImageError, DataError, PluginError, nearest, reason_of
 from automl_img.plugin.base import (
     Architecture,
     Augmentation,
@@ -68,6 +68,7 @@ __all__ = [
     "load_tensorflow",
     "nearest",
     "needed_library",
+    "reason_of",
 ]
 
 if not TYPE_CHECKING:  # else a checker of types would take any name for one of this module

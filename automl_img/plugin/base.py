@@ -55,6 +55,9 @@ class Plugin:
         """Return why this plugin cannot be used on such images, or an empty string if it can."""
         return ""
 
+    def _undefined(self, method: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__} does not define {method}")
+
 
 class Architecture(Plugin):
     """A family of networks, from a member that a small budget can train to its full size.
@@ -78,7 +81,7 @@ class Architecture(Plugin):
             A symbolic Keras tensor, shape (batch, features) or (batch, rows, columns, features); the core averages the latter over
             its positions, and adds the head that the task needs.
         """
-        raise NotImplementedError
+        raise self._undefined("build")
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
         """Return starting points for ``image``, from the smallest member of the family to its full size.
@@ -101,7 +104,7 @@ class Architecture(Plugin):
         Returns:
             As :meth:`build`. The layers between ``inputs`` and the result are what fine-tuning freezes and thaws.
         """
-        raise NotImplementedError
+        raise self._undefined("pretrained")
 
 
 class Augmentation(Plugin):
@@ -129,7 +132,7 @@ class Augmentation(Plugin):
             shape and range when called with ``training=True``. With ``mixes_labels`` they take and return a dictionary
             ``{"images": ..., "labels": ...}``, labels being probabilities of shape (batch, classes): Keras's own convention.
         """
-        raise NotImplementedError
+        raise self._undefined("layers")
 
 
 class Regularizer(Plugin):

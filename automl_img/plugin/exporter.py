@@ -57,7 +57,7 @@ class Exporter(Plugin):
         Raises:
             UsageError: A library is not installed; :func:`needed_library` raises it.
         """
-        raise NotImplementedError
+        raise self._undefined("write")
 
     def load(self, path: Path) -> Predict:
         """Return what the file predicts, computed by its own runtime and not by ``model``.
@@ -72,7 +72,7 @@ class Exporter(Plugin):
         Raises:
             UsageError: The runtime is not installed; :func:`needed_library` raises it.
         """
-        raise NotImplementedError
+        raise self._undefined("load")
 
 
 def needed_library(module: str, *, package: str = "", install: str = "") -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pluggy
 
-from automl_img.errors import PluginError, UsageError, nearest
+from automl_img.errors import PluginError, UsageError, named_reason_of, nearest
 from automl_img.plugin import hookspecs
 from automl_img.plugin.base import Architecture, Augmentation, Plugin, Regularizer
 from automl_img.plugin.choosing import Choice, choice, other_version, other_version_in_file
@@ -94,7 +94,7 @@ class PluginRegistry:
             manager.register(module, name=label)
             manager.check_pending()
         except Exception as error:
-            self._leave_out("", label, distribution, module.__name__, f"its hooks do not fit: {_oneline(error)}")
+            self._leave_out("", label, distribution, module.__name__, f"its hooks do not fit: {named_reason_of(error)}")
             return
         if not manager.get_hookcallers(module):
             self._leave_out("", label, distribution, module.__name__, _why_no_hook(module))
@@ -103,11 +103,13 @@ class PluginRegistry:
             try:
                 getattr(manager.hook, hook)(register=self._registrar(kind, label, distribution, module.__name__))
             except Exception as error:
-                self._leave_out(kind, label, distribution, module.__name__, f"{hook} raised {_oneline(error)}")
+                self._leave_out(kind, label, distribution, module.__name__, f"{hook} raised {named_reason_of(error)}")
         try:
             manager.hook.register_experience(register=lambda path: self.experience.append(Path(path)))
         except Exception as error:
-            self._leave_out("", label, distribution, module.__name__, f"register_experience raised {_oneline(error)}")
+            self._leave_out(
+                "", label, distribution, module.__name__, f"register_experience raised {named_reason_of(error)}"
+            )
 
     def _registrar(self, kind: str, label: str, distribution: str, origin: str) -> Callable[[Any], None]:
         base = KINDS[kind][1]
@@ -200,7 +202,7 @@ def discover(
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            reason = other_version_in_file(point.value) or f"import raised {_oneline(error)}"
+            reason = other_version_in_file(point.value) or f"import raised {named_reason_of(error)}"
             registry._leave_out("", point.name, distribution, point.value, reason)
             continue
         registry.add_module(module, label=point.name, distribution=distribution)
@@ -208,7 +210,7 @@ def discover(
         try:
             module = importlib.import_module(name)
         except Exception as error:
-            reason = other_version_in_file(name) or f"the plugin module cannot be imported: {_oneline(error)}"
+            reason = other_version_in_file(name) or f"the plugin module cannot be imported: {named_reason_of(error)}"
             absent = isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]
             hint = "Install it, or say with PYTHONPATH=FOLDER where its file lies." if absent else ""
             raise PluginError(reason, where="[plugins] modules", found=name, hint=hint) from error
@@ -229,8 +231,3 @@ def _why_no_hook(module: ModuleType) -> str:
     if unmarked is not None:
         return f"nothing calls its {unmarked}: mark it with @hookimpl, from automl_img.plugin"
     return f"it registers nothing: it has no function such as {hooks[0]}(register), marked with @hookimpl, that calls register(...)"
-
-
-def _oneline(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

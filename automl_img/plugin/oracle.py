@@ -143,7 +143,7 @@ class OracleStrategy(SearchStrategy):
             problem: What is searched. Its seed is never 0, which keras-tuner takes for "none", and is far from that of
                 other seeds, whose random numbers would overlap. The adapter sets objective, limits and display.
         """
-        raise NotImplementedError
+        raise self._undefined("make_oracle")
 
     def score_of_failure(self, scores: Sequence[float]) -> float | None:
         """Return the score that stands for a failed trial, given those of all others; None: it is told as failed."""

@@ -92,7 +92,7 @@ class DataSource(Plugin):
         Raises:
             DataError: The images are not there or cannot be used; the message says what to do.
         """
-        raise NotImplementedError
+        raise self._undefined("load")
 
     def convert(self, data: Any, options: Mapping[str, Any]) -> ImageDataset:
         """Return the labelled images of an object that :meth:`accepts_object` takes.
@@ -104,4 +104,4 @@ class DataSource(Plugin):
         Raises:
             DataError: The images cannot be used; the message says what to do.
         """
-        raise NotImplementedError
+        raise self._undefined("convert")

@@ -109,15 +109,15 @@ class SearchStrategy(Plugin):
 
     def start(self, problem: Problem) -> None:
         """Begin a search of ``problem``. Called once, before anything else. Raises PluginError for options that are not allowed."""
-        raise NotImplementedError
+        raise self._undefined("start")
 
     def ask(self) -> Suggestion | Signal:
         """Return what to try next, :data:`WAIT`, or :data:`DONE`."""
-        raise NotImplementedError
+        raise self._undefined("ask")
 
     def tell(self, outcome: Outcome) -> None:
         """Learn what came of a suggestion or a starting point."""
-        raise NotImplementedError
+        raise self._undefined("tell")
 
     def reason_to_stop(self, measurement: Measurement) -> str:
         """Return why the trial should end now, with the best that it has, or an empty text to let it go on.
@@ -129,7 +129,7 @@ class SearchStrategy(Plugin):
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on later, as JSON can hold it."""
-        raise NotImplementedError
+        raise self._undefined("state")
 
     def changes(self) -> dict[str, Any] | None:
         """Return the entries of :meth:`state` that are new or others than at the last call; None: the whole state is saved each time.
@@ -151,4 +151,4 @@ class SearchStrategy(Plugin):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` returned. Called after :meth:`start` in a new process."""
-        raise NotImplementedError
+        raise self._undefined("restore")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img import events
-from automl_img.errors import AutoMLImageError
+from automl_img.errors import AutoMLImageError, reason_of
 from automl_img.plugin import PluginRegistry, Tracker
 from automl_img.recipe import Recipe
 
@@ -47,11 +47,10 @@ class _Runner(threading.Thread):
             try:
                 getattr(self.tracker, name)(*arguments)
             except AutoMLImageError as error:
-                self.problem = f"cannot go on: {' '.join(str(error).split()).removesuffix('.')}"
+                self.problem = f"cannot go on: {reason_of(error).removesuffix('.')}"
                 return
             except Exception as error:
-                text = " ".join(str(error).split())
-                self.problem = f"raised {type(error).__name__} in {name}{f': {text}' if text else ''}"
+                self.problem = f"raised {type(error).__name__} in {name}: {reason_of(error)}"
                 return
 
     def put(self, call: Call | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from automl_img.errors import named_reason_of
 from automl_img.plugin import PluginRegistry
 from automl_img.training.cost import Estimate, count_cost
 from automl_img.training.hardware import Hardware
@@ -62,8 +63,7 @@ def _largest_that_fits(
             cost = count_cost(model, hardware, precision)
         except Exception as error:
             if chosen is None:
-                text = " ".join(str(error).split())[:300]
-                return Estimate(architecture, -1, len(members), values, None, f"{type(error).__name__}: {text}")
+                return Estimate(architecture, -1, len(members), values, None, named_reason_of(error))
             return chosen
         if chosen is not None and cost.seconds > seconds_per_image:
             return chosen

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from automl_img.plugin import DataError
+from automl_img.plugin import DataError, reason_of
 from automl_img_sources._table_cells import MalformedRow, Table, table_of_frame, table_of_rows
 
 #: Ending → the characters that may stand between the cells; the one that makes the most columns of the header is taken.
@@ -148,5 +148,4 @@ def _require(library: str, path: Path) -> None:
 
 
 def _damaged(path: Path, kind: str, error: Exception) -> DataError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return DataError(f"this is no {kind} file, or it is damaged: {reason}", where=str(path))
+    return DataError(f"this is no {kind} file, or it is damaged: {reason_of(error)}", where=str(path))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from automl_img.plugin import DataError, DataSource, ImageDataset, hookimpl
+from automl_img.plugin import DataError, DataSource, ImageDataset, hookimpl, reason_of
 from automl_img_sources._idx import read_pair
 
 CLASS_NAMES = (
@@ -88,9 +88,8 @@ class FashionMNIST(DataSource):
             except (
                 Exception
             ) as error:  # requests, urllib3, OSError and ValueError (a wrong checksum) alike: it is not there
-                reason = " ".join(str(error).split())
                 raise DataError(
-                    f"Fashion-MNIST is not on this machine and cannot be downloaded: {reason[:300]}",
+                    f"Fashion-MNIST is not on this machine and cannot be downloaded: {reason_of(error)}",
                     where=self.base_url + name,
                     hint="Run `apt-get install dataset-fashion-mnist`, "
                     f"or put the files {', '.join(self.files)} into one folder and name it in data.path.",

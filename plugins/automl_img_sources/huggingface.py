@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl_img.plugin import DataError, DataSource, ImageDataset, Spill, hookimpl
+from automl_img.plugin import DataError, DataSource, ImageDataset, Spill, hookimpl, reason_of
 from automl_img_sources._huggingface_columns import PIXELS, Columns, choose_columns, kind_of, names_of
 from automl_img_sources._library_splits import Loaded, assembled, labelled_only, our_splits
 
@@ -63,8 +63,7 @@ class HuggingFace(DataSource):
         try:
             data = datasets.load_from_disk(str(path))
         except Exception as error:  # the library's errors are of many kinds: the folder is damaged
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DataError(f"the folder is damaged: {reason}", where=str(path)) from error
+            raise DataError(f"the folder is damaged: {reason_of(error)}", where=str(path)) from error
         return _dataset(data, path.name, options)
 
     def convert(self, data: Any, options: Mapping[str, Any]) -> ImageDataset:

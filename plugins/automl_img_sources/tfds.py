@@ -74,11 +74,10 @@ def _builder(tfds: Any, path: Path | None, name: str) -> Any:
             return tfds.builder_from_directory(str(path))
         return tfds.builder(name, data_dir=None if path is None else str(path), try_gcs=False)
     except Exception as error:  # the library's errors are of many kinds
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         versions = sorted(folder.parent for folder in path.glob("*/dataset_info.json")) if path else []
         hint = f"Give the folder of a version: {versions[-1]}." if versions and not name else ""
         raise DataError(
-            f"TensorFlow Datasets cannot open this: {reason}", where=name or str(path), hint=hint
+            f"TensorFlow Datasets cannot open this: {reason_of(error)}", where=name or str(path), hint=hint
         ) from error
 
 

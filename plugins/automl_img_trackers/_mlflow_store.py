@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from automl_img.plugin import PluginError
+from automl_img.plugin import PluginError, reason_of
 from automl_img_trackers._mlflow_params import batches
 
 EXPERIMENT = "automl-img"
@@ -175,7 +175,7 @@ def plainly(method: Method) -> Method:
         except ImportError as error:
             raise PluginError(f"MLflow lacks a package: {error}", hint=INSTALL) from error
         except Exception as error:
-            text = NOISE.sub("", " ".join(str(error).split()))
+            text = NOISE.sub("", reason_of(error, longest=10_000))
             shown = text if len(text) <= 300 else f"{text[:299]}…"
             raise PluginError(f"MLflow did not keep what it was told: {shown}") from error
 

@@ -64,6 +64,11 @@ def test_the_version_is_that_of_the_distribution():
     assert run("--version").stdout.startswith("automl-img 0.")
 
 
+def test_python_runs_the_package_as_the_command():
+    command = [sys.executable, "-m", "automl_img", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=300).stdout == run("--version").stdout
+
+
 def test_plugins_are_listed_without_tensorflow():
     ran = run("plugins", "--json", env={"PYTHONPROFILEIMPORTTIME": "1"})
     plugins = json.loads(ran.stdout)

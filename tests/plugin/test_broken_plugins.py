@@ -78,9 +78,16 @@ class OfKerasTuner(Forgetful):
         return inputs[..., : self.filters * 2]
 
 
+class Unfinished(Architecture):
+    """Has no build yet."""
+
+    name = "unfinished"
+
+
 @pytest.mark.parametrize(
     ("plugin", "words"),
     [
+        (Unfinished, r"raised NotImplementedError: Unfinished does not define build"),
         (Forgetful, r"reads hp\['depth'\], which is not there. Declare it in space.*declared so far: filters"),
         (OfKerasTuner, r"self.filters is None: build finds the values in its hp"),
     ],

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+from automl_img.errors import named_reason_of
 from automl_img.plugin.base import ImageTraits
 from automl_img.plugin.space import Parameter, Space
 from automl_img.plugin.testing.elsewhere import Elsewhere, see_elsewhere
@@ -53,8 +54,7 @@ def calling(what: str, hint: str = "Try the same call by itself, and mend what r
 
 def raised(error: Exception) -> str:
     """Say in one line what was raised, such as "raised ValueError: ..."."""
-    text = " ".join(str(error).split())[:300]
-    return f"raised {type(error).__name__}{f': {text}' if text else ''}"
+    return f"raised {named_reason_of(error)}"
 
 
 def need(right: bool, wrong: str, hint: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl_img.errors import named_reason_of
 from automl_img.plugin.base import ImageTraits
 from automl_img.plugin.space import Space
 
@@ -41,7 +42,7 @@ def see_elsewhere(plugin: Any, images: Sequence[ImageTraits], unwanted: Sequence
     try:
         content = pickle.dumps((plugin, tuple(images), tuple(unwanted)))
     except Exception as error:
-        problem = _said(error)
+        problem = named_reason_of(error)
         try:
             # The class alone still shows what importing its module brings.
             content = pickle.dumps((kind, tuple(images), tuple(unwanted)))
@@ -82,11 +83,6 @@ def look(answer: str) -> None:
             getattr(plugin, "members", lambda image: ())(image)
             spaces.append(repr(tuple(space)))
     except Exception as error:
-        problem = _said(error)
+        problem = named_reason_of(error)
     found = {"problem": problem, "imported": [name for name in unwanted if name in sys.modules], "spaces": spaces}
     Path(answer).write_text(json.dumps(found), encoding="utf-8")
-
-
-def _said(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from automl_img.errors import named_reason_of
 from automl_img.plugin.testing.architecture import ArchitectureChecks
 from automl_img.plugin.testing.augmentation import AugmentationChecks
 from automl_img.plugin.testing.checks import CheckError, Checks
@@ -86,5 +87,4 @@ def checks_for(kind: str, plugin: Any, **attributes: Any) -> type[Checks]:
 
 
 def _unforeseen(error: Exception) -> str:
-    text = " ".join(str(error).split())[:300]
-    return f"the check itself ended in {type(error).__name__}: {text}. Run it with pytest to see where."
+    return f"the check itself ended in {named_reason_of(error)}. Run it with pytest to see where."
