@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB, GIB = 2**20, 2**30
-GPU_FOLDER = Path("/proc/driver/nvidia/gpus")  # of the Linux driver; Linux under Windows has none, but nvidia-smi
+DEVICES = Path("/dev")  # /proc lists the GPUs of the host even in a container that may not use them
 BFLOAT16_CAPABILITY = 8.0  # compute capability of the first NVIDIA GPUs that multiply bfloat16: Ampere
 NVIDIA_SECONDS = 10.0  # after which nvidia-smi is not waited for
 TRIALS_SHARE = 0.85  # of the memory; the driver, the page cache of the prepared images and the system have the rest
@@ -104,7 +104,7 @@ def _container_limits() -> list[int]:
 
 def _gpus() -> int:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = len(list(GPU_FOLDER.glob("*"))) or len(_ask_nvidia("index"))
+    present = len(list(DEVICES.glob("nvidia[0-9]*"))) or len(_ask_nvidia("index"))
     if visible is None:
         return present
     return min(present, len([device for device in visible.split(",") if device.strip() not in ("", "-1")]))

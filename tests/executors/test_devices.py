@@ -23,7 +23,7 @@ def nvidia_smi(tmp_path: Path, monkeypatch):
         tool.write_text(f"#!/bin/sh\n{script}\n")
         tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-        monkeypatch.setattr(hardware, "GPU_FOLDER", tmp_path / "none")
+        monkeypatch.setattr(hardware, "DEVICES", tmp_path / "none")
 
     return put
 
@@ -122,11 +122,24 @@ def test_the_memory_of_gpus_is_what_nvidia_smi_says(script, found, nvidia_smi):
     ],
 )
 def test_gpus_that_multiply_bfloat16_train_in_it(capabilities, precision, nvidia_smi, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     nvidia_smi(f'case "$1" in *compute_cap) printf "{capabilities}";; *) seq 0 {capabilities.count(chr(10))};; esac')
     found = Hardware.detect()
     assert (found.gpus, found.precision("auto")) == (capabilities.count("\n") + 1, precision)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     assert Hardware.detect().gpus == 0
+
+
+def test_gpus_are_those_whose_device_files_are_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "DEVICES", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert Hardware.detect().gpus == 0
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "null"):
+        (tmp_path / name).touch()
+    assert Hardware.detect().gpus == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert Hardware.detect().gpus == 1
 
 
 def test_without_nvidia_smi_the_memory_is_unknown(tmp_path, monkeypatch):
