@@ -13,7 +13,15 @@ from automl_img.data.arrays import validated
 from automl_img.data.inspection import Inspection, Limits, inspect_dataset
 from automl_img.data.splits import SplitIndices, make_splits
 from automl_img.data.store import PreparedStore
-from automl_img.errors import AutoMLImageError, DataError, PluginError, RecipeError, RunFolderError, nearest
+from automl_img.errors import (
+    AutoMLImageError,
+    DataError,
+    PluginError,
+    RecipeError,
+    RunFolderError,
+    named_reason_of,
+    nearest,
+)
 from automl_img.executors.process import TaskDone
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
@@ -222,7 +230,7 @@ def estimate_starts(
             values = tuple(space.start(name, member) for member in (members[-1:] if weights != "none" else members))
             candidates.append((name, values))
         except Exception as error:
-            estimates.append(Estimate(name, -1, 0, {}, None, f"{type(error).__name__}: {error}"))
+            estimates.append(Estimate(name, -1, 0, {}, None, named_reason_of(error)))
     shares = [tuple(candidates[i::slots]) for i in range(slots)]
     arguments = [EstimateArgument(place, share, precision, seconds_per_image, weights) for share in shares if share]
     return estimates + [found for part in _run_all(arguments) for found in part]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from automl_img.executors.tasks import Place
 from automl_img.plugin import Outcome
@@ -66,7 +66,7 @@ def find_starts(
         precision=run.capacity.hardware.precision(recipe.train.precision),
         seconds_per_image=affordable,
         weights=recipe.train.weights,
-        slots=Hardware.detect().slots("auto"),
+        slots=replace(Hardware.detect(), gpus=0).slots("auto"),  # they are built by the processor
     )
     starts, hopeless = _starts(run, estimates, len(data.splits.train), seconds, expected)
     learned = _warm(run, space, data.store.fingerprint)
