@@ -278,4 +278,4 @@ def look_around() -> Hardware:
     """Return what the node on which this runs can do, and how much of it Ray gives to one trial."""
     import ray
 
-    return replace(Hardware.detect(), gpus=len(ray.get_gpu_ids()))
+    return Hardware.detect(gpus=len(ray.get_gpu_ids()))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img import events
-from automl_img.errors import SearchError
+from automl_img.errors import SearchError, named_reason_of
 from automl_img.evaluation.model_file import Candidate
 from automl_img.evaluation.terms import Terms
 from automl_img.executors.local import attempt_folder
@@ -126,9 +126,7 @@ def _look_for_wrong_labels(run: Run) -> None:
     try:
         write_suspects(run.folder.path, SUSPECTS)
     except Exception as error:
-        run.decided(
-            f"labels were not looked through: {type(error).__name__}: {error}; `automl-img suspects RUN` tries again"
-        )
+        run.decided(f"labels were not looked through: {named_reason_of(error)}; `automl-img suspects RUN` tries again")
 
 
 def _report(run: Run) -> None:
@@ -136,9 +134,7 @@ def _report(run: Run) -> None:
     try:
         write_report(run.folder.path)
     except Exception as error:
-        run.decided(
-            f"the report could not be written: {type(error).__name__}: {error}; `automl-img report RUN` tries again"
-        )
+        run.decided(f"the report could not be written: {named_reason_of(error)}; `automl-img report RUN` tries again")
 
 
 def _candidates(run: Run, rows: list[TrialRow], data: PreparedData) -> tuple[Candidate, ...]:

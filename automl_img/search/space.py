@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from automl_img.errors import PluginError, RecipeError, nearest
+from automl_img.errors import PluginError, RecipeError, named_reason_of, nearest
 from automl_img.plugin import ImageTraits, Parameter, PluginRegistry, Space
 from automl_img.recipe import Recipe
 
@@ -176,7 +176,7 @@ def _chosen(
             reason = plugin.suits(image)
             _declared(plugin, image)
         except Exception as error:
-            reason = f"it raised {type(error).__name__}: {error}"
+            reason = f"it raised {named_reason_of(error)}"
         if reason:
             left_out[f"{kind} {plugin.name}"] = reason
         else:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from automl_img.executors.tasks import Place
-from automl_img.plugin import Outcome
+from automl_img.plugin import ImageTraits, Outcome
 from automl_img.search import preparation
 from automl_img.search.learning import circumstances, experiences_for
 from automl_img.search.preparation import PreparedData
 from automl_img.search.prior import expected_errors
 from automl_img.search.run import Run
-from automl_img.search.space import SearchSpace
+from automl_img.search.space import MIN_STEPS_PER_EPOCH, SearchSpace
 from automl_img.search.stages import most_looks, no_time_for_a_look, overhead_of
 from automl_img.search.trials import Start
 from automl_img.search.warm_start import Learned, learned_from
 from automl_img.training.cost import Estimate
 from automl_img.training.hardware import Hardware
 
+GPU_PIXELS = 2**19  # of a batch, up to which a GPU spends more time on starting kernels than in them
 SPARE = 1  # architectures that are estimated beyond those with time for a look: one may not fit, or fail
 
 
@@ -66,9 +68,11 @@ def find_starts(
         precision=run.capacity.hardware.precision(recipe.train.precision),
         seconds_per_image=affordable,
         weights=recipe.train.weights,
-        slots=replace(Hardware.detect(), gpus=0).slots("auto"),  # they are built by the processor
+        slots=Hardware.detect(gpus=0).slots("auto"),  # they are built by the processor
     )
     starts, hopeless = _starts(run, estimates, len(data.splits.train), seconds, expected)
+    if run.capacity.hardware.gpus:
+        starts = [replace(start, values=with_gpu_batch(start.values, space, traits)) for start in starts]
     learned = _warm(run, space, data.store.fingerprint)
     if learned is None:
         return Starting(starts, estimates, hopeless, ())
@@ -99,6 +103,17 @@ def _starts(
     for architecture, reason in hopeless:
         run.skip(architecture, reason)
     return (starts if run.recipe.search.starts else []), dict(hopeless)
+
+
+def with_gpu_batch(values: Mapping[str, Any], space: SearchSpace, image: ImageTraits) -> dict[str, Any]:
+    """Return ``values`` with the largest batch that costs a GPU little more time than theirs, if the recipe allows a larger one.
+
+    A training step on small images is a row of short kernels, which cost more to start than to run.
+    """
+    allowed = next(parameter.values for parameter in space.parameters if parameter.name == "batch_size")
+    pixels, most = image.height * image.width, image.examples // MIN_STEPS_PER_EPOCH
+    free = [int(size) for size in allowed if int(size) <= most and int(size) * pixels <= GPU_PIXELS]
+    return space.complete({**values, "batch_size": max([int(values["batch_size"]), *free])})
 
 
 def _warm(run: Run, space: SearchSpace, fingerprint: str) -> Learned | None:

@@ -35,10 +35,10 @@ class Hardware:
     bfloat16: bool
 
     @classmethod
-    def detect(cls) -> Hardware:
-        """Look at the machine."""
+    def detect(cls, gpus: int | None = None) -> Hardware:
+        """Look at the machine; ``gpus``: how many may be used, if somebody else has decided."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        gpus = _gpus()
+        gpus = _gpus() if gpus is None else gpus
         return cls(cores, _memory(), gpus, _gpus_have_bfloat16() if gpus else _processor_has_bfloat16())
 
     def precision(self, asked: str) -> str:

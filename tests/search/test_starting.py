@@ -1,12 +1,16 @@
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from automl_img import Recipe
+from automl_img.plugin import ImageTraits, discover
+from automl_img.recipe import recipe_from_mapping
 from automl_img.search.preparation import starts_of
+from automl_img.search.space import build_space
 from automl_img.search.stages import LEAST_SEEN, most_looks, wanted_epochs, wanted_seconds_per_image
-from automl_img.search.starting import SPARE, _worth_an_estimate
+from automl_img.search.starting import SPARE, _worth_an_estimate, with_gpu_batch
 from automl_img.training.cost import Cost, Estimate
 
 NAMES = ["cheap", "good", "middling", "poor", "slow"]
@@ -68,6 +72,25 @@ def test_otherwise_all_are_estimated(left, expected, search):
     run = Searching(**search)
     assert sorted(_worth_an_estimate(run, NAMES, expected, left)) == NAMES
     assert run.skipped == {}
+
+
+@pytest.mark.parametrize(
+    ("side", "examples", "sizes", "expected"),
+    [
+        (28, 50_000, [64, 128, 256], 256),
+        (28, 50_000, [256, 512, 1024], 512),
+        (28, 1_500, [64, 128, 256], 128),
+        (224, 50_000, [64, 128, 256], 128),
+        (224, 50_000, [8, 16], 16),
+    ],
+)
+def test_gpus_begin_with_batches_that_keep_them_busy_and_that_leave_steps_enough(side, examples, sizes, expected):
+    image = ImageTraits(side, side, 1, 10, examples)
+    space = build_space(recipe_from_mapping({}, {"train.batch_sizes": sizes}), discover(), image, 1.0)
+    values = space.start("simple_cnn", {})
+    assert with_gpu_batch(values, space, image) == {**values, "batch_size": expected}
+    fixed = replace(space, fixed={"batch_size": sizes[0]})
+    assert with_gpu_batch(fixed.complete(values), fixed, image)["batch_size"] == sizes[0]
 
 
 def test_with_more_time_both_the_network_and_the_passes_grow():

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from automl_img.errors import AutoMLImageError
+from automl_img.errors import AutoMLImageError, named_reason_of
 from automl_img.plugin.source import ImageDataset, Split
 from automl_img.plugin.testing.checks import Checks, calling, need
 
@@ -79,7 +79,7 @@ class SourceChecks(Checks):
             except AutoMLImageError:
                 return
             except Exception as error:
-                found = f"a path that is not there raised {type(error).__name__}: {error}"
+                found = f"a path that is not there raised {named_reason_of(error)}"
                 need(False, found, "Raise DataError with the path and what to do: a person reads it in one line.")
 
     def test_it_gives_images_and_labels_that_fit(self) -> None:
