@@ -16,6 +16,7 @@ from automl_img.executors.process import (
     start_context,
     wait_for_news,
 )
+from automl_img.quiet import load_tensorflow
 from automl_img.training.spec import FailureKind
 
 KILLED = (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY)
@@ -24,13 +25,11 @@ SECONDS = 120.0  # for the fork server to load TensorFlow and one child to compu
 
 def compute(link: Link, argument: Any) -> int:
     """Let TensorFlow start its threads and compute; return the number of GPUs that it can use."""
+    load_tensorflow(with_devices=True)
     import tensorflow as tf
 
-    from automl_img.training.devices import share_gpus
-
-    usable = share_gpus()
     float(tf.reduce_sum(tf.matmul(tf.ones((8, 8)), tf.ones((8, 8)))))
-    return usable
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 class Canary:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl_img.executors.devices import Devices
 from automl_img.executors.process import Link
+from automl_img.quiet import load_tensorflow
 from automl_img.recipe import PluginSettings
 from automl_img.training.spec import TrialResult, TrialSpec
 
@@ -139,9 +140,8 @@ class FinaliseArgument:
 def finalise_best(link: Link, argument: FinaliseArgument) -> dict[str, Any]:
     """Choose the model among the candidates, write its file, and measure it."""
     from automl_img.evaluation.final import finalise
-    from automl_img.training.devices import share_gpus
 
-    share_gpus()
+    load_tensorflow(with_devices=True)
     data = argument.place.data()
     return finalise(
         argument.candidates,
@@ -168,9 +168,7 @@ def measure_model(link: Link, argument: MeasureArgument) -> dict[str, Any]:
     """Measure a finished model on the test images."""
     from automl_img.evaluation.final import measure
     from automl_img.evaluation.predictor import Predictor
-    from automl_img.training.devices import share_gpus
 
-    share_gpus()
     data = argument.place.data()
     predictor = Predictor(argument.folder, argument.place.registry())
     return measure(predictor, data.store, data.splits, Path(argument.evidence), argument.seed)

@@ -238,7 +238,7 @@ def _repeats(rows: list[TrialRow]) -> list[dict[str, Any]]:
 
 
 def _too_late_to_begin(run: Run) -> bool:
-    budget, overhead = run.recipe.budget.time, overhead_of(gpus=run.capacity.hardware.gpus > 0)
+    budget, overhead = run.recipe.budget.time, overhead_of(run.capacity.hardware)
     return budget is not None and budget - run.elapsed < SHORTEST_LOOK + overhead
 
 

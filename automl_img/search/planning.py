@@ -41,8 +41,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     capacity = run.capacity
     slots, precision = capacity.slots, capacity.hardware.precision(recipe.train.precision)
     affordable, longest = preparation.DEFAULT_SECONDS_PER_IMAGE, math.inf
-    gpus = capacity.hardware.gpus > 0
-    overhead = overhead_of(gpus=gpus)
+    gpus, overhead = capacity.hardware.gpus > 0, overhead_of(capacity.hardware)
     finish = finish_seconds(budget.time or 0.0, len(data.splits.test), affordable, gpus=gpus)
     left = _seconds_of_training(run, budget, finish)
     if not math.isinf(left):

@@ -82,9 +82,7 @@ def _spec(run: Run, data: PreparedData, best: TrialRow) -> TrialSpec | None:
     result, splits = best.result, data.splits
     epochs = max(1.0, result.best_epoch - result.epochs_before if result.epochs_before else result.best_epoch)
     more = (len(splits.train) + len(splits.validation)) / len(splits.train)
-    predicted = result.training_seconds * epochs / max(1e-9, result.epochs) * more + overhead_of(
-        gpus=run.capacity.hardware.gpus > 0
-    )
+    predicted = result.training_seconds * epochs / max(1e-9, result.epochs) * more + overhead_of(run.capacity.hardware)
     budget, deadline = run.recipe.budget.time, None
     if budget is not None:
         deadline = budget - run.elapsed - RESERVE

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from automl_img.training.hardware import Hardware
+
 LOOK_OVERHEAD = 6.0  # seconds to start a process, compile, and measure
 GPU_OVERHEAD = 15.0  # the same on a GPU, whose libraries are loaded and whose kernels are chosen in each process
 GPU_START = 4.0  # seconds of that until a process on a GPU computes at all
@@ -69,9 +71,9 @@ class StagePlan:
         return self.search_seconds + self.overhead
 
 
-def overhead_of(*, gpus: bool) -> float:
+def overhead_of(hardware: Hardware) -> float:
     """Seconds of a trial beside its training: to start its process, compile, measure, and write."""
-    return GPU_OVERHEAD if gpus else LOOK_OVERHEAD
+    return GPU_OVERHEAD if hardware.gpus else LOOK_OVERHEAD
 
 
 def finish_seconds(time: float, test_images: int, seconds_per_image: float, *, gpus: bool = False) -> float:

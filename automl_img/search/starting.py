@@ -83,7 +83,7 @@ def _worth_an_estimate(run: Run, names: list[str], expected: Mapping[str, float]
     """Leave out architectures that there will be no time to look at, before time is spent on their estimates."""
     share, trials = run.recipe.search.final_share, run.recipe.budget.trials
     promising = sorted(names, key=lambda name: expected[name])
-    overhead = overhead_of(gpus=run.capacity.hardware.gpus > 0)
+    overhead = overhead_of(run.capacity.hardware)
     if math.isinf(left) or share == 0 or trials is not None or not any(expected.values()):
         return promising
     most = most_looks(left, run.capacity.slots, share, overhead)

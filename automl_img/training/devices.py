@@ -40,11 +40,6 @@ def see_gpus(gpus: Sequence[int], memory: int | None = None) -> tuple[str, ...]:
     return tuple(f"GPU:{number}" for number in range(len(chosen)))
 
 
-def share_gpus() -> int:
-    """Let this process take of the GPUs' memory only what it needs; return how many TensorFlow can use. Before TensorFlow uses any."""
-    return len(see_gpus(range(len(tf.config.list_physical_devices("GPU")))))
-
-
 class Placement:
     """Where a training runs: on one device, or mirrored on several, each of which takes a part of each batch.
 
