@@ -58,7 +58,8 @@ class StagePlan:
     def is_one_training(self, elapsed: float, seconds_an_epoch: float) -> bool:
         """Whether to train the one starting point that a look has time for at once: a look at it would tell nothing worth its time."""
         alone = self.looks == 1 and elapsed + self.look_slot + self.search_slot > self.search_end
-        return alone and self.end - elapsed < FEW_PASSES * seconds_an_epoch
+        nothing_after = elapsed + self.look_slot + SHORTEST_LOOK + self.overhead > self.end
+        return alone and (nothing_after or self.end - elapsed < FEW_PASSES * seconds_an_epoch)
 
     @property
     def look_slot(self) -> float:

@@ -346,13 +346,17 @@ def slow(name, seconds_an_epoch):
     return Start(name, space().start(name, {}), seconds_an_epoch / 50_000)
 
 
-@pytest.mark.parametrize(("seconds_an_epoch", "stages"), [(12.0, ["final"]), (0.5, ["look", "final"])])
-def test_a_lone_training_of_few_passes_has_no_look_before_it(seconds_an_epoch, stages):
+@pytest.mark.parametrize(
+    ("seconds_an_epoch", "end", "stages"),
+    [(12.0, 40.0, ["final"]), (0.5, 40.0, ["look", "final"]), (0.5, 30.0, ["final"])],
+    ids=["few passes", "time for both", "no time for a final training after a look"],
+)
+def test_a_lone_training_has_no_look_before_it_that_would_tell_nothing(seconds_an_epoch, end, stages):
     starting = [slow("small", seconds_an_epoch), slow("middle", seconds_an_epoch)]
-    search = Scheduler(space(), starting, Endless(), Budget(time=45.0), rules(slots=1, end=40.0), 5.0)
+    search = Scheduler(space(), starting, Endless(), Budget(time=end + 5.0), rules(slots=1, end=end), 5.0)
     specs = run(search, lambda spec: 0.8)
     assert [spec.stage for spec in specs] == stages
-    assert specs[-1].architecture == "small" and specs[-1].deadline <= 35.0
+    assert specs[-1].architecture == "small" and specs[-1].deadline <= end - 5.0
 
 
 def test_a_search_in_which_all_fails_ends():
