@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from automl_img.data.store import PreparedStore
 from automl_img.tasks import Task
+from automl_img.tasks.scores import share_error
 
 LEAST_IMAGES = 10  # of a part that is told
 MOST_PARTS = 12  # of one property
@@ -66,8 +66,7 @@ def slices_of(
         for value in common:
             mine = column == value
             n, accuracy = int(mine.sum()), float(right[mine].mean())
-            error = math.sqrt(max(whole * (1 - whole), 1e-12) / n)
-            weak = whole - accuracy > CLEAR_ERRORS * error
+            weak = whole - accuracy > CLEAR_ERRORS * share_error(whole, n)
             found.append(Slice(name, value, n, task.f1(labels[mine], decided[mine]), accuracy, weak))
     return sorted(found, key=lambda one: one.accuracy)
 

@@ -26,6 +26,7 @@ from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
 from automl_img.search.stages import SHORTEST_LOOK, overhead_of
 from automl_img.search.suspecting import SUSPECTS, write_suspects
+from automl_img.tasks.scores import share_error
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
 
@@ -164,7 +165,7 @@ def _candidates(run: Run, rows: list[TrialRow], data: PreparedData) -> tuple[Can
 
 def _clearly(f1: float, images: int) -> float:
     """A difference of F1 over which two networks are not as good as one another: some standard errors of a share."""
-    return max(LEAST_DIFFERENCE, CLEAR_ERRORS * math.sqrt(max(0.0, f1 * (1 - f1)) / max(1, images)))
+    return max(LEAST_DIFFERENCE, CLEAR_ERRORS * share_error(f1, images))
 
 
 def _kept_weights(run: Run) -> dict[str, Path]:

@@ -23,6 +23,7 @@ from automl_img.search.journal import CHOSEN, Journal, TrialRow
 from automl_img.search.leaderboard import best_trial
 from automl_img.search.preparation import reopened_store
 from automl_img.search.run_folder import RunFolder
+from automl_img.tasks.scores import share_error
 from automl_img.training.hardware import Hardware
 from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
 
@@ -145,10 +146,8 @@ def _tell(message: Message, told: Callable[[Epoch], None]) -> None:
 
 
 def _tolerance(f1: float, images: int) -> float:
-    share = (f1 * images + 2) / (
-        images + 4
-    )  # so that a perfect figure of few images has an error too (Agresti and Coull, 1998)
-    return 2 * math.sqrt(2 * share * (1 - share) / max(1, images))
+    """By how much the F1 of two trainings may differ where only luck differs: two standard errors of a difference."""
+    return 2 * math.sqrt(2) * share_error(f1, images)
 
 
 def _different_versions(folder: RunFolder, registry: PluginRegistry, spec: TrialSpec) -> list[str]:

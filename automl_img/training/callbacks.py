@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from automl_img.tasks import Task
 from automl_img.training.clock import TrainingClock
+from automl_img.training.keeping import Keeping
 from automl_img.training.scoring import Scorer
 from automl_img.training.spec import EpochReport, FailureKind, TrialFailure
 
@@ -67,9 +68,7 @@ class ClockCallback(keras.callbacks.Callback):
 
 
 class Evaluation(keras.callbacks.Callback):
-    """Measures the validation split after each Keras epoch and keeps the best weights in memory.
-
-    The best is the highest F1; ties go to the lower loss. Stands after all other callbacks that change weights.
+    """Measures the validation split after each Keras epoch. Stands after all other callbacks that change weights.
 
     Args:
         scorer: Runs the network.
@@ -79,9 +78,10 @@ class Evaluation(keras.callbacks.Callback):
         images_per_step: Batch size.
         examples: Number of training images.
         clock: The trial's clock, with its callback.
+        keeping: Keeps the weights.
         patience: Measurements without a better F1 after which the training ends.
         report: Receives each measurement.
-        improved: Called when there are new best weights.
+        kept: Called when other weights are kept.
     """
 
     def __init__(
@@ -96,19 +96,17 @@ class Evaluation(keras.callbacks.Callback):
         images_per_step: int,
         examples: int,
         clock: ClockCallback,
+        keeping: Keeping,
         patience: int,
         report: Callable[[EpochReport], None],
-        improved: Callable[[], None],
+        kept: Callable[[], None],
     ) -> None:
         super().__init__()
-        self.best: EpochReport | None = None
-        self.best_weights: list[Any] = []
-        self.stalled = 0
         self._scorer, self._network = scorer, network
         self._images, self._labels, self._indices = images, labels[indices], indices
         self._task, self._images_per_step, self._examples = task, images_per_step, examples
-        self._clock, self._patience = clock, patience
-        self._report, self._improved = report, improved
+        self._clock, self._keeping, self._patience = clock, keeping, patience
+        self._report, self._kept = report, kept
         self._since = time.monotonic()
         self._steps_before = 0
 
@@ -118,7 +116,7 @@ class Evaluation(keras.callbacks.Callback):
         self._steps_before = self._clock.clock.steps
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Measure, keep the best, and see whether more makes sense."""
+        """Measure, keep what is worth it, and see whether more makes sense."""
         clock = self._clock.clock
         trained = clock.steps - self._steps_before
         speed = trained * self._images_per_step / max(1e-9, time.monotonic() - self._since)
@@ -137,19 +135,15 @@ class Evaluation(keras.callbacks.Callback):
         )
         if isinstance(logs, dict):
             logs["val_f1"], logs["val_loss"] = report.f1, report.val_loss
-        self._keep_best(report)
+        if self._keeping.hear(report, self._network.get_weights):
+            self._kept()
+        self._end_if_stalled()
         self._report(report)
 
-    def _keep_best(self, report: EpochReport) -> None:
-        if self.best is None or (report.f1, -report.val_loss) > (self.best.f1, -self.best.val_loss):
-            self.best = report
-            self.best_weights = self._network.get_weights()
-            self.stalled = 0
-            self._improved()
-            return
-        self.stalled += 1
-        if self._clock.schedule == "reduce_on_plateau" and self.stalled % max(2, self._patience // 3) == 0:
+    def _end_if_stalled(self) -> None:
+        stalled = self._keeping.stalled
+        if stalled and self._clock.schedule == "reduce_on_plateau" and stalled % max(2, self._patience // 3) == 0:
             self._clock.level *= PLATEAU_FACTOR
-        if self.stalled >= self._patience:
+        if stalled >= self._patience:
             self._clock.why_ended = "patience"
             self.model.stop_training = True

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.training.artifacts import replacing
-from automl_img.training.callbacks import ClockCallback, Evaluation
+from automl_img.training.callbacks import ClockCallback
 from automl_img.training.clock import TrainingClock
+from automl_img.training.keeping import Keeping
 from automl_img.training.spec import EpochReport
 from automl_img.training.trainee import Trainee
 
@@ -39,10 +40,11 @@ class Checkpoint:
         earlier_steps, earlier_seconds: Those of the phases before.
         stalled: Measurements without a better F1.
         level: Factor of the learning rate that a plateau has left.
-        best: The best measurement.
+        highest: The measurement with the highest F1.
+        kept: The measurement whose weights are kept.
         variables: Of the network and its augmentation, random states among them.
         optimizer: Variables of the optimizer.
-        best_weights: The network's weights at the best measurement.
+        kept_weights: Those weights.
         callbacks: State of each regularizer's callback that has one.
     """
 
@@ -54,10 +56,11 @@ class Checkpoint:
     earlier_seconds: float
     stalled: int
     level: float
-    best: EpochReport
+    highest: EpochReport
+    kept: EpochReport
     variables: Arrays = field(repr=False)
     optimizer: Arrays = field(repr=False)
-    best_weights: Arrays = field(repr=False)
+    kept_weights: Arrays = field(repr=False)
     callbacks: Sequence[Mapping[str, Any]] = field(repr=False)
 
     def save(self, path: Path) -> None:
@@ -70,7 +73,8 @@ class Checkpoint:
             for key, value in state.items():
                 listed = value if isinstance(value, list) else [value]
                 arrays |= {f"callback{number}.{key}/{i}": np.asarray(one) for i, one in enumerate(listed)}
-        facts = {**plain, "best": asdict(self.best), "callbacks": keys}
+        reports = {name: asdict(getattr(self, name)) for name in _REPORTS}
+        facts = {**plain, **reports, "callbacks": keys}
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
 
@@ -85,12 +89,14 @@ class Checkpoint:
                     for number, state in enumerate(facts.pop("callbacks"))
                 ]
                 arrays = {name: _read(file, name, sum(key.startswith(f"{name}/") for key in file)) for name in _ARRAYS}
-                return cls(**{**facts, "best": EpochReport(**facts["best"])}, **arrays, callbacks=callbacks)
+                reports = {name: EpochReport(**facts[name]) for name in _REPORTS}
+                return cls(**{**facts, **reports}, **arrays, callbacks=callbacks)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
 
-_ARRAYS = ("variables", "optimizer", "best_weights")
+_ARRAYS = ("variables", "optimizer", "kept_weights")
+_REPORTS = ("highest", "kept")
 
 
 def _shape_of(value: Any) -> int:
@@ -143,7 +149,7 @@ class Running:
         trainee: Its compiled keras.Model.
         clock: Its clock.
         rates: Sets the learning rate.
-        evaluation: Keeps the best weights.
+        keeping: Keeps weights.
         regularizers: Their callbacks; one with ``get_state`` and ``set_state`` has its state kept.
     """
 
@@ -153,11 +159,11 @@ class Running:
         trainee: Trainee,
         clock: TrainingClock,
         rates: ClockCallback,
-        evaluation: Evaluation,
+        keeping: Keeping,
         regularizers: Sequence[Any],
     ) -> None:
         self._phase, self._trainee, self._clock = phase, trainee, clock
-        self._rates, self._evaluation = rates, evaluation
+        self._rates, self._keeping = rates, keeping
         self._with_state = [one for one in regularizers if hasattr(one, "get_state") and hasattr(one, "set_state")]
 
     def _variables(self) -> list[Any]:
@@ -165,8 +171,8 @@ class Running:
 
     def checkpoint(self, values: Mapping[str, Any], earlier_steps: int, earlier_seconds: float) -> Checkpoint:
         """Return the training with ``values`` as it stands; the phases before took ``earlier_steps`` and ``earlier_seconds``."""
-        evaluation = self._evaluation
-        assert evaluation.best is not None
+        keeping = self._keeping
+        assert keeping.highest is not None and keeping.kept is not None
         return Checkpoint(
             values=dict(values),
             phase=self._phase,
@@ -174,12 +180,13 @@ class Running:
             seconds=self._clock.elapsed,
             earlier_steps=earlier_steps,
             earlier_seconds=earlier_seconds,
-            stalled=evaluation.stalled,
+            stalled=keeping.stalled,
             level=self._rates.level,
-            best=evaluation.best,
+            highest=keeping.highest,
+            kept=keeping.kept,
             variables=numpy_of(self._variables()),
             optimizer=numpy_of(self._trainee.optimizer.variables),
-            best_weights=evaluation.best_weights,
+            kept_weights=keeping.weights,
             callbacks=[one.get_state() for one in self._with_state],
         )
 
@@ -193,9 +200,9 @@ class Running:
         assign(self._trainee.optimizer.variables, checkpoint.optimizer)
         self._clock.steps = checkpoint.steps
         self._rates.level = checkpoint.level
-        self._evaluation.best = checkpoint.best
-        self._evaluation.best_weights = list(checkpoint.best_weights)
-        self._evaluation.stalled = checkpoint.stalled
+        keeping = self._keeping
+        keeping.highest, keeping.kept, keeping.stalled = checkpoint.highest, checkpoint.kept, checkpoint.stalled
+        keeping.weights = list(checkpoint.kept_weights)
         for one, state in zip(self._with_state, checkpoint.callbacks, strict=True):
             one.set_state(state)
         return checkpoint.seconds

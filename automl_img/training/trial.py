@@ -27,6 +27,7 @@ from automl_img.training.cost import Cost, count_cost
 from automl_img.training.devices import Placement
 from automl_img.training.fusing import fuse_batch_normalization
 from automl_img.training.hardware import Hardware
+from automl_img.training.keeping import Keeping
 from automl_img.training.network import Network, NetworkPlan, active_plugins, build_network
 from automl_img.training.optimizers import make_optimizer
 from automl_img.training.phases import Phase, training_phases
@@ -158,14 +159,14 @@ class _Training:
         self.task = data.store.task
         self.steps_per_pass = max(1, round(len(data.splits.train) / self.batch_size))
         self.scorer = Scorer(network.model)
-        self.evaluation: Evaluation | None = None
+        self.keeping = Keeping(len(data.splits.validation))
         self.steps = self.steps_before = 0
         self.training_seconds = 0.0
         self.why_ended = ""
         self.saved_at = time.monotonic()
 
     def run(self, report: Callable[[EpochReport], None], stop_asked: Callable[[], bool]) -> None:
-        """Train through all phases; the best weights are in the network and on disk at the end."""
+        """Train through all phases; the kept weights are in the network at the end."""
         store, validation = self.data.store, self.data.splits.validation
         evaluation_seconds = self.scorer.time_pass(store.images, validation)
         reserve = 1.5 * evaluation_seconds + CLOSING_SECONDS + (evaluation_seconds + 3.0 if self.spec.probe else 0.0)
@@ -183,9 +184,9 @@ class _Training:
                 self._refuse_if_hopeless(step_seconds)
             clock = TrainingClock(max(1, round(self.steps_per_pass * self.spec.fidelity.epochs * phase.share)))
             callback = ClockCallback(clock, str(self.spec.values["schedule"]), peak, stop_asked)
-            self.evaluation = self._evaluation(callback, report)
+            evaluation = self._evaluation(callback, report)
             regularizers = self._regularizer_callbacks()
-            running = Running(number, trainee, clock, callback, self.evaluation, regularizers)
+            running = Running(number, trainee, clock, callback, self.keeping, regularizers)
             before = 0.0
             if earlier is not None:
                 self.steps, self.training_seconds = earlier.earlier_steps, earlier.earlier_seconds
@@ -196,7 +197,7 @@ class _Training:
                 batches,
                 epochs=10**9,
                 steps_per_epoch=self._interval(step_seconds, evaluation_seconds, clock.total_steps),
-                callbacks=[callback, *regularizers, self.evaluation, self._checkpoints(running)],
+                callbacks=[callback, *regularizers, evaluation, self._checkpoints(running)],
                 verbose=0,
             )
             earlier = None
@@ -206,8 +207,7 @@ class _Training:
             left -= phase.share
             if callback.why_ended == "stopped":
                 break
-        assert self.evaluation is not None
-        self.network.model.set_weights(self.evaluation.best_weights)
+        self.network.model.set_weights(self.keeping.weights)
 
     def _earlier(self) -> Checkpoint | None:
         """Return the checkpoint that this attempt goes on from, and take it over: this attempt may be cut off too."""
@@ -231,7 +231,7 @@ class _Training:
         )
 
     def result(self) -> TrialResult:
-        """Write the best weights and sum the trial up; a checkpoint stays only if another trial may go on from it."""
+        """Write the kept weights and sum the trial up; a checkpoint stays only if another trial may go on from it."""
         affinity = self._affinity() if self.spec.probe else {}
         sha256 = save_weights(self.network.model, self.weights_file)
         if not self.spec.promotable:
@@ -253,15 +253,15 @@ class _Training:
         )
 
     def _summary(self, sha256: str, affinity: dict[str, float]) -> TrialResult:
-        assert self.evaluation is not None and self.evaluation.best is not None
-        best = self.evaluation.best
-        steps = self.steps or best.steps
+        kept = self.keeping.kept
+        assert kept is not None
+        steps = self.steps or kept.steps
         seconds = self.training_seconds or time.monotonic() - self.begun
         return TrialResult(
-            f1=best.f1,
-            val_loss=best.val_loss,
+            f1=kept.f1,
+            val_loss=kept.val_loss,
             epochs=steps * self.batch_size / len(self.data.splits.train),
-            best_epoch=best.epoch,
+            best_epoch=kept.epoch,
             steps=steps,
             parameters=self.cost.parameters,
             megaflops=self.cost.flops / 1e6,
@@ -352,7 +352,7 @@ class _Training:
 
     def _evaluation(self, clock: ClockCallback, report: Callable[[EpochReport], None]) -> Evaluation:
         store = self.data.store
-        evaluation = Evaluation(
+        return Evaluation(
             scorer=self.scorer,
             network=self.network.model,
             images=store.images,
@@ -362,13 +362,11 @@ class _Training:
             images_per_step=self.batch_size,
             examples=len(self.data.splits.train),
             clock=clock,
+            keeping=self.keeping,
             patience=self.spec.patience,
             report=report,
-            improved=self._save_now_and_then,
+            kept=self._save_now_and_then,
         )
-        if self.evaluation is not None:
-            evaluation.best, evaluation.best_weights = self.evaluation.best, self.evaluation.best_weights
-        return evaluation
 
     def _regularizer_callbacks(self) -> list[Any]:
         chosen = active_plugins(self.spec.values, "regularizer", self.registry)

@@ -7,7 +7,7 @@ from sklearn import metrics
 
 from automl_img.tasks import KINDS, make_task
 from automl_img.tasks.hierarchical import looks_hierarchical
-from automl_img.tasks.scores import best_thresholds, sigmoid
+from automl_img.tasks.scores import best_thresholds, share_error, sigmoid
 
 CLOTHES = ("clothing/shoes/boot", "clothing/shoes/sandal", "clothing/shirt", "bag")
 LOSSES = ("cross_entropy", "focal", "mean_squared_error")
@@ -146,3 +146,9 @@ def test_balancing_weights_give_every_class_the_same_say(kind):
     assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum(), rel=1e-5)
     assert weights.mean() == pytest.approx(1.0, rel=1e-5)
     assert make_task(kind, ("a", "b")).imbalance(shown) == 9.0
+
+
+def test_the_error_of_a_share_is_the_spread_of_shares_of_so_many_draws():
+    drawn = np.random.default_rng(0).binomial(400, 0.9, 20_000) / 400
+    assert share_error(0.9, 400) == pytest.approx(drawn.std(), rel=0.05)
+    assert share_error(1.0, 20) > share_error(1.0, 2000) > 0, "a perfect figure of few images has an error too"

@@ -117,10 +117,10 @@ def test_a_checkpoint_of_other_values_is_not_used(spec, place, tmp_path):
 
 
 def checkpoint():
-    best = EpochReport(1.0, 10, 0.5, 0.4, 0.9, 0.5, 100.0)
+    highest, kept = (EpochReport(epoch, 10, 0.5, 0.4, 0.9, 0.5, 100.0) for epoch in (1.0, 2.0))
     arrays = [np.arange(3.0), np.array(2, np.uint32)]
     states = [{"masks": arrays, "chosen": np.array(0.25)}, {}, {"masks": []}]
-    return Checkpoint({"a": 1}, 0, 10, 2.5, 0, 0.0, 3, 0.3, best, arrays, arrays[:1], [], states)
+    return Checkpoint({"a": 1}, 0, 10, 2.5, 0, 0.0, 3, 0.3, highest, kept, arrays, arrays[:1], [], states)
 
 
 def test_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_not_at_all(tmp_path):
@@ -128,8 +128,9 @@ def test_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_not_at_all(tmp_path
     assert Checkpoint.load(path) is None
     checkpoint().save(path)
     found = Checkpoint.load(path)
-    assert (found.values, found.best, found.steps, found.level) == ({"a": 1}, checkpoint().best, 10, 0.3)
-    assert [len(found.variables), len(found.optimizer), len(found.best_weights)] == [2, 1, 0]
+    assert (found.values, found.steps, found.level) == ({"a": 1}, 10, 0.3)
+    assert (found.highest, found.kept) == (checkpoint().highest, checkpoint().kept)
+    assert [len(found.variables), len(found.optimizer), len(found.kept_weights)] == [2, 1, 0]
     assert (
         np.array_equal(found.callbacks[0]["masks"][0], np.arange(3.0)) and float(found.callbacks[0]["chosen"]) == 0.25
     )

@@ -1,0 +1,45 @@
+import pytest
+
+from automl_img.training.keeping import Keeping
+from automl_img.training.spec import EpochReport
+
+
+def report(epoch, f1, loss=0.5):
+    return EpochReport(float(epoch), 10 * epoch, 0.5, loss, f1, 0.5, 100.0)
+
+
+def keep(images, *measured):
+    """Hear of measurements, each with its number as weights; returns what keeps them, and which of them were kept."""
+    keeping = Keeping(images)
+    heard = [keeping.hear(report(epoch, *one), lambda epoch=epoch: [epoch]) for epoch, one in enumerate(measured)]
+    return keeping, heard
+
+
+@pytest.mark.parametrize(
+    ("images", "f1", "kept"),
+    [
+        (400, [0.80, 0.90, 0.88], 2),  # twice the error of 0.9 is 0.030
+        (40_000, [0.80, 0.90, 0.88], 1),  # 0.003
+        (400, [0.80, 0.90, 0.86], 1),
+        (400, [0.80, 0.90, 0.86, 0.88], 3),
+        (400, [0.80, 0.81, 0.95, 0.81], 2),
+        (400, [0.0, 0.0], 1),
+        (150, [1.0, 0.987], 1),  # two images of 150 are luck
+        (1, [1.0, 1.0], 1),
+    ],
+)
+def test_the_last_measurement_within_the_error_of_the_highest_gives_the_weights(images, f1, kept):
+    keeping, heard = keep(images, *[(one,) for one in f1])
+    assert (keeping.weights, keeping.kept.epoch, keeping.kept.f1) == ([kept], kept, f1[kept])
+    assert keeping.highest.f1 == max(f1)
+    assert heard[kept] and not any(heard[kept + 1 :])
+
+
+def test_a_training_stalls_from_the_highest_measurement_on_whichever_gives_the_weights():
+    keeping, _ = keep(400, (0.90, 0.5), (0.899, 0.3), (0.90, 0.6), (0.90, 0.4), (0.899, 0.3))
+    assert (keeping.stalled, keeping.highest.epoch, keeping.kept.epoch) == (1, 3, 4)
+
+
+def test_weights_that_are_not_kept_are_not_copied():
+    keeping, _ = keep(10_000, (0.9,))
+    assert not keeping.hear(report(1, 0.5), lambda: pytest.fail("copied for nothing"))
