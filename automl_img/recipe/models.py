@@ -151,7 +151,11 @@ class TrainSettings(Settings):
     """``[train]``: how each trial trains."""
 
     epochs: int = Field(60, gt=0, description="Epochs of a full training; the time may end it earlier.")
-    patience: int = Field(15, gt=0, description="Epochs without a better validation F1 after which a trial stops.")
+    patience: int = Field(
+        15,
+        gt=0,
+        description="Measurements (one an epoch, or fewer) without a better validation F1 after which a trial cools down and ends.",
+    )
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "auto", description='"auto" takes mixed precision where the hardware gains from it.'
     )

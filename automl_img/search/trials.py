@@ -37,7 +37,7 @@ class Rules:
     Attributes:
         seed: Seed of everything random.
         epochs: Epochs of a full training.
-        patience: Measurements without a better F1 after which a trial ends.
+        patience: Measurements without a better F1 after which a trial comes to an early end.
         examples: Training images.
         slots: Trials at once.
         threads: Of a trial beside others.

@@ -61,6 +61,8 @@ class ClockCallback(keras.callbacks.Callback):
             self._end("time")
         elif self.clock.steps >= self.clock.total_steps:
             self._end("epochs")
+        elif self.clock.is_cool:
+            self._end("patience")
 
     def _end(self, why: str) -> None:
         self.why_ended = why
@@ -79,7 +81,7 @@ class Evaluation(keras.callbacks.Callback):
         examples: Number of training images.
         clock: The trial's clock, with its callback.
         keeping: Keeps the weights.
-        patience: Measurements without a better F1 after which the training ends.
+        patience: Measurements without a better F1 after which the training comes to an early end.
         report: Receives each measurement.
         kept: Called when other weights are kept.
     """
@@ -137,13 +139,12 @@ class Evaluation(keras.callbacks.Callback):
             logs["val_f1"], logs["val_loss"] = report.f1, report.val_loss
         if self._keeping.hear(report, self._network.get_weights):
             self._kept()
-        self._end_if_stalled()
+        self._act_if_stalled()
         self._report(report)
 
-    def _end_if_stalled(self) -> None:
+    def _act_if_stalled(self) -> None:
         stalled = self._keeping.stalled
         if stalled and self._clock.schedule == "reduce_on_plateau" and stalled % max(2, self._patience // 3) == 0:
             self._clock.level *= PLATEAU_FACTOR
         if stalled >= self._patience:
-            self._clock.why_ended = "patience"
-            self.model.stop_training = True
+            self._clock.clock.cool_down()

@@ -40,6 +40,7 @@ class Checkpoint:
         earlier_steps, earlier_seconds: Those of the phases before.
         stalled: Measurements without a better F1.
         level: Factor of the learning rate that a plateau has left.
+        cooling_from: The progress at which an early end began, or None.
         highest: The measurement with the highest F1.
         kept: The measurement whose weights are kept.
         variables: Of the network and its augmentation, random states among them.
@@ -56,6 +57,7 @@ class Checkpoint:
     earlier_seconds: float
     stalled: int
     level: float
+    cooling_from: float | None
     highest: EpochReport
     kept: EpochReport
     variables: Arrays = field(repr=False)
@@ -182,6 +184,7 @@ class Running:
             earlier_seconds=earlier_seconds,
             stalled=keeping.stalled,
             level=self._rates.level,
+            cooling_from=self._clock.cooling_from,
             highest=keeping.highest,
             kept=keeping.kept,
             variables=numpy_of(self._variables()),
@@ -200,6 +203,7 @@ class Running:
         assign(self._trainee.optimizer.variables, checkpoint.optimizer)
         self._clock.steps = checkpoint.steps
         self._rates.level = checkpoint.level
+        self._clock.cooling_from = checkpoint.cooling_from
         keeping = self._keeping
         keeping.highest, keeping.kept, keeping.stalled = checkpoint.highest, checkpoint.kept, checkpoint.stalled
         keeping.weights = list(checkpoint.kept_weights)

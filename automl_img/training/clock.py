@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from automl_img.training.schedules import level
+from automl_img.training.schedules import COOL_DOWN, level
 
 
 class TrainingClock:
@@ -14,11 +14,16 @@ class TrainingClock:
     Args:
         total_steps: Steps of the whole training.
         now: Tells the time in seconds; another clock in tests.
+
+    Attributes:
+        steps: Those that are done.
+        cooling_from: The progress at which an early end began; None: the training goes on to its end.
     """
 
     def __init__(self, total_steps: int, now: Callable[[], float] = time.monotonic) -> None:
         self.total_steps = total_steps
         self.steps = 0
+        self.cooling_from: float | None = None
         self._now = now
         self._begin = now()
         self._end: float | None = None
@@ -45,7 +50,28 @@ class TrainingClock:
         by_time = 0.0 if self._end is None else self.elapsed / (self._end - self._begin)
         return min(1.0, max(by_steps, by_time))
 
+    def cool_down(self) -> None:
+        """Begin an early end: the learning rate falls linearly to zero, for as much of the training as it would have taken at its end.
+
+        A training that stops at a high rate has not become what it has learned (Hägele et al., 2024).
+        """
+        if self.cooling_from is None:
+            self.cooling_from = self.progress()
+
+    @property
+    def is_cool(self) -> bool:
+        """Whether an early end is over."""
+        return self.cooling_from is not None and self.progress() >= self._cool_at(self.cooling_from)
+
+    @staticmethod
+    def _cool_at(begun: float) -> float:
+        return min(1.0, begun / (1 - COOL_DOWN))
+
     def learning_rate(self, schedule: str, peak: float, per_execution: int) -> float:
         """The learning rate of the next ``per_execution`` steps: the schedule at their middle."""
-        half = 0.5 * per_execution / self.total_steps
-        return peak * level(schedule, min(1.0, self.progress() + half))
+        middle = min(1.0, self.progress() + 0.5 * per_execution / self.total_steps)
+        begun = self.cooling_from
+        if begun is None:
+            return peak * level(schedule, middle)
+        left = (self._cool_at(begun) - middle) / max(1e-9, self._cool_at(begun) - begun)
+        return peak * level(schedule, begun) * max(0.0, left)

@@ -24,7 +24,7 @@ class Keeping:
         highest: The measurement with the highest F1; of equals that with the lower loss.
         kept: The one whose weights are kept.
         weights: Those weights.
-        stalled: Measurements since the highest.
+        stalled: Measurements since the highest, in this phase of the training.
     """
 
     def __init__(self, images: int) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 WARM_UP = 0.15  # share of the training in which one-cycle and cosine rise to the peak
-COOL_DOWN = 0.2  # share of the training in which the others fall to zero
+COOL_DOWN = 0.2  # share of the training in which the others fall to zero, and any where it is ended early
 
 Schedule = Callable[[float], float]
 

@@ -52,7 +52,7 @@ class TrialSpec:
         precision: Keras dtype policy.
         deterministic: Use TensorFlow's deterministic operations.
         weights: "none", the name of a weight set, or a file.
-        patience: Evaluations without a better F1 after which training stops.
+        patience: Measurements without a better F1 after which training comes to an early end.
         probe: Augmentations whose effect on validation images is measured at the end.
         required_epochs: If this many epochs do not fit into ``required_seconds``, the trial is skipped after one timed step.
         parameter_limit: The most weights that the network may have.

@@ -186,6 +186,7 @@ class _Training:
             callback = ClockCallback(clock, str(self.spec.values["schedule"]), peak, stop_asked)
             evaluation = self._evaluation(callback, report)
             regularizers = self._regularizer_callbacks()
+            self.keeping.stalled = 0
             running = Running(number, trainee, clock, callback, self.keeping, regularizers)
             before = 0.0
             if earlier is not None:

@@ -12,6 +12,7 @@ from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wai
 from automl_img.search.journal import Journal
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
 from automl_img.training.checkpoint import Checkpoint
+from automl_img.training.keeping import Keeping
 from automl_img.training.spec import EpochReport, Fidelity
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -80,6 +81,25 @@ def test_the_weights_are_the_same_to_the_last_digit(spec, place, tmp_path, after
 
 
 @pytest.mark.train
+def test_a_training_that_no_longer_improves_comes_to_an_early_end_also_if_it_is_cut_off_meanwhile(
+    spec, place, tmp_path
+):
+    spec = replace(spec, patience=4, fidelity=Fidelity(80, None))
+    whole, reports, _ = train(spec, place, tmp_path / "quiet")
+    assert whole.value.why_ended == "patience" and whole.value.epochs < 78
+    keeping, stalled = Keeping(100), []
+    for report in reports:
+        keeping.hear(report, list)
+        stalled += [report.progress] if keeping.stalled == spec.patience else []
+    assert reports[-1].progress == pytest.approx(stalled[0] / 0.8, abs=0.02), "a fifth of it went by meanwhile"
+    train(spec, place, tmp_path / "cut", len(reports) - 1)
+    again = replace(spec, attempt=2, continues=f"{spec.trial}/1")
+    ended, later, _ = train(again, place, tmp_path / "cut")
+    assert (ended.value.why_ended, ended.value.steps) == ("patience", whole.value.steps)
+    assert [report.val_loss for report in later] == [report.val_loss for report in reports][-len(later) :]
+
+
+@pytest.mark.train
 def test_a_training_on_several_devices_learns_as_on_one_and_goes_on_from_its_checkpoint(spec, place, tmp_path):
     values = {**spec.values, "plainnet.filters": 16}  # float16 is slow on a processor
     changes = {"values": values, "precision": "mixed_float16", "deterministic": False, "patience": 99}
@@ -120,7 +140,7 @@ def checkpoint():
     highest, kept = (EpochReport(epoch, 10, 0.5, 0.4, 0.9, 0.5, 100.0) for epoch in (1.0, 2.0))
     arrays = [np.arange(3.0), np.array(2, np.uint32)]
     states = [{"masks": arrays, "chosen": np.array(0.25)}, {}, {"masks": []}]
-    return Checkpoint({"a": 1}, 0, 10, 2.5, 0, 0.0, 3, 0.3, highest, kept, arrays, arrays[:1], [], states)
+    return Checkpoint({"a": 1}, 0, 10, 2.5, 0, 0.0, 3, 0.3, 0.4, highest, kept, arrays, arrays[:1], [], states)
 
 
 def test_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_not_at_all(tmp_path):
@@ -128,7 +148,7 @@ def test_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_not_at_all(tmp_path
     assert Checkpoint.load(path) is None
     checkpoint().save(path)
     found = Checkpoint.load(path)
-    assert (found.values, found.steps, found.level) == ({"a": 1}, 10, 0.3)
+    assert (found.values, found.steps, found.level, found.cooling_from) == ({"a": 1}, 10, 0.3, 0.4)
     assert (found.highest, found.kept) == (checkpoint().highest, checkpoint().kept)
     assert [len(found.variables), len(found.optimizer), len(found.kept_weights)] == [2, 1, 0]
     assert (

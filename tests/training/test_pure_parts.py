@@ -50,6 +50,34 @@ class FakeTime:
         return self.seconds
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_an_early_end_lets_the_learning_rate_fall_to_zero_first(schedule):
+    clock = TrainingClock(1000, FakeTime())
+    clock.steps = 400
+    before = clock.learning_rate(schedule, 0.5, 1)
+    clock.cool_down()
+    rates = []
+    while not clock.is_cool:
+        rates.append(clock.learning_rate(schedule, 0.5, 1))
+        clock.steps += 1
+        clock.cool_down()
+    assert clock.steps == 500, "a fifth of the training, as at the end of a whole one"
+    assert rates[0] == pytest.approx(before, rel=0.01) and rates[-1] == pytest.approx(0, abs=0.01)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_an_early_end_is_no_later_than_the_end():
+    clock = TrainingClock(1000, FakeTime())
+    clock.steps = 950
+    clock.cool_down()
+    assert not clock.is_cool and clock.learning_rate("constant", 1.0, 100) == 0.0
+    clock.steps = 1000
+    assert clock.is_cool
+    untrained = TrainingClock(1000, FakeTime())
+    untrained.cool_down()
+    assert untrained.is_cool and untrained.learning_rate("constant", 1.0, 1) == 0.0
+
+
 def test_a_training_is_done_when_its_time_or_its_steps_are_over():
     now = FakeTime()
     clock = TrainingClock(100, now)
