@@ -16,6 +16,7 @@ from automl_img.data.store import PreparedStore
 from automl_img.evaluation.model_file import Candidate
 from automl_img.evaluation.selection import (
     Difference,
+    Limit,
     cheapest_of_tied,
     greedy_ensemble,
     paired_difference,
@@ -40,6 +41,7 @@ class Contestant:
         logits: On validation, shape (n, classes).
         f1: Of them.
         seconds: To predict one image.
+        afterwards: Seconds to predict all images that the model is asked for after the contest.
         parameters: Weights.
         behind: By how much the best is above it.
     """
@@ -50,6 +52,7 @@ class Contestant:
     logits: Logits
     f1: float
     seconds: float
+    afterwards: float
     parameters: int
     behind: Difference
 
@@ -102,6 +105,7 @@ def hold_contest(
     seed: int,
     latency: float | None = None,
     seconds: float = math.inf,
+    afterwards: int = 0,
 ) -> Outcome:
     """Compare trained networks on the validation images and choose one, or several together.
 
@@ -112,7 +116,8 @@ def hold_contest(
         settings: The recipe's ``[final]``.
         seed: Of the bootstrap.
         latency: Seconds that one prediction may take; None: any.
-        seconds: That all this may take.
+        seconds: That all this may take, and the model's predictions afterwards.
+        afterwards: How many images it will be asked for.
     """
     task, truth, begun = store.task, store.labels[splits.validation], time.monotonic()
     contestants: list[Contestant] = []
@@ -120,11 +125,12 @@ def hold_contest(
     mirrored, longest = False, 0.0
     for place, candidate in enumerate(candidates):
         now = time.monotonic()
-        if place and now - begun + longest > seconds:
+        if place and now - begun + longest + contestants[0].afterwards > seconds:
             break
         network = build_network(candidate.plan, registry).model
         network.load_weights(candidate.weights)
         scorer = Scorer(network)
+        a_pass = scorer.time_pass(store.images, splits.validation)
         if place == 0:
             plain = scorer.logits(store.images, splits.validation)
             both = scorer.logits(store.images, splits.validation, mirrored=True)
@@ -136,11 +142,25 @@ def hold_contest(
         decided.append(task.decide(probabilities, task.thresholds(truth, probabilities)))
         behind = paired_difference(task, truth, decided[0], decided[-1], seed)
         one = scorer.seconds_of_one(store.images, mirrored=mirrored)
-        f1 = task.f1(truth, decided[-1])
-        contestants.append(Contestant(candidate, network, scorer, logits, f1, one, int(network.count_params()), behind))
+        contestants.append(
+            Contestant(
+                candidate,
+                network,
+                scorer,
+                logits,
+                task.f1(truth, decided[-1]),
+                one,
+                a_pass * (2 if mirrored else 1) * afterwards / len(truth),
+                int(network.count_params()),
+                behind,
+            )
+        )
         longest = max(longest, time.monotonic() - now)
     winner, sentences = _single(contestants, settings)
-    members, shares, logits, said = _together(task, truth, contestants, winner, settings, latency, seed)
+    limits = [Limit([one.afterwards for one in contestants], seconds - (time.monotonic() - begun))]
+    if latency is not None:
+        limits.append(Limit([one.seconds for one in contestants], latency))
+    members, shares, logits, said = _together(task, truth, contestants, winner, settings, limits, seed)
     return Outcome(members, shares, mirrored, logits, tuple(contestants), (*sentences, *said))
 
 
@@ -166,7 +186,7 @@ def _together(
     contestants: list[Contestant],
     winner: int,
     settings: FinalSettings,
-    latency: float | None,
+    limits: Sequence[Limit],
     seed: int,
 ) -> tuple[tuple[Contestant, ...], tuple[float, ...], Logits, list[str]]:
     """The winner alone, or an ensemble that gains more than the gain's own standard error: of validation F1, or of cross-entropy."""
@@ -177,10 +197,9 @@ def _together(
         task,
         truth,
         [one.logits for one in contestants],
-        [one.seconds for one in contestants],
         first=winner,
         most=settings.ensemble,
-        latency=latency,
+        limits=limits,
     )
     if len(found) == 1:
         return (alone,), (1.0,), alone.logits, []
@@ -195,7 +214,7 @@ def _together(
     if gain.is_noise:
         # Only here: two temperatures are fitted for it, which takes a while with many images and classes.
         nats, nats_error = paired_gain(truth, logits, alone.logits)
-        if gain.mean < 0 or nats <= nats_error:
+        if gain.mean < -gain.error or nats <= nats_error:
             said = (
                 f"the mean of the trials {trials} would gain {gain.mean:+.4f} of validation F1 and {nats:+.4f} nats of cross-entropy, "
                 f"no more than the errors of these differences ({gain.error:.4f} and {nats_error:.4f}): trial "

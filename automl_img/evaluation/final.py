@@ -51,6 +51,7 @@ def finalise(
         seed=terms.seed,
         latency=terms.latency,
         seconds=terms.seconds,
+        afterwards=len(splits.test) if terms.test else 0,
     )
     temperature = fit_temperature(truth, outcome.logits)
     calibrated = task.probabilities(outcome.logits / np.float32(temperature))

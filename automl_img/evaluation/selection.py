@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from automl_img.evaluation.calibration import fit_temperature
 from automl_img.tasks import Task
-from automl_img.tasks.scores import binary_cross_entropies, cross_entropies
+from automl_img.tasks.scores import TINY, binary_cross_entropies, cross_entropies
 
 Labels = npt.NDArray[np.int64] | npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
@@ -18,6 +18,19 @@ Logits = npt.NDArray[np.float32]
 RESAMPLES = 200
 CHEAPER = 0.8  # of the better one's latency, from which on a model is worth being preferred
 ROUNDS = 12  # members that the greedy selection draws, with replacement
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What the members of an ensemble may cost together.
+
+    Attributes:
+        of_each: Of each model.
+        together: The most that their sum may be.
+    """
+
+    of_each: Sequence[float]
+    together: float
 
 
 @dataclass(frozen=True)
@@ -100,48 +113,52 @@ def greedy_ensemble(
     task: Task,
     labels: Labels,
     logits: Sequence[Logits],
-    seconds: Sequence[float],
     *,
     first: int = 0,
     most: int = 4,
-    latency: float | None = None,
+    limits: Sequence[Limit] = (),
 ) -> dict[int, float]:
-    """Return the shares by which models are averaged, by their places: greedily the one whose answers add most to F1.
+    """Return the shares by which models are averaged, by their places: greedily the one whose answers lower cross-entropy most.
+
+    By F1, few images would choose luck: ``benchmarks/choosing.py`` has the figures.
 
     Args:
         task: What the labels mean.
         labels: True labels of the validation images.
         logits: Of each model on them, shape (n, classes).
-        seconds: To predict one image, of each model.
         first: The model to begin with.
         most: The most members.
-        latency: Seconds that the members together may take for one image; None: any.
+        limits: That they keep together; the first model is a member in any case.
 
     Source:
         Selection with replacement: R. Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004.
     """
-    probabilities = [task.probabilities(one) for one in logits]
+    truly = [_given_to_the_truth(labels, task.probabilities(one)) for one in logits]
     counts = {first: 1}
-    total = probabilities[first].astype(np.float64)
-    kept, best = dict(counts), _f1(task, labels, total)
+    total = truly[first]
+    kept, best = dict(counts), _nats(total)
     for size in range(2, ROUNDS + 1):
-        allowed = [place for place in range(len(logits)) if _fits(place, counts, seconds, most, latency)]
-        scores = {place: _f1(task, labels, (total + probabilities[place]) / size) for place in allowed}
-        place = max(scores, key=lambda one: (scores[one], -one))
+        allowed = [place for place in range(len(logits)) if _fits({*counts, place}, most, limits)]
+        losses = {place: _nats((total + truly[place]) / size) for place in allowed}
+        place = min(losses, key=lambda one: (losses[one], one))
         counts[place] = counts.get(place, 0) + 1
-        total = total + probabilities[place]
-        if scores[place] > best:
-            best, kept = scores[place], dict(counts)
+        total = total + truly[place]
+        if losses[place] < best:
+            best, kept = losses[place], dict(counts)
     return {place: count / sum(kept.values()) for place, count in kept.items()}
 
 
-def _fits(place: int, counts: dict[int, int], seconds: Sequence[float], most: int, latency: float | None) -> bool:
-    members = {*counts, place}
-    return len(members) <= most and (
-        place in counts or latency is None or sum(seconds[one] for one in members) <= latency
-    )
+def _fits(members: set[int], most: int, limits: Sequence[Limit]) -> bool:
+    within = len(members) == 1 or all(sum(one.of_each[place] for place in members) <= one.together for one in limits)
+    return len(members) <= most and within
 
 
-def _f1(task: Task, labels: Labels, probabilities: npt.NDArray[np.float64]) -> float:
-    found = probabilities.astype(np.float32)
-    return task.f1(labels, task.decide(found, task.thresholds(labels, found)))
+def _given_to_the_truth(labels: Labels, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The probability of what is true: of each image's class, or of each class's being there or not."""
+    if labels.ndim == 2:
+        return np.where(labels > 0, probabilities, 1 - probabilities).astype(np.float64)
+    return probabilities[np.arange(len(labels)), labels].astype(np.float64)
+
+
+def _nats(given: npt.NDArray[np.float64]) -> float:
+    return float(-np.log(np.maximum(given, TINY)).mean())

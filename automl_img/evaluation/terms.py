@@ -18,7 +18,7 @@ class Terms:
         wishes: Its ``[decision]``.
         seed: Of everything random.
         latency: Seconds that one prediction may take; None: any.
-        seconds: That the comparison of candidates may take.
+        seconds: That the comparison of candidates, and the winner's predictions of the test images, may take.
         test: Whether the test images are read now; not if the model will be trained once more.
         modules: Modules that hold plugins without an entry point.
         run: Name of the search.

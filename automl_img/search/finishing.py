@@ -36,7 +36,7 @@ INTERRUPTED_SECONDS = 10.0  # for the comparison, where a person has asked the s
 LEAST_DIFFERENCE = 0.01  # of F1, below which a trial is always worth comparing
 CLEAR_ERRORS = 3.0  # standard errors of a share, beyond which it is not
 SUSPECTS_SECONDS = 8.0  # of a time budget that must be left to look for wrong labels
-CONTEST_RESERVE = 6.0  # seconds of a time budget that are kept for the test images, the report and the end
+CONTEST_RESERVE = 6.0  # seconds of a time budget that are kept for the figures, the report and the end
 
 
 def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pytest
 
 from automl_img.evaluation.selection import (
     Difference,
+    Limit,
     cheapest_of_tied,
     greedy_ensemble,
     paired_difference,
@@ -114,18 +115,39 @@ def test_independent_models_are_averaged_and_a_useless_one_is_not(labels):
         logits_of(labels, 1.1, 3),
         logits_of(labels, -2.0, 4),
     ]
-    shares = greedy_ensemble(TASK, labels, logits, [1.0] * 4)
+    shares = greedy_ensemble(TASK, labels, logits)
     assert sum(shares.values()) == pytest.approx(1.0)
     assert {0, 1, 2} == set(shares)
     together = TASK.mixed([logits[place] for place in shares], list(shares.values()))
     assert TASK.score(labels, together).f1 > max(TASK.score(labels, one).f1 for one in logits) + 0.03
 
 
-def test_an_ensemble_keeps_within_its_size_and_its_latency(labels):
+def test_what_each_network_gives_to_the_truth_is_of_several_labels_too():
+    task, rng = make_task("multilabel", ("ant", "bee", "cat")), np.random.default_rng(0)
+    labels = (rng.random((300, 3)) < 0.4).astype(np.uint8)
+    sharp, other, inverted = (
+        (sign * (2 * labels - 1.0) + rng.normal(0, 1.5, labels.shape)).astype(np.float32) for sign in (1, 1, -1)
+    )
+    assert set(greedy_ensemble(task, labels, [sharp, other, inverted])) == {0, 1}
+    assert set(greedy_ensemble(task, labels, [sharp, sharp])) == {0}, "what adds nothing is no member"
+
+
+def test_few_images_do_not_make_a_useless_network_a_member():
+    labels = np.arange(60) % 3
+    chosen = [
+        greedy_ensemble(TASK, labels, [logits_of(labels, 2.0, i), logits_of(labels, 0.0, 100 + i)]) for i in range(20)
+    ]
+    assert chosen == [{0: 1.0}] * 20
+
+
+def test_an_ensemble_keeps_within_its_size_and_its_limits(labels):
     logits = [logits_of(labels, 1.2, seed) for seed in range(5)]
-    assert len(greedy_ensemble(TASK, labels, logits, [1.0] * 5, most=2)) == 2
-    assert len(greedy_ensemble(TASK, labels, logits, [1e-3, 4e-3, 1e-3, 4e-3, 4e-3], latency=2.5e-3)) == 2
-    assert set(greedy_ensemble(TASK, labels, logits, [1e-3] * 5, latency=1.5e-3)) == {0}
+    assert len(greedy_ensemble(TASK, labels, logits, most=2)) == 2
+    latency = Limit([1e-3, 4e-3, 1e-3, 4e-3, 4e-3], 2.5e-3)
+    assert set(greedy_ensemble(TASK, labels, logits, limits=[latency])) == {0, 2}
+    assert set(greedy_ensemble(TASK, labels, logits, limits=[Limit([1.0] * 5, 9.0), latency])) == {0, 2}
+    assert set(greedy_ensemble(TASK, labels, logits, limits=[Limit([1e-3] * 5, 1.5e-3)])) == {0}
+    assert set(greedy_ensemble(TASK, labels, logits, limits=[Limit([1.0] * 5, -1.0)])) == {0}, "something has to win"
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "binary", "multilabel", "hierarchical"])

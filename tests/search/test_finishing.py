@@ -1,16 +1,24 @@
 """What is made of the trained models at the end: the winner, an ensemble, other seeds, and a decision."""
 
+import functools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import automl_img
+from automl_img.data.splits import SplitIndices
+from automl_img.data.store import PreparedStore
 from automl_img.errors import RecipeError
+from automl_img.evaluation.contest import hold_contest
+from automl_img.evaluation.model_file import Candidate
 from automl_img.export import export_model, exporter_of
 from automl_img.export.comparison import Samples
 from automl_img.plugin import discover
+from automl_img.recipe import FinalSettings
 from automl_img.search.journal import Journal
+from automl_img.training.scoring import Scorer
 
 pytestmark = pytest.mark.train
 SETTINGS = {
@@ -92,6 +100,27 @@ def test_the_page_tells_how_the_model_was_chosen(ended):
     page = (ended.run_dir / "report.html").read_text()
     for heading in ("How the model was chosen", "How much is luck", "Where it looks", "Where it fails", "If unsure"):
         assert heading in page
+
+
+def test_the_contest_leaves_time_for_the_images_that_the_model_is_asked_for_afterwards(ended, monkeypatch):
+    card, run = ended.predictor.card, ended.run_dir
+    candidates = [
+        Candidate(trial, plan, str(run / "model" / file), {}, {})
+        for trial, (plan, file) in enumerate(zip(card.plans, card.files, strict=True))
+    ]
+    store = PreparedStore.open(Path(json.loads((run / "data.json").read_text())["store"]))
+    registry = discover(modules=SETTINGS["plugins.modules"])
+    contest = functools.partial(
+        hold_contest, candidates, store, SplitIndices.load(run / "splits.npz"), registry, FinalSettings(), seed=0
+    )
+    monkeypatch.setattr(Scorer, "time_pass", lambda *images: 1.0)
+    free = contest(afterwards=10**6)
+    one = free.contestants[0].afterwards
+    assert len(free.members) == len(candidates) > 1 and one > 1000
+    tight = contest(afterwards=10**6, seconds=1.5 * one)
+    assert len(tight.contestants) == len(candidates) and len(tight.members) == 1, "two are not asked in time"
+    hopeless = contest(afterwards=10**6, seconds=0.5 * one)
+    assert len(hopeless.contestants) == len(hopeless.members) == 1, "there is a model in any case"
 
 
 def test_a_search_that_goes_on_after_its_end_still_has_the_members(ended):
