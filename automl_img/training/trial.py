@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -219,9 +219,14 @@ class _Training:
         # An attempt that ended before it took over the checkpoint of the one before has none of its own.
         found = (Checkpoint.load(trials / f"{trial}" / f"{n}" / CHECKPOINT_FILE) for n in range(attempt, 0, -1))
         earlier = next((one for one in found if one is not None and one.values == self.spec.values), None)
-        if earlier is not None:
-            earlier.save(self.checkpoint_file)
-            self.steps_before = earlier.earlier_steps + earlier.steps if trial != self.spec.trial else 0
+        if earlier is None:
+            return None
+        if (
+            trial != self.spec.trial
+        ):  # a longer training of what another trial began, which may have come to an early end
+            earlier = replace(earlier, stalled=0, cooling_from=None)
+            self.steps_before = earlier.earlier_steps + earlier.steps
+        earlier.save(self.checkpoint_file)
         return earlier
 
     def _checkpoints(self, running: Running) -> Checkpoints:

@@ -128,6 +128,16 @@ def test_a_longer_trial_goes_on_from_one_that_was_promoted(spec, place, tmp_path
 
 
 @pytest.mark.train
+def test_a_longer_trial_goes_on_also_from_one_that_came_to_an_early_end(spec, place, tmp_path):
+    short = replace(spec, fidelity=Fidelity(30, None), patience=1, promotable=True)
+    ended, _, _ = train(short, place, tmp_path)
+    assert ended.value.why_ended == "patience"
+    longer = replace(spec, trial=7, continues=f"{spec.trial}/1", fidelity=Fidelity(40, None), patience=99)
+    promoted, later, _ = train(longer, place, tmp_path)
+    assert promoted.value.why_ended == "epochs" and later[-1].epoch > 38
+
+
+@pytest.mark.train
 def test_a_checkpoint_of_other_values_is_not_used(spec, place, tmp_path):
     train(replace(spec, fidelity=Fidelity(2, None)), place, tmp_path, 1)
     other = {**spec.values, "batch_size": 32}
