@@ -85,7 +85,7 @@ def paired_gain(labels: Labels, first: npt.NDArray[np.float32], second: npt.NDAr
         first, second: Logits, shape (n, classes).
     """
     losses: Callable[..., npt.NDArray[np.floating]] = binary_cross_entropies if labels.ndim == 2 else cross_entropies
-    behind, ahead = (losses(labels, (one / fit_temperature(labels, one)).astype(np.float32)) for one in (second, first))
+    behind, ahead = (losses(labels, _calibrated(labels, one)) for one in (second, first))
     gains = behind.astype(np.float64) - ahead
     return float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else np.inf
 
@@ -120,7 +120,7 @@ def greedy_ensemble(
 ) -> dict[int, float]:
     """Return the shares by which models are averaged, by their places: greedily the one whose answers lower cross-entropy most.
 
-    By F1, few images would choose luck: ``benchmarks/choosing.py`` has the figures.
+    Each answers at the temperature that suits it best. By F1, few images would choose luck: ``benchmarks/choosing.py`` has the figures.
 
     Args:
         task: What the labels mean.
@@ -133,7 +133,7 @@ def greedy_ensemble(
     Source:
         Selection with replacement: R. Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004.
     """
-    truly = [_given_to_the_truth(labels, task.probabilities(one)) for one in logits]
+    truly = [_given_to_the_truth(labels, task.probabilities(_calibrated(labels, one))) for one in logits]
     counts = {first: 1}
     total = truly[first]
     kept, best = dict(counts), _nats(total)
@@ -151,6 +151,11 @@ def greedy_ensemble(
 def _fits(members: set[int], most: int, limits: Sequence[Limit]) -> bool:
     within = len(members) == 1 or all(sum(one.of_each[place] for place in members) <= one.together for one in limits)
     return len(members) <= most and within
+
+
+def _calibrated(labels: Labels, logits: Logits) -> Logits:
+    """At the temperature that suits them best: a model gains nothing by being less sure of everything, and loses nothing."""
+    return (logits / fit_temperature(labels, logits)).astype(np.float32)
 
 
 def _given_to_the_truth(labels: Labels, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
