@@ -24,7 +24,7 @@ import numpy as np
 
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
-from automl_img.evaluation.selection import greedy_ensemble
+from automl_img.evaluation.selection import calibrated, greedy_ensemble
 from automl_img.executors.local import attempt_folder
 from automl_img.plugin import discover
 from automl_img.search.journal import Journal
@@ -74,7 +74,7 @@ RULES: dict[str, Callable[[Any, Any, Any, int], dict[int, float]]] = {
     "one, by F1": lambda task, labels, logits, first: {first: 1.0},
     "greedily by F1": by_f1,
     "greedily by cross-entropy": lambda task, labels, logits, first: greedy_ensemble(
-        task, labels, logits, first=first, most=MEMBERS
+        task, labels, [calibrated(labels, one) for one in logits], first=first, most=MEMBERS
     ),
 }
 

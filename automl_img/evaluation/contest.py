@@ -17,6 +17,7 @@ from automl_img.evaluation.model_file import Candidate
 from automl_img.evaluation.selection import (
     Difference,
     Limit,
+    calibrated,
     cheapest_of_tied,
     greedy_ensemble,
     paired_difference,
@@ -39,6 +40,7 @@ class Contestant:
         network: keras.Model from float32 images, 0 to 255, to logits.
         scorer: Computes its logits.
         logits: On validation, shape (n, classes).
+        calibrated: The same at the temperature that suits them best.
         f1: Of them.
         seconds: To predict one image.
         afterwards: Seconds to predict all images that the model is asked for after the contest.
@@ -50,6 +52,7 @@ class Contestant:
     network: Any
     scorer: Scorer
     logits: Logits
+    calibrated: Logits
     f1: float
     seconds: float
     afterwards: float
@@ -148,6 +151,7 @@ def hold_contest(
                 network,
                 scorer,
                 logits,
+                calibrated(truth, logits),
                 task.f1(truth, decided[-1]),
                 one,
                 a_pass * (2 if mirrored else 1) * afterwards / len(truth),
@@ -196,7 +200,7 @@ def _together(
     found = greedy_ensemble(
         task,
         truth,
-        [one.logits for one in contestants],
+        [one.calibrated for one in contestants],
         first=winner,
         most=settings.ensemble,
         limits=limits,

@@ -85,7 +85,7 @@ def paired_gain(labels: Labels, first: npt.NDArray[np.float32], second: npt.NDAr
         first, second: Logits, shape (n, classes).
     """
     losses: Callable[..., npt.NDArray[np.floating]] = binary_cross_entropies if labels.ndim == 2 else cross_entropies
-    behind, ahead = (losses(labels, _calibrated(labels, one)) for one in (second, first))
+    behind, ahead = (losses(labels, calibrated(labels, one)) for one in (second, first))
     gains = behind.astype(np.float64) - ahead
     return float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else np.inf
 
@@ -120,12 +120,12 @@ def greedy_ensemble(
 ) -> dict[int, float]:
     """Return the shares by which models are averaged, by their places: greedily the one whose answers lower cross-entropy most.
 
-    Each answers at the temperature that suits it best. By F1, few images would choose luck: ``benchmarks/choosing.py`` has the figures.
+    By F1, few images would choose luck: ``benchmarks/choosing.py`` has the figures.
 
     Args:
         task: What the labels mean.
         labels: True labels of the validation images.
-        logits: Of each model on them, shape (n, classes).
+        logits: Of each model on them, shape (n, classes), at the temperature that suits it best: :func:`calibrated`.
         first: The model to begin with.
         most: The most members.
         limits: That they keep together; the first model is a member in any case.
@@ -133,7 +133,7 @@ def greedy_ensemble(
     Source:
         Selection with replacement: R. Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004.
     """
-    truly = [_given_to_the_truth(labels, task.probabilities(_calibrated(labels, one))) for one in logits]
+    truly = [_given_to_the_truth(labels, task.probabilities(one)) for one in logits]
     counts = {first: 1}
     total = truly[first]
     kept, best = dict(counts), _nats(total)
@@ -153,8 +153,8 @@ def _fits(members: set[int], most: int, limits: Sequence[Limit]) -> bool:
     return len(members) <= most and within
 
 
-def _calibrated(labels: Labels, logits: Logits) -> Logits:
-    """At the temperature that suits them best: a model gains nothing by being less sure of everything, and loses nothing."""
+def calibrated(labels: Labels, logits: Logits) -> Logits:
+    """Return ``logits`` at the temperature that suits them best, so that a model gains and loses nothing by being less sure of all."""
     return (logits / fit_temperature(labels, logits)).astype(np.float32)
 
 

@@ -133,10 +133,10 @@ class TrialResult:
     """What came of a trial that ended well.
 
     Attributes:
-        f1: Best macro-F1 on the validation split; the weights that are kept are those of this measurement.
+        f1: Macro-F1 on the validation split at the measurement whose weights are kept, see :mod:`automl_img.training.keeping`.
         val_loss: Cross-entropy at that measurement.
         epochs: Passes over the training images in all.
-        best_epoch: Passes at the best measurement.
+        best_epoch: Passes at that measurement.
         steps: Optimizer steps in all.
         parameters: Weights of the network.
         megaflops: Floating-point operations of one forward pass of one image, in millions.

@@ -221,9 +221,8 @@ class _Training:
         earlier = next((one for one in found if one is not None and one.values == self.spec.values), None)
         if earlier is None:
             return None
-        if (
-            trial != self.spec.trial
-        ):  # a longer training of what another trial began, which may have come to an early end
+        if trial != self.spec.trial:
+            # A longer training of what another trial began, which may have come to an early end.
             earlier = replace(earlier, stalled=0, cooling_from=None)
             self.steps_before = earlier.earlier_steps + earlier.steps
         earlier.save(self.checkpoint_file)
