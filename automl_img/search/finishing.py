@@ -64,8 +64,9 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         why = _why_nothing(run, rows, interrupted=interrupted)
         raise SearchError(why, where=str(run.folder.path), hint=hint)
     refitting = run.recipe.final.refit and not interrupted
+    begun = run.elapsed
     figures = _finalise(run, candidates, data, place, interrupted=interrupted, test=not refitting)
-    selection = figures["selection"]
+    evaluated, selection = run.elapsed, figures["selection"]
     best = next(row for row in rows if row.trial == selection["trial"])
     for sentence in selection["sentences"]:
         run.decided(sentence)
@@ -89,6 +90,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         "repeats": _repeats(rows),
         "trials": len(rows),
         "interrupted": interrupted,
+        "evaluation_s": round(evaluated - begun, 1),
         "wall_s": round(run.elapsed, 1),
     }
     run.folder.write(run_folder.METRICS_FILE, metrics)

@@ -54,7 +54,18 @@ def training_batches(
         order = _resampled(indices, balance, batch_size, seed, skip)
     else:
         order = _shuffled(indices, batch_size, seed, skip)
-    return order.map(batch, num_parallel_calls=2).prefetch(4)
+    return order.map(batch, num_parallel_calls=2).prefetch(4).with_options(_without_tuning())
+
+
+def _without_tuning() -> Any:
+    """Return options without tf.data's autotuning, which has nothing to choose here.
+
+    Its thread sleeps up to a minute between two looks at the pipeline. It is woken when an iterator goes, but before it can see that it
+    shall end (TensorFlow 2.21 marks a cancellation as done after its callbacks), so it often sleeps on while all Python waits for it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _by_position(balance: npt.NDArray[np.float32], indices: npt.NDArray[np.int64], n: int) -> Any:

@@ -13,7 +13,10 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
+from fashion import seconds_of_training
 from reporting import arguments
 
 import automl_img
@@ -37,7 +40,10 @@ def main():
             listener=lambda event: print(event, file=sys.stderr, flush=True),
         )
         test = result.metrics["test"]
-        notes = result.metrics["best"]["architecture"]
+        steps, _ = seconds_of_training(Path(folder) / "run")
+        evaluation = result.metrics["evaluation_s"]
+        shares = [f"{seconds / (time.time() - START):.0%}" for seconds in (steps, evaluation)]
+        notes = f"{result.metrics['best']['architecture']}; training steps {shares[0]}; final evaluation {shares[1]}"
     version = importlib.metadata.version("automl-img")
     figures = {"test_f1": test["f1_macro"], "test_accuracy": test["accuracy"], "version": version, "notes": notes}
     print(json.dumps(figures), flush=True)

@@ -112,6 +112,13 @@ def test_each_image_comes_once_in_each_pass_and_batches_have_one_size():
     assert [batch[0].numpy().ravel().tolist() for batch in again.take(5)] == seen
 
 
+def test_no_autotuning_thread_can_hold_up_the_end_of_a_training():
+    images = np.zeros((10, 1, 1, 1), np.uint8)
+    for more in ({}, {"balance": np.ones(10, np.float32), "resample": True}):
+        batches = training_batches(images, np.arange(10), np.arange(10), batch_size=4, seed=1, **more)
+        assert batches.options().autotune.enabled is False
+
+
 def test_weights_that_balance_the_classes_come_with_each_image():
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
     balance = np.linspace(0.1, 1.9, 5).astype(np.float32)
