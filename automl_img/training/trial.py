@@ -23,7 +23,7 @@ from automl_img.training.batches import training_batches
 from automl_img.training.callbacks import ClockCallback, Evaluation
 from automl_img.training.checkpoint import Checkpoint, Checkpoints, Running
 from automl_img.training.clock import TrainingClock
-from automl_img.training.cost import Cost, count_cost
+from automl_img.training.cost import TRAINING_PASSES, Cost, count_cost
 from automl_img.training.devices import Placement
 from automl_img.training.fusing import fuse_batch_normalization
 from automl_img.training.hardware import Hardware
@@ -177,7 +177,7 @@ class _Training:
             if earlier is not None and number < earlier.phase:
                 left -= phase.share
                 continue
-            trainee, peak = self._compiled(phase)
+            trainee, peak = self._compiled(phase, evaluation_seconds)
             batches = self._batches(skip=earlier.steps if earlier else 0)
             step_seconds = self._time_steps(trainee, batches)
             if left == 1.0 and earlier is None:
@@ -279,7 +279,7 @@ class _Training:
             epochs_before=self.steps_before * self.batch_size / len(self.data.splits.train),
         )
 
-    def _compiled(self, phase: Phase) -> tuple[Trainee, float]:
+    def _compiled(self, phase: Phase, evaluation_seconds: float) -> tuple[Trainee, float]:
         values, spec = self.spec.values, self.spec
         regularizers = active_plugins(values, "regularizer", self.registry)
         extra: dict[str, Any] = {}
@@ -287,7 +287,11 @@ class _Training:
             extra.update(plugin.optimizer(hp))
         image = self.data.store.traits
         total = round(self.steps_per_pass * spec.fidelity.epochs)
-        wanted = EXECUTION_SECONDS / max(1e-9, self.cost.seconds * self.batch_size)
+        seconds = self.cost.seconds
+        if not spec.deterministic:
+            # Depthwise convolutions are slower than predicted: a few steps at once would run over a look's end by seconds.
+            seconds = max(seconds, TRAINING_PASSES * evaluation_seconds / len(self.data.splits.validation))
+        wanted = EXECUTION_SECONDS / max(1e-9, seconds * self.batch_size)
         at_once = max(1, min(round(wanted), 20, total // 50, self.steps_per_pass))
         with self.placement.scope():
             optimizer, peak = make_optimizer(values, extra)
