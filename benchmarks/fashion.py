@@ -9,7 +9,6 @@ slot's part; "evaluated" is that of the end, when the trials are compared and th
 
 import argparse
 import importlib.metadata
-import itertools
 import json
 import platform
 import shutil
@@ -42,18 +41,26 @@ def run(recipe, budget, seed, out):
 
 
 def seconds_of_training(folder):
-    """Wall time in training steps and in the measurements between them; that of a trial with one core of several counts by its part."""
+    """Wall time in training steps and in the measurements between them; that of a trial with one core of several counts by its part.
+
+    Trainings are of one phase each, as all are that begin from random weights.
+    """
     images, slots = len(np.load(folder / "splits.npz")["train"]), Hardware.detect().slots("auto")
     steps = measuring = 0.0
     journal = Journal(folder)
     try:
         for row in journal.trials():
+            if row.result is None:
+                continue
             part = 1 / slots if row.spec.threads else 1
-            reports = journal.epochs(row.trial)
-            passes = [b["epoch"] - a["epoch"] for a, b in itertools.pairwise([{"epoch": 0.0}, *reports])]
-            trained = sum(images * n / report["images_per_second"] for n, report in zip(passes, reports, strict=True))
+            # A promoted trial takes over the passes and the seconds of the one that it goes on from.
+            before, trained = row.result.epochs_before, 0.0
+            own = row.result.training_seconds * (1 - before / row.result.epochs)
+            for report in journal.epochs(row.trial):
+                trained += images * (report["epoch"] - before) / report["images_per_second"]
+                before = report["epoch"]
             steps += part * trained
-            measuring += part * (row.result.training_seconds - trained if row.result else 0.0)
+            measuring += part * (own - trained)
     finally:
         journal.close()
     return steps, measuring

@@ -66,14 +66,16 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     refitting = run.recipe.final.refit and not interrupted
     begun = run.elapsed
     figures = _finalise(run, candidates, data, place, interrupted=interrupted, test=not refitting)
-    evaluated, selection = run.elapsed, figures["selection"]
+    evaluation, selection = run.elapsed - begun, figures["selection"]
     best = next(row for row in rows if row.trial == selection["trial"])
     for sentence in selection["sentences"]:
         run.decided(sentence)
     _tell_wishes(run, selection["wishes"], data.store.task.kind)
     refitted = refitting and _refit(run, data, place, best, selection)
     if refitting:
+        begun = run.elapsed
         figures["test"] = _measured(run, place)
+        evaluation += run.elapsed - begun
     if run.recipe.output.keep == "best":
         # Weights that are no longer in the model are needed if the search goes on.
         run.folder.delete_weights(but=attempt_folder(run.folder.trials, best.spec) if refitted else None)
@@ -90,7 +92,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         "repeats": _repeats(rows),
         "trials": len(rows),
         "interrupted": interrupted,
-        "evaluation_s": round(evaluated - begun, 1),
+        "evaluation_s": round(evaluation, 1),
         "wall_s": round(run.elapsed, 1),
     }
     run.folder.write(run_folder.METRICS_FILE, metrics)
