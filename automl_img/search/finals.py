@@ -20,6 +20,7 @@ class FinalTrainings:
     def __init__(self) -> None:
         self._waiting: list[Final] | None = None
         self._beside = 0
+        self._ahead: Final | None = None
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -34,9 +35,22 @@ class FinalTrainings:
         """Whether another one is to begin beside the one that runs."""
         return self._beside > 0 and bool(self)
 
+    @property
+    def ahead(self) -> bool:
+        """Whether one has begun before it was known which they are."""
+        return self._ahead is not None
+
+    def begin_ahead(self, final: Final) -> Final:
+        """Begin ``final``, before it is known which they are."""
+        self._ahead = final
+        return final
+
     def choose(self, finals: Sequence[Final], *, together: int = 1) -> None:
-        """These it will be, the first ``together`` of them side by side."""
+        """These it will be, the first ``together`` of them side by side; the one that has begun ahead is one of those."""
         self._waiting, self._beside = list(finals), together - 1
+        begun = next((final for final in finals if self._ahead is not None and final[1] == self._ahead[1]), None)
+        if begun is not None:
+            self._waiting.remove(begun)
 
     def begin(self, trials_left: float) -> Final:
         """Return the first one; beside it begin as many others as there are, and as there are trials left in the budget."""
@@ -52,13 +66,14 @@ class FinalTrainings:
 
     def state(self) -> dict[str, Any]:
         """Return all that :meth:`restore` needs, as JSON can hold it."""
-        return {"finals": self._waiting, "beside": self._beside}
+        return {"finals": self._waiting, "beside": self._beside, "ahead": self._ahead}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where another process ended."""
-        waiting = state["finals"]
+        waiting, ahead = state["finals"], state.get("ahead")
         self._waiting = None if waiting is None else [(why, dict(values)) for why, values in waiting]
         self._beside = state.get("beside", 0)
+        self._ahead = None if ahead is None else (ahead[0], dict(ahead[1]))
 
 
 def best_of_each(

@@ -11,14 +11,13 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from automl_img.search.experience import Circumstances, Experience
-from automl_img.search.trials import Record, worth
+from automl_img.search.trials import LOOK, Record, worth
 
 LUCK = 0.01  # is added to every error: of few images one more or less is luck
 WORST = 2.0  # the most that one search may say against an architecture: it may have been unlucky
 DOUBTFUL_STEPS = 150  # of training: a measurement after so many counts as much as what was expected before it
 KERNEL = 10.0  # doublings over which experience loses its weight: with few data sets a wide mean foretells best
 OTHER_KIND = 2.0  # distance of grey from colour, of tasks, of pretrained from fresh networks, of GPUs from processors
-LOOK = "look"  # the stage whose trials all had the same time
 
 
 def expected_errors(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automl_img.search.journal import TrialRow
-from automl_img.search.trials import Record
+from automl_img.search.trials import FINAL, Record
 from automl_img.training.spec import FailureKind, TrialSpec
 
 
@@ -57,6 +57,11 @@ class Records:
     def running(self) -> bool:
         """Whether any trial runs."""
         return bool(self._running)
+
+    @property
+    def exploring(self) -> int:
+        """How many trials run that are no final training."""
+        return sum(self._records[trial].spec.stage != FINAL for trial in self._running)
 
     @property
     def first_runs(self) -> bool:

@@ -27,14 +27,26 @@ from automl_img.search.stages import (
     plan_stages,
 )
 from automl_img.search.suggesting import FEW, Suggester
-from automl_img.search.trials import Record, Rules, Start, again, attempt_name, make_spec, resumed, worth
+from automl_img.search.trials import (
+    FINAL,
+    LOOK,
+    REPEAT,
+    SEARCH,
+    Record,
+    Rules,
+    Start,
+    again,
+    attempt_name,
+    make_spec,
+    resumed,
+    worth,
+)
 from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
 RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1, FailureKind.NO_SPACE: 3}
 NODES_LOST = 3  # times that a trial is begun again because its node has gone; not its fault, and counted apart
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
 
-LOOK, SEARCH, FINAL, REPEAT = "look", "search", "final", "repeat"
 SEED_STEP = 1_000_003  # between the seeds of repeats
 
 
@@ -305,11 +317,11 @@ class Scheduler:
                 required=(LEAST_EPOCHS, plan.final_seconds * rules.slots),
             )
         if not self._finals.chosen:
-            spec = self._next_of_search(elapsed, plan)
+            spec = DONE if self._finals.ahead else self._next_of_search(elapsed, plan)
             if spec is not DONE:
                 return spec
-            if self._records.running:
-                return WAIT
+            if self._records.exploring:
+                return self._final_ahead(elapsed, plan) if self._may_begin_ahead() else WAIT
             self._choose_finals()
         return self._next_final(elapsed, plan)
 
@@ -322,6 +334,21 @@ class Scheduler:
             return DONE
         self.stage = SEARCH
         return self._suggested(SEARCH, 2 * plan.search_slot, plan.search_seconds, self._threads(self._rules.slots))
+
+    def _may_begin_ahead(self) -> bool:
+        """Whether the first of two final trainings has its cores free while the last trials before them still run.
+
+        Should one of those turn out better, it is the partner.
+        """
+        rules = self._rules
+        free = (rules.slots - self._records.exploring) * rules.threads
+        one_of_several = rules.finals > 1 and self.budget.trials_left >= rules.finals
+        return one_of_several and not self._finals.ahead and free >= rules.final_threads and bool(self._records.done())
+
+    def _final_ahead(self, elapsed: float, plan: StagePlan) -> TrialSpec:
+        self.stage = FINAL
+        final = self._finals.begin_ahead(best_of_each(self._ranked(), self._with_policy)[0])
+        return self._launch_final(final, min(plan.end, self._end(elapsed)) - elapsed)
 
     def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
         rules = self._rules

@@ -10,6 +10,8 @@ from typing import Any
 from automl_img.search.stages import LOOK_OVERHEAD
 from automl_img.training.spec import FailureKind, Fidelity, TrialResult, TrialSpec
 
+LOOK, SEARCH, FINAL, REPEAT = "look", "search", "final", "repeat"  # stages of a search
+
 
 @dataclass(frozen=True)
 class Start:

@@ -168,10 +168,34 @@ def test_final_trainings_side_by_side_begin_again_side_by_side():
     while not play.launched or play.launched[-1].stage != "final":
         play.step()
     first = play.launched[-1]
+    while len(play.running) < 2 or {play.rows[trial].stage for _, trial in play.running} != {"final"}:
+        play.step()
+    second = play.launched[-1]
     play.new_process()
-    again, second = play.scheduler.next(play.now), play.scheduler.next(play.now)
-    assert (again.trial, again.attempt, again.threads) == (first.trial, 2, 1)
-    assert (second.stage, second.trial, second.threads) == ("final", first.trial + 1, 1)
+    again = [play.scheduler.next(play.now), play.scheduler.next(play.now)]
+    assert [(spec.trial, spec.attempt, spec.threads) for spec in again] == [(first.trial, 2, 1), (second.trial, 2, 1)]
+    assert play.scheduler.next(play.now) is WAIT
+
+
+def test_a_final_training_that_began_ahead_begins_again_beside_the_last_trial_and_then_has_its_partner():
+    play = Play(580.0, None, 2, finals=2, final_threads=1)
+    while not play.launched or play.launched[-1].stage != "final":
+        play.step()
+    first = play.launched[-1]
+    play.new_process()
+    for _ in range(2):
+        play.step()
+    last, again = play.launched[-2:]
+    assert last.stage != "final" and (again.trial, again.attempt, again.threads) == (first.trial, 2, 1)
+    play.running = [(play.now + 5.0, last.trial), (play.now + 300.0, again.trial)]
+    play.step()
+    assert play.rows[last.trial].status == "done"
+    play.step()
+    second = play.launched[-1]
+    assert (second.stage, second.threads, second.attempt) == ("final", 1, 1) and second.trial not in (
+        first.trial,
+        last.trial,
+    )
     assert play.scheduler.next(play.now) is WAIT
 
 

@@ -9,7 +9,7 @@ from automl_img.search.journal import TrialRow
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
 from automl_img.search.trials import Rules, Start
-from automl_img.training.spec import EpochReport, FailureKind, TrialResult
+from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
 NAMES = ("small", "middle", "large")
 
@@ -177,6 +177,67 @@ def test_where_no_other_architecture_is_nearly_as_good_the_best_one_is_trained_u
     first, second, *_ = finals_of({"small": 0.7, "middle": 0.9, "large": 0.8})
     assert first.values == second.values and first.architecture == "middle"
     assert first.seed != second.seed and (first.repeats, second.repeats) == (0, first.trial)
+
+
+def ahead(score, **changes):
+    """Play until the first final training has begun beside the last look; returns the scheduler, the time and both."""
+    made, now, running = scheduler(end=320.0, **{**PAIR, **changes}), 5.0, []
+    while True:
+        answer = made.next(now)
+        if isinstance(answer, TrialSpec):
+            running.append(answer)
+            if answer.stage == "final":
+                return made, now, running
+        else:
+            assert answer is WAIT and len(running) < 2, "a core is idle beside the last look"
+        if len(running) == 2:
+            spec, now = running.pop(0), now + 30.0
+            made.freed(spec.trial, now)
+            made.record(spec.trial, result(score[spec.architecture], affinity={"flip": 0.9} if spec.probe else {}))
+
+
+@pytest.mark.parametrize(
+    ("last", "partner"), [(0.7, "small"), (0.89, "large"), (0.99, "large")], ids=["far worse", "as good", "better"]
+)
+def test_the_first_final_training_does_not_wait_for_the_last_look(last, partner):
+    score = {"small": 0.88, "middle": 0.9, "large": last}
+    made, now, (look, first) = ahead(score)
+    assert (look.stage, look.architecture) == ("look", "large")
+    assert (first.architecture, first.threads) == ("middle", 1)
+    assert made.next(now) is WAIT
+    made.freed(look.trial, now + 9.0)
+    made.record(look.trial, result(last))
+    second = made.next(now + 9.0)
+    assert (second.stage, second.architecture, second.threads) == ("final", partner, 1)
+    assert first.deadline - second.deadline == pytest.approx(9.0), "both end at the same moment"
+    assert made.next(now + 9.0) is WAIT
+
+
+def test_when_the_last_look_and_all_others_are_far_worse_the_best_is_trained_under_two_seeds():
+    made, now, (look, first) = ahead({"small": 0.6, "middle": 0.9, "large": 0.6})
+    made.record(look.trial, result(0.6))
+    second = made.next(now)
+    assert second.values == first.values and (second.repeats, second.seed != first.seed) == (first.trial, True)
+
+
+def test_a_final_training_that_began_ahead_and_failed_leaves_its_place_to_the_next_two():
+    made, now, (look, first) = ahead({"small": 0.88, "middle": 0.9, "large": 0.89})
+    assert made.fail(first.trial, FailureKind.RAISED, "") is False
+    made.record(look.trial, result(0.89))
+    second, third = made.next(now), made.next(now)
+    assert [(spec.architecture, spec.threads) for spec in (second, third)] == [("large", 1), ("small", 1)]
+
+
+def test_no_final_training_begins_before_its_cores_are_free():
+    four = {"slots": 4, "final_threads": 2, "devices": 4.0, "devices_alone": 4.0}
+    made = scheduler(end=320.0, **{**PAIR, **four})
+    looks = [made.next(5.0) for _ in NAMES]
+    made.record(looks[0].trial, result(0.8))
+    assert made.next(125.0).stage == "final", "two looks have two of the four cores"
+    made = scheduler(end=320.0, **{**PAIR, **four, "final_threads": 3})
+    looks = [made.next(5.0) for _ in NAMES]
+    made.record(looks[0].trial, result(0.8))
+    assert made.next(125.0) is WAIT
 
 
 def test_the_last_trial_of_a_budget_has_all_cores():
