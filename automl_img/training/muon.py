@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import keras
-from keras import ops
+import tensorflow as tf
+
+from automl_img.training.adam import adam_step
 
 HEAD = "logits"  # the layer behind which the classes stand; it learns better by AdamW
 LEAST_SIDE = 8  # rows and columns of a matrix below which orthogonality says little
@@ -32,19 +35,32 @@ class Muon(keras.optimizers.Muon):
             return True
         return bool(min(math.prod(shape[:-1]), shape[-1]) < LEAST_SIDE)
 
+    def _adamw_update_step(self, gradient: Any, variable: Any, learning_rate: Any, m: Any, v: Any) -> None:
+        betas = self.adam_beta_1, self.adam_beta_2
+        adam_step(
+            variable,
+            gradient,
+            m,
+            v,
+            learning_rate=learning_rate,
+            iterations=self.iterations,
+            betas=betas,
+            epsilon=self.epsilon,
+        )
+
     def _muon_update_step(self, gradient: Any, variable: Any, lr: Any, m: Any) -> None:
-        self.assign_add(m, ops.add(gradient, m * (self.momentum - 1)))
-        moved = ops.add(gradient, self.momentum * m) if self.nesterov else m
+        momentum = m.value.assign(self.momentum * m.value + gradient)
+        moved = gradient + self.momentum * momentum if self.nesterov else momentum
         inputs, outputs = math.prod(variable.shape[:-1]), variable.shape[-1]
-        matrix = ops.reshape(moved, (inputs, outputs))
-        update = orthogonal(matrix if inputs <= outputs else ops.transpose(matrix), self.ns_steps)
-        update = ops.reshape(update if inputs <= outputs else ops.transpose(update), variable.shape)
+        matrix = tf.reshape(moved, (inputs, outputs))
+        update = orthogonal(matrix if inputs <= outputs else tf.transpose(matrix), self.ns_steps)
+        update = tf.reshape(update if inputs <= outputs else tf.transpose(update), variable.shape)
         size = UPDATE_RMS * math.sqrt(max(inputs, outputs))
-        self.assign_sub(variable, ops.cast(lr * size, variable.dtype) * ops.cast(update, variable.dtype))
+        variable.assign_sub(tf.cast(lr * size, variable.dtype) * tf.cast(update, variable.dtype))
 
 
 def orthogonal(matrix: Any, steps: int) -> Any:
-    """Return a matrix with the singular vectors of ``matrix`` and singular values near 1, from 0.7 to 1.2.
+    """Return a matrix with the singular vectors of ``matrix`` and singular values near 1, from 0.7 to 1.2; float32.
 
     Args:
         matrix: Floats of shape (rows, columns), no more rows than columns.
@@ -52,12 +68,21 @@ def orthogonal(matrix: Any, steps: int) -> Any:
 
     Source: Jordan et al., 2024, with their coefficients.
     """
-    linear, cubic, quintic = 3.4445, -4.7750, 2.0315
     # bfloat16 is exact enough for a direction, and twice as fast where the processor has it.
     dtype = "bfloat16" if keras.mixed_precision.global_policy().compute_dtype == "bfloat16" else "float32"
-    matrix = ops.cast(matrix, "float32")
-    x = ops.cast(matrix / (ops.norm(matrix) + 1e-7), dtype)
-    for _ in range(steps):
-        square = ops.matmul(x, ops.transpose(x))
-        x = linear * x + ops.matmul(cubic * square + quintic * ops.matmul(square, square), x)
-    return x
+    return _newton_schulz(steps, dtype)(tf.cast(matrix, tf.float32))
+
+
+@functools.cache
+def _newton_schulz(steps: int, dtype: str) -> Any:
+    """Return the iteration as a function that is traced once, for matrices of all sizes: a network has dozens."""
+    linear, cubic, quintic = 3.4445, -4.7750, 2.0315
+
+    def iterate(matrix: Any) -> Any:
+        x = tf.cast(matrix / (tf.norm(matrix) + 1e-7), dtype)
+        for _ in range(steps):
+            square = tf.matmul(x, x, transpose_b=True)
+            x = linear * x + tf.matmul(cubic * square + quintic * tf.matmul(square, square), x)
+        return tf.cast(x, tf.float32)
+
+    return tf.function(iterate, input_signature=[tf.TensorSpec((None, None), tf.float32)], autograph=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from automl_img.training.adam import Adam, AdamW
 from automl_img.training.muon import Muon
 from automl_img.training.network import plugin_values
 
@@ -30,7 +31,7 @@ def make_optimizer(values: Mapping[str, Any], extra: Mapping[str, Any]) -> tuple
         decay = arguments.setdefault("weight_decay", 0.0)
         optimizer = Muon(adam_weight_decay=decay, **arguments)
     else:
-        kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "rmsprop": keras.optimizers.RMSprop}
+        kinds = {"adam": Adam, "adamw": AdamW, "rmsprop": keras.optimizers.RMSprop}
         if name == "adamw":
             arguments.setdefault("weight_decay", 0.0)
         optimizer = kinds[name](**arguments)
