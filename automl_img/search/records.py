@@ -64,6 +64,11 @@ class Records:
         return sum(self._records[trial].spec.stage != FINAL for trial in self._running)
 
     @property
+    def probing(self) -> bool:
+        """Whether a trial runs that will tell which augmentations suit the images."""
+        return any(self._records[trial].spec.probe for trial in self._running)
+
+    @property
     def first_runs(self) -> bool:
         """Whether any trial runs that does not repeat another one under another seed."""
         return any(not self._records[trial].spec.repeats for trial in self._running)

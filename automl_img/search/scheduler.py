@@ -340,10 +340,11 @@ class Scheduler:
 
         Should one of those turn out better, it is the partner.
         """
-        rules = self._rules
-        free = (rules.slots - self._records.exploring) * rules.threads
-        one_of_several = rules.finals > 1 and self.budget.trials_left >= rules.finals
-        return one_of_several and not self._finals.ahead and free >= rules.final_threads and bool(self._records.done())
+        rules, records = self._rules, self._records
+        if rules.finals == 1 or self._finals.ahead or self.budget.trials_left < rules.finals:
+            return False
+        free = (rules.slots - records.exploring) * rules.threads
+        return free >= rules.final_threads and bool(records.done()) and not records.probing
 
     def _final_ahead(self, elapsed: float, plan: StagePlan) -> TrialSpec:
         self.stage = FINAL

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,13 @@ class Scorer:
     Args:
         network: From float images (batch, height, width, channels), 0 to 255, to logits (batch, classes).
         batch_size: Images in one call; by their size unless given.
+        at_once: Calls side by side.
     """
 
-    def __init__(self, network: Any, batch_size: int | None = None) -> None:
+    def __init__(self, network: Any, batch_size: int | None = None, *, at_once: int = 1) -> None:
         shape = tuple(network.inputs[0].shape[1:])
         self._batch_size = batch_size or max(SMALLEST_BATCH, min(LARGEST_BATCH, VALUES_AT_ONCE // math.prod(shape)))
+        self._at_once = at_once
         signature = [tf.TensorSpec((None, *shape), tf.uint8)]
         self._forward = tf.function(
             lambda images: network(tf.cast(images, tf.float32), training=False), input_signature=signature
@@ -42,13 +46,21 @@ class Scorer:
             mirrored: Whether to take the mean over each image and its mirror image.
         """
         n = len(images) if indices is None else len(indices)
-        parts = []
-        for start in range(0, n, self._batch_size):
-            span = slice(start, start + self._batch_size)
+        size = max(1, min(self._batch_size, math.ceil(n / self._at_once)))
+
+        def answered(start: int) -> Any:
+            span = slice(start, start + size)
             batch = np.asarray(images[span] if indices is None else images[indices[span]])
             answer = self._answer(batch)
-            parts.append((answer + self._answer(batch[:, :, ::-1])) / 2 if mirrored else answer)
-        return np.concatenate(parts).astype(np.float32)
+            return (answer + self._answer(batch[:, :, ::-1])) / 2 if mirrored else answer
+
+        return np.concatenate(self._each(answered, range(0, n, size))).astype(np.float32)
+
+    def _each(self, answered: Callable[[int], Any], starts: range) -> list[Any]:
+        if self._at_once == 1 or len(starts) == 1:
+            return [answered(start) for start in starts]
+        with ThreadPoolExecutor(self._at_once) as pool:
+            return list(pool.map(answered, starts))
 
     def _answer(self, batch: npt.NDArray[np.uint8]) -> Any:
         return self._forward(tf.constant(np.ascontiguousarray(batch))).numpy()

@@ -24,29 +24,40 @@ class Trainee(keras.Model):
         task: What the labels mean.
         augment: Maps (images, targets) to (images, targets); images float32, 0 to 255, targets probabilities.
         targets: Changes of the targets, applied after ``augment``.
+        parts: Parts of a batch that go through the network side by side; the batch is a multiple of them.
     """
 
-    def __init__(self, network: Any, task: Task, augment: Augment, targets: Sequence[Change]) -> None:
+    def __init__(self, network: Any, task: Task, augment: Augment, targets: Sequence[Change], parts: int = 1) -> None:
         super().__init__(name="trainee")
         self.network = network
         self._task = task
         self.augment = augment
         self._changes = list(targets)
+        self._parts = parts
         self.built = True
 
     def call(self, images: Any, training: bool | None = None) -> Any:
         """Return the network's logits."""
-        return self.network(images, training=training)
+        if not training or self._parts == 1:
+            return self.network(images, training=training)
+        return tf.concat([self.network(part, training=True) for part in tf.split(images, self._parts)], axis=0)
 
     def train_step(self, data: Any) -> Any:
         """Train on one batch (uint8 images, labels, weights)."""
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         images = ops.cast(images, "float32")
         targets = self._task.targets(labels)
-        images, targets = self.augment(images, targets)
+        images, targets = self._augmented(images, targets)
         for change in self._changes:
             targets = change(targets)
         return super().train_step((images, ops.cast(targets, "float32"), weights))
+
+    def _augmented(self, images: Any, targets: Any) -> tuple[Any, Any]:
+        if self._parts == 1:
+            return self.augment(images, targets)
+        split = zip(tf.split(images, self._parts), tf.split(targets, self._parts), strict=True)
+        changed, wanted = zip(*(self.augment(*part) for part in split), strict=True)
+        return tf.concat(changed, axis=0), tf.concat(wanted, axis=0)
 
 
 class Augment:

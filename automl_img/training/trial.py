@@ -24,7 +24,7 @@ from automl_img.training.callbacks import ClockCallback, Evaluation
 from automl_img.training.checkpoint import Checkpoint, Checkpoints, Running
 from automl_img.training.clock import TrainingClock
 from automl_img.training.cost import TRAINING_PASSES, Cost, count_cost
-from automl_img.training.devices import Placement
+from automl_img.training.devices import Placement, parts_of, use_threads
 from automl_img.training.fusing import fuse_batch_normalization
 from automl_img.training.hardware import Hardware
 from automl_img.training.keeping import Keeping
@@ -91,7 +91,11 @@ def train_trial(
     Raises:
         TrialFailure: The trial cannot be trained in its time, is too large, or its numbers are no longer finite.
     """
-    configure(spec.threads, spec.precision, spec.seed, deterministic=spec.deterministic)
+    parts, threads = 1, spec.threads
+    if not (devices or spec.deterministic):  # on other cores other parts would be other results
+        threads = spec.threads or Hardware.detect(gpus=0).cores
+        parts = parts_of(min(int(spec.values["batch_size"]), len(data.splits.train)), threads)
+    configure(threads, spec.precision, spec.seed, deterministic=spec.deterministic, parts=parts)
     fuse_batch_normalization()
     plan = data.plan(spec)
     placement = Placement(devices)
@@ -103,7 +107,7 @@ def train_trial(
             FailureKind.SKIPPED, f"{cost.parameters:,} weights are above the limit of {spec.parameter_limit:,}"
         )
     _refuse_if_slow(spec, network.model)
-    training = _Training(spec, data, registry, network, cost, folder, begun, saved, placement)
+    training = _Training(spec, data, registry, network, cost, folder, begun, saved, placement, parts)
     training.run(report, stop_asked)
     return training.result()
 
@@ -127,10 +131,9 @@ def _refuse_if_slow(spec: TrialSpec, model: Any) -> None:
         )
 
 
-def configure(threads: int, precision: str, seed: int, *, deterministic: bool = False) -> None:
-    """Set up TensorFlow in a fresh process, before its first operation; ``threads`` 0 means all cores."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+def configure(threads: int, precision: str, seed: int, *, deterministic: bool = False, parts: int = 1) -> None:
+    """Set up TensorFlow in a fresh process, before its first operation; ``threads`` and ``parts`` as :func:`use_threads` has them."""
+    use_threads(threads, parts)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
@@ -151,14 +154,15 @@ class _Training:
         begun: float,
         saved: Callable[[TrialResult], None],
         placement: Placement,
+        parts: int,
     ) -> None:
-        self.begun, self.saved, self.placement = begun, saved, placement
+        self.begun, self.saved, self.placement, self.parts = begun, saved, placement, parts
         self.spec, self.data, self.registry, self.network, self.cost = spec, data, registry, network, cost
         self.weights_file, self.checkpoint_file = folder / WEIGHTS_FILE, folder / CHECKPOINT_FILE
         self.batch_size = placement.batch_size(min(int(spec.values["batch_size"]), len(data.splits.train)))
         self.task = data.store.task
         self.steps_per_pass = max(1, round(len(data.splits.train) / self.batch_size))
-        self.scorer = Scorer(network.model)
+        self.scorer = Scorer(network.model, at_once=parts)
         self.keeping = Keeping(len(data.splits.validation))
         self.steps = self.steps_before = 0
         self.training_seconds = 0.0
@@ -300,6 +304,7 @@ class _Training:
                 self.task,
                 Augment(values, image, self.registry, spec.seed),
                 [partial(plugin.targets, hp) for plugin, hp in regularizers],
+                self.parts,
             )
             trainee.compile(
                 optimizer=optimizer,

@@ -240,6 +240,17 @@ def test_no_final_training_begins_before_its_cores_are_free():
     assert made.next(125.0) is WAIT
 
 
+def test_no_final_training_begins_before_its_augmentations_are_known():
+    made = scheduler(end=320.0, **PAIR)
+    first, second = made.next(5.0), made.next(5.0)
+    made.record(second.trial, result(0.9))
+    third = made.next(35.0)
+    made.record(third.trial, result(0.8))
+    assert first.probe and made.next(65.0) is WAIT
+    made.record(first.trial, result(0.8, affinity={"flip": 0.97}))
+    assert made.next(66.0).values["augmentation.flip"] is True
+
+
 def test_the_last_trial_of_a_budget_has_all_cores():
     stages = [spec.stage for spec in run(scheduler(**PAIR), lambda spec: 0.8)]
     before = stages.index("final")

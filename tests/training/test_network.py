@@ -12,6 +12,7 @@ from automl_img.tasks import make_task
 from automl_img.training.affinity import measure_affinity
 from automl_img.training.batches import training_batches
 from automl_img.training.cost import count_cost
+from automl_img.training.devices import parts_of
 from automl_img.training.hardware import Hardware
 from automl_img.training.network import NetworkPlan, active_plugins, build_network
 from automl_img.training.optimizers import make_optimizer
@@ -157,6 +158,60 @@ def test_scores_do_not_depend_on_the_size_of_batches(registry, space):
     np.testing.assert_allclose(Scorer(model, 5).logits(images), Scorer(model, 100).logits(images), atol=1e-5)
     chosen = np.array([3, 1, 22])
     np.testing.assert_allclose(Scorer(model, 2).logits(images, chosen), Scorer(model).logits(images)[chosen], atol=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [2, 3, 40])
+def test_scores_do_not_depend_on_how_many_batches_are_run_at_once(registry, space, at_once):
+    model = build_network(plan(space.start("plainnet", {})), registry).model
+    images = np.random.default_rng(0).integers(0, 255, (23, 8, 8, 1), np.uint8)
+    several = Scorer(model, 4, at_once=at_once)
+    np.testing.assert_allclose(several.logits(images), Scorer(model).logits(images), atol=1e-5)
+    np.testing.assert_allclose(several.logits(images[:1]), Scorer(model).logits(images[:1]), atol=1e-5)
+    assert several.time_pass(images, np.arange(23)) > 0
+
+
+@pytest.mark.parametrize(
+    ("batch", "threads", "parts"),
+    [(128, 1, 1), (128, 2, 2), (128, 3, 2), (128, 4, 4), (128, 64, 4), (96, 4, 3), (64, 2, 2), (32, 2, 1), (97, 2, 1)],
+)
+def test_a_batch_has_as_many_parts_of_the_same_size_as_there_are_threads_if_they_are_not_too_small(
+    batch, threads, parts
+):
+    assert parts_of(batch, threads) == parts
+
+
+def test_a_step_on_the_parts_of_a_batch_is_a_step_on_the_whole():
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (12, 8, 8, 1), np.uint8), rng.integers(0, 10, 12)
+    weights = rng.uniform(0.5, 2.0, 12).astype("float32")
+
+    def trained(parts):
+        keras.utils.set_random_seed(5)
+        inputs = keras.Input((8, 8, 1))
+        outputs = keras.layers.Dense(10)(keras.layers.Flatten()(keras.layers.Conv2D(4, 3)(inputs / 255.0)))
+        network = keras.Model(inputs, outputs)
+        trainee = Trainee(network, TEN, lambda pixels, targets: (pixels, targets), [], parts)
+        trainee.compile(keras.optimizers.SGD(0.1), TEN.loss("cross_entropy"))
+        trainee.train_on_batch(images, labels, weights)
+        return network.get_weights()
+
+    for whole, in_parts in zip(trained(1), trained(3), strict=True):
+        np.testing.assert_allclose(in_parts, whole, atol=1e-5)
+
+
+def test_each_part_of_a_batch_is_changed_by_itself_and_keeps_its_targets():
+    seen = []
+
+    def augment(images, targets):
+        seen.append(len(images))
+        return images + len(seen), targets + images[:, 0, 0, :1]
+
+    trainee = Trainee(keras.Sequential([keras.layers.Flatten()]), TEN, augment, [], 2)
+    images = np.arange(6, dtype="float32").reshape(6, 1, 1, 1)
+    changed, targets = trainee._augmented(images, np.zeros((6, 10), "float32"))
+    assert seen == [3, 3]
+    np.testing.assert_array_equal(changed[:, 0, 0, 0], [1, 2, 3, 5, 6, 7])
+    np.testing.assert_array_equal(targets[:, 0], range(6))
 
 
 def test_affinity_tells_a_harmless_augmentation_from_one_that_makes_other_classes(registry):
