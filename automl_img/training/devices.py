@@ -46,7 +46,7 @@ def parts_of(batch_size: int, threads: int) -> int:
     """In how many parts of the same size a batch is trained on a processor, each by a part of the threads.
 
     The operations of a network on small images are too short to be shared among threads; those of two halves of a batch run side by
-    side. With two cores that made steps 1.8 to 2 times as fast as with one, while a shared operation gained 0.8 to 1.8 times
+    side. With two cores a training became 1.6 to 2.2 times as fast as with one, with shared operations 0.9 to 1.8 times
     (``benchmarks/parts.py``).
     """
     fitting = [
