@@ -23,7 +23,7 @@ from automl_img.search.trials import Rules, Start
 BEFORE_REFIT = 0.6  # of the time, where the winner is trained once more afterwards
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
 SIDE_BY_SIDE = 2  # final trainings on the cores of one machine
-MANY_PASSES = 10.0  # with fewer a training gains more by further passes than by a second network beside it
+MANY_PASSES = 10.0  # with fewer a training gains as much by further passes as by a second network beside it
 ANOTHER_MODEL = 2.0  # seconds to build one more network for the comparison on validation images
 
 
@@ -121,8 +121,8 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
 def _finals_side_by_side(run: Run, passes: float) -> int:
     """How many final trainings share the cores; a single one would see the images ``passes`` times.
 
-    A small network gains little from a second core: two on one core each see 1.6 times the images together, each nearly as many as the
-    one alone, and their mean is better than either. A bound on latency, or training again on all images, wants one network.
+    Two on one core each see a few more images together than one on both, and their mean is better than either; with few passes further
+    ones gain as much. A bound on latency, or training again on all images, wants one network.
     """
     recipe, capacity = run.recipe, run.capacity
     if passes < MANY_PASSES:
