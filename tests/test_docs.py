@@ -1,11 +1,15 @@
 """What the pages say is so."""
 
+import csv
 import doctest
 import importlib
+import itertools
 import re
+import statistics
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -147,3 +151,41 @@ def test_each_extra_that_a_page_names_can_be_installed():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     named = {name for page in PAGES for name in re.findall(r"automl-img\[(\w+)\]", page.read_text(encoding="utf-8"))}
     assert named and named <= extras.keys()
+
+
+PEERS = {
+    "automl-img": "automl-img",
+    "a script": "expert",
+    "expert": "expert",
+    "AutoKeras": "autokeras",
+    "keras-tuner": "keras-tuner",
+    "Ultralytics": "ultralytics",
+}
+
+
+def measured():
+    """The median test macro-F1 by data set, minutes and peer, as the benchmark left them."""
+    found = defaultdict(list)
+    with (ROOT / "benchmarks" / "peers" / "results.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            found[row["data"], row["minutes"], row["peer"]].append(float(row["test_f1"]))
+    return {key: statistics.median(values) for key, values in found.items()}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/benchmarks.md"])
+def test_the_figures_beside_those_of_others_are_those_that_were_measured(page):
+    known, compared = measured(), set()
+    lines = (ROOT / page).read_text().splitlines()
+    head = next(number for number, line in enumerate(lines) if re.match(r"\| *\| Fashion-MNIST, 2 minutes", line))
+    columns = [re.search(r"(\d+) minutes", cell)[1] for cell in lines[head].split("|")[2:-1]]
+    sets = ["emoji" if "emoji" in cell else "fashion" for cell in lines[head].split("|")[2:-1]]
+    for line in itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :]):
+        name, *cells = (cell.strip() for cell in line.split("|")[1:-1])
+        peer = next(peer for begin, peer in PEERS.items() if name.startswith(begin))
+        for data, minutes, cell in zip(sets, columns, cells, strict=True):
+            assert bool(cell) == ((data, minutes, peer) in known), f"{peer}, {data}, {minutes} minutes: {cell!r}"
+            if cell:
+                figure = re.search(r"\d\.(\d+)", cell)
+                assert figure[0] == f"{known[data, minutes, peer]:.{len(figure[1])}f}", (peer, data, minutes)
+                compared.add((data, minutes, peer))
+    assert len(compared) >= 4 * 5
