@@ -178,7 +178,7 @@ def test_the_figures_beside_those_of_others_are_those_that_were_measured(page):
     lines = (ROOT / page).read_text().splitlines()
     head = next(number for number, line in enumerate(lines) if re.match(r"\| *\| Fashion-MNIST, 2 minutes", line))
     columns = [re.search(r"(\d+) minutes", cell)[1] for cell in lines[head].split("|")[2:-1]]
-    sets = ["emoji" if "emoji" in cell else "fashion" for cell in lines[head].split("|")[2:-1]]
+    sets = [next((s for s in ("emoji", "digits") if s in cell), "fashion") for cell in lines[head].split("|")[2:-1]]
     for line in itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :]):
         name, *cells = (cell.strip() for cell in line.split("|")[1:-1])
         peer = next(peer for begin, peer in PEERS.items() if name.startswith(begin))
