@@ -20,7 +20,7 @@ class FinalTrainings:
     def __init__(self) -> None:
         self._waiting: list[Final] | None = None
         self._beside = 0
-        self._ahead: Final | None = None
+        self._ahead: dict[str, Any] | None = None  # the values of the one that has begun ahead
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -42,13 +42,13 @@ class FinalTrainings:
 
     def begin_ahead(self, final: Final) -> Final:
         """Begin ``final``, before it is known which they are."""
-        self._ahead = final
+        self._ahead = final[1]
         return final
 
     def choose(self, finals: Sequence[Final], *, together: int = 1) -> None:
         """These it will be, the first ``together`` of them side by side; the one that has begun ahead is one of those."""
         self._waiting, self._beside = list(finals), together - 1
-        begun = next((final for final in finals if self._ahead is not None and final[1] == self._ahead[1]), None)
+        begun = next((final for final in finals if final[1] == self._ahead), None)
         if begun is not None:
             self._waiting.remove(begun)
 
@@ -70,10 +70,10 @@ class FinalTrainings:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where another process ended."""
-        waiting, ahead = state["finals"], state.get("ahead")
+        waiting = state["finals"]
         self._waiting = None if waiting is None else [(why, dict(values)) for why, values in waiting]
         self._beside = state.get("beside", 0)
-        self._ahead = None if ahead is None else (ahead[0], dict(ahead[1]))
+        self._ahead = state.get("ahead")
 
 
 def best_of_each(

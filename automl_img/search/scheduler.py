@@ -349,11 +349,11 @@ class Scheduler:
     def _final_ahead(self, elapsed: float, plan: StagePlan) -> TrialSpec:
         self.stage = FINAL
         final = self._finals.begin_ahead(best_of_each(self._ranked(), self._with_policy)[0])
-        return self._launch_final(final, min(plan.end, self._end(elapsed)) - elapsed)
+        return self._launch_final(final, self._left(elapsed, plan))
 
     def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
         rules = self._rules
-        left = min(plan.end, self._end(elapsed)) - elapsed
+        left = self._left(elapsed, plan)
         if self._records.running:
             return self._launch_final(self._finals.begin_beside(), left) if self._finals.beside else WAIT
         first = self.stage != FINAL
@@ -372,6 +372,9 @@ class Scheduler:
             return self._suggested(SEARCH, left, None, 0)
         self.stage = FINAL
         return self._launch_final(self._finals.begin(self.budget.trials_left), left)
+
+    def _left(self, elapsed: float, plan: StagePlan) -> float:
+        return min(plan.end, self._end(elapsed)) - elapsed
 
     def _launch_final(self, final: Final, left: float) -> TrialSpec:
         """Begin a final training; one whose twin runs already gets another seed."""

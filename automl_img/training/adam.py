@@ -19,7 +19,7 @@ def adam_step(
     betas: tuple[float, float],
     epsilon: float,
 ) -> None:
-    """Move one variable as Keras's Adam does, to the last bits.
+    """Move one variable as Keras's Adam does, but for rounding.
 
     Keras writes the step out, in some 25 operations for each variable. They are most of what is traced before the first step of a
     network with many small variables, and on a GPU each of them is a kernel of its own.
