@@ -1,10 +1,24 @@
-"""Loads TensorFlow without its greetings, which go past Python's logging to the terminal whatever the log level."""
+"""Loads TensorFlow quickly, and without its greetings, which go past Python's logging to the terminal whatever the log level."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import sys
+import threading
 from collections.abc import Iterator
+
+#: What Keras imports, where it is installed, for parts that nothing here calls: figures, data frames and scikit-learn's interface. They
+#: take as long as Keras itself, and are imported as ever once somebody else asks for them.
+COMPANIONS = ("matplotlib", "pandas", "pyarrow", "sklearn")
+
+_alone = threading.Event()
+
+
+def load_alone() -> None:
+    """Load Keras without :data:`COMPANIONS` from now on; for processes that run nobody's code but ours and that of plugins."""
+    _alone.set()
 
 
 @contextlib.contextmanager
@@ -30,12 +44,36 @@ def load_tensorflow(*, with_devices: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     with quiet():
-        import keras
-        import tensorflow as tf
+        with _companions_hidden(), _collector_at_rest():
+            import keras
+            import tensorflow as tf
 
-        _ = keras.layers  # resolves Keras's lazy parts
+            _ = keras.layers  # resolves Keras's lazy parts
         if with_devices:
             for gpu in tf.config.list_physical_devices("GPU"):
                 with contextlib.suppress(RuntimeError):  # TensorFlow was in use before
                     tf.config.experimental.set_memory_growth(gpu, True)  # trials in other processes need the rest
             tf.constant(0)
+
+
+@contextlib.contextmanager
+def _companions_hidden() -> Iterator[None]:
+    hidden = [name for name in COMPANIONS if name not in sys.modules] if _alone.is_set() else []
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: Python's word for a module that is not there
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep the garbage collector from looking, again and again, through half a million new objects that all stay."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

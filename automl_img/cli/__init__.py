@@ -29,6 +29,7 @@ from automl_img.cli import (
     watch,
 )
 from automl_img.errors import AutoMLImageError
+from automl_img.quiet import load_alone
 
 app = typer.Typer(
     name="automl-img",
@@ -76,6 +77,7 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with its code: 0 done, 1 search failed, 2 usage or recipe error, 130 interrupted."""
+    load_alone()
     try:
         app()
     except AutoMLImageError as error:

@@ -1,12 +1,20 @@
-"""Imported once by the fork server, so that each trial's process starts with TensorFlow and Keras already in memory.
+"""Imported once by the fork server, so that each trial's process starts with TensorFlow, Keras and the training in memory.
 
 No operation is run and no device is listed here: TensorFlow starts its threads with the first one, and threads do not survive a fork.
 """
 
+import gc
 import signal
 
-from automl_img.quiet import load_tensorflow
+from automl_img.quiet import load_alone, load_tensorflow
 
 # Ctrl-C is for the driver. The fork server itself ignores it only when all is loaded, and would end with a traceback until then.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+load_alone()
 load_tensorflow(with_devices=False)
+
+import automl_img.training.estimate  # noqa: E402
+import automl_img.training.trial  # noqa: E402, F401
+
+# What is in memory by now stays there. A collector that looks through it in each child takes time, and copies of its pages.
+gc.freeze()

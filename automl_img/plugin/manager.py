@@ -195,8 +195,7 @@ def discover(
         PluginError: One of ``modules`` cannot be imported, or was made for another version: it was asked for by name.
     """
     registry = PluginRegistry(only=only, block=block)
-    for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=_first_party_first):
-        distribution = f"{point.dist.name} {point.dist.version}" if point.dist else ""
+    for point, distribution in _first_party_first(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)):
         try:
             module = point.load()
         except BaseException as error:
@@ -220,9 +219,14 @@ def discover(
     return registry
 
 
-def _first_party_first(point: importlib.metadata.EntryPoint) -> tuple[bool, str, str]:
-    distribution = point.dist.name if point.dist else ""
-    return (distribution != "automl-img", distribution, point.name)
+def _first_party_first(
+    points: Iterable[importlib.metadata.EntryPoint],
+) -> Iterator[tuple[importlib.metadata.EntryPoint, str]]:
+    """Yield each entry point with the name and version of its distribution, whose file of metadata is not read for each of them."""
+    labels = {dist: (dist.name, f"{dist.name} {dist.version}") for dist in {point.dist for point in points} if dist}
+    labelled = [(*(labels[point.dist] if point.dist else ("", "")), point) for point in points]
+    for _, label, point in sorted(labelled, key=lambda one: (one[0] != "automl-img", one[0], one[2].name)):
+        yield point, label
 
 
 def _why_no_hook(module: ModuleType) -> str:

@@ -91,10 +91,14 @@ def python_of(peer: str) -> Path:
     if not (folder / "complete").exists():
         print(f"making the environment of {peer}", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        environment = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS[peer]], check=True, env=environment)
+        command = [python, "-m", "pip", "install", "--quiet", *PEERS[peer]]
+        subprocess.run(command, check=True, env=_environment("PIP_CONSTRAINT"))
         (folder / "complete").touch()
     return python
+
+
+def _environment(without: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != without}
 
 
 def run(peer: str, data: str, minutes: float, seed: int) -> dict[str, object]:
@@ -114,6 +118,7 @@ def run(peer: str, data: str, minutes: float, seed: int) -> dict[str, object]:
                 text=True,
                 timeout=GRACE * 60 * minutes + 60,
                 check=False,
+                env=_environment("PYTHONDONTWRITEBYTECODE"),  # all run compiled, as what pip has installed does
             )
             lines = [line for line in ran.stdout.splitlines() if line.startswith("{")]
             answer = json.loads(lines[-1]) if lines else {}

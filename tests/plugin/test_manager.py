@@ -115,3 +115,36 @@ def test_a_mistyped_hook_is_told():
 def test_an_unknown_plugin_is_refused_with_what_there_is():
     with pytest.raises(PluginError, match=r"unknown architecture; found 'nett'; allowed: net\. Did you mean 'net'"):
         registry_of(Net()).get("architecture", "nett")
+
+
+class _Distribution:
+    """An installed distribution that counts how often its metadata are read."""
+
+    version = "1.2"
+
+    def __init__(self, name):
+        self._name, self.reads = name, 0
+
+    @property
+    def name(self):
+        self.reads += 1
+        return self._name
+
+
+def test_first_party_plugins_come_first_and_metadata_are_not_read_for_each_entry_point(monkeypatch):
+    other, ours = _Distribution("another"), _Distribution("automl-img")
+    points = [
+        types.SimpleNamespace(name=name, dist=dist, value="m", load=lambda net=net: module_with(net()))
+        for name, dist in (("b", other), ("a", other), ("d", ours), ("c", ours), ("e", None))
+        for net in [type(name, (Net,), {"name": name})]
+    ]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    found = [(record.name, record.distribution) for record in discover().records]
+    assert found == [
+        ("c", "automl-img 1.2"),
+        ("d", "automl-img 1.2"),
+        ("e", ""),
+        ("a", "another 1.2"),
+        ("b", "another 1.2"),
+    ]
+    assert other.reads == ours.reads == 2, "once for the order, once for the label"

@@ -83,11 +83,17 @@ def near_pairs(thumbs: Pixels, places: Places, *, near: float, seed: int = 0) ->
     none = np.zeros((0, 2), np.int64)
     if near <= 0 or len(places) < 2:
         return none, 0.0
+    from scipy.linalg import eigh
+    from threadpoolctl import threadpool_limits
+
     random = np.random.default_rng(seed)
     sample = _unit(thumbs[np.sort(random.choice(places, min(SAMPLE, len(places)), replace=False))])
-    distance = min(NEAREST, near * _usual_distance(sample))
-    basis = np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :DIRECTIONS]
-    projected = np.concatenate([_unit(thumbs[part]) @ basis for part in _parts(places)])
+    # While a search begins, another process loads TensorFlow: threads that wait for one another would make 0.1 s into seconds.
+    with threadpool_limits(1, "blas"):
+        distance = min(NEAREST, near * _usual_distance(sample))
+        pixels = sample.shape[1]
+        basis = eigh(sample.T @ sample, subset_by_index=(max(0, pixels - DIRECTIONS), pixels - 1))[1]
+        projected = np.concatenate([_unit(thumbs[part]) @ basis for part in _parts(places)])
     candidates = places[_neighbours(projected, distance)]
     kept = [part[_distances(thumbs, part) <= distance] for part in _parts(candidates)]
     return np.concatenate([none, *kept]), distance

@@ -92,6 +92,13 @@ def test_brighter_and_smaller_copies_are_nearly_the_same_picture(folder):
     assert {member.path.rsplit("/", 1)[1] for member in group.members} == {"7.png", "brighter.png", "smaller.png"}
 
 
+def test_copies_are_found_where_an_image_has_hardly_any_pixels():
+    pixels = RNG.permutation(2**9)[:40, None] >> np.arange(9) & 1
+    pixels[7] = pixels[3]
+    found = inspected(dataset_from_arrays((255 * pixels).astype(np.uint8).reshape(-1, 3, 3), np.arange(40) % 2))
+    assert found.totals["duplicate groups"] == 1
+
+
 def test_the_same_picture_with_two_labels_is_told(folder):
     Image.open(folder / "1.png").save(folder / "other.png")
     names = ["1.png", "other.png", *(f"{n}.png" for n in range(2, 40))]

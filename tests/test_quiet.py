@@ -1,0 +1,77 @@
+"""How TensorFlow is loaded; in processes of their own, since it can be loaded only once."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from automl_img.quiet import COMPANIONS
+
+EXECUTORS = Path(__file__).parent / "executors"
+
+
+def answer_of(script):
+    """What a fresh interpreter prints, in words."""
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.split()
+
+
+def test_a_process_that_is_not_ours_alone_gets_keras_as_it_is():
+    script = """
+        import gc, sys
+        from automl_img.quiet import load_tensorflow
+        load_tensorflow(with_devices=False)
+        print("sklearn" in sys.modules, gc.isenabled())
+    """
+    assert answer_of(script) == ["True", "True"]
+
+
+def test_alone_the_companions_are_left_out_and_can_be_imported_later():
+    script = f"""
+        import sys
+        from automl_img.quiet import load_alone, load_tensorflow
+        load_alone()
+        load_tensorflow(with_devices=False)
+        print(*(name for name in {COMPANIONS} if name in sys.modules), "none")
+        import pandas, sklearn.metrics
+        print(sklearn.metrics.accuracy_score([1], pandas.Series([1])))
+    """
+    assert answer_of(script) == ["none", "1.0"]
+
+
+def test_a_companion_that_is_there_already_stays():
+    script = """
+        import pandas
+        from automl_img.quiet import load_alone, load_tensorflow
+        load_alone()
+        load_tensorflow(with_devices=False)
+        import pandas as again
+        print(again is pandas)
+    """
+    assert answer_of(script) == ["True"]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_garbage_collector_is_afterwards_as_it_was(on):
+    script = f"""
+        import gc
+        gc.enable() if {on} else gc.disable()
+        from automl_img.quiet import load_tensorflow
+        load_tensorflow(with_devices=False)
+        print(gc.isenabled())
+    """
+    assert answer_of(script) == [str(on)]
+
+
+def test_the_fork_server_holds_what_a_trial_needs_and_no_thread_of_tensorflow():
+    script = f"""
+        import gc, sys
+        sys.path.insert(0, {str(EXECUTORS)!r})
+        import automl_img.executors.preload
+        from tensorflow.python.eager import context
+        print("automl_img.training.trial" in sys.modules, context.context()._initialized, gc.isenabled(), gc.get_freeze_count() > 100_000)
+    """
+    assert answer_of(script) == ["True", "False", "True", "True"]
