@@ -36,6 +36,7 @@ from automl_img.training.spec import EpochReport, FailureKind, TrialFailure, Tri
 from automl_img.training.trainee import Augment, Trainee
 
 EXECUTION_SECONDS = 0.3  # of one call of the training function: short against a deadline, long against its overhead
+TIMED_STEPS = 4  # by which the time of a step is known before training begins
 EVALUATION_SHARE = 0.025  # of the training time that measuring the validation split may take
 SAVE_EVERY = 10.0  # seconds between two writes of better weights while training goes on
 AFFINITY_SAMPLE = 2000  # validation images
@@ -330,14 +331,16 @@ class _Training:
         )
 
     def _time_steps(self, trainee: Trainee, batches: Any) -> float:
-        """Compile the training function and return the seconds of one step, from one execution at a learning rate of zero."""
+        """Compile the training function and return the seconds of one step, from a few steps at a learning rate of zero."""
+        steps = int(trainee.steps_per_execution)
+        timed = min(steps, max(TIMED_STEPS, steps // 3))
+        first, others = (self.placement.iterator(batches.take(count)) for count in (1, timed))
         trainee.optimizer.learning_rate.assign(0.0)
         trainee.make_train_function()
-        iterator = self.placement.iterator(batches)
-        trainee.train_function(iterator)
+        trainee.train_function(first)
         begin = time.monotonic()
-        float(trainee.train_function(iterator)["loss"])
-        return (time.monotonic() - begin) / int(trainee.steps_per_execution)
+        float(trainee.train_function(others)["loss"])
+        return (time.monotonic() - begin) / timed
 
     def _refuse_if_hopeless(self, step_seconds: float) -> None:
         spec = self.spec
