@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,8 @@ def finalise(
         The figures of each split, and as ``selection`` how the model was chosen.
     """
     task, truth = store.task, store.labels[splits.validation]
+    measuring = threading.Thread(target=importlib.import_module, args=("sklearn.metrics",))
+    measuring.start()  # importing it takes a second, in which the networks are built
     outcome = hold_contest(
         candidates,
         store,
@@ -53,6 +57,7 @@ def finalise(
         seconds=terms.seconds,
         afterwards=len(splits.test) if terms.test else 0,
     )
+    measuring.join()  # what follows imports parts of scikit-learn and SciPy too, and two threads may not meet in their circles
     temperature = fit_temperature(truth, outcome.logits)
     calibrated = task.probabilities(outcome.logits / np.float32(temperature))
     energy = mean_energy(task, [one.logits for one in outcome.members], outcome.shares)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,8 +139,6 @@ class FinaliseArgument:
 
 def finalise_best(link: Link, argument: FinaliseArgument) -> dict[str, Any]:
     """Choose the model among the candidates, write its file, and measure it."""
-    # The measuring wants it; meanwhile the networks are built.
-    threading.Thread(target=importlib.import_module, args=("sklearn.metrics",), daemon=True).start()
     from automl_img.evaluation.final import finalise
 
     load_tensorflow(with_devices=True)
