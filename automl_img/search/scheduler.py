@@ -17,6 +17,7 @@ from automl_img.search.metering import DeviceMeter
 from automl_img.search.policy import AugmentationPolicy
 from automl_img.search.prior import by_promise
 from automl_img.search.records import Records
+from automl_img.search.retrying import Retries
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import (
     LEAST_EPOCHS,
@@ -35,18 +36,13 @@ from automl_img.search.trials import (
     Record,
     Rules,
     Start,
-    again,
     attempt_name,
     make_spec,
-    resumed,
     worth,
 )
 from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
-RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1, FailureKind.NO_SPACE: 3}
-NODES_LOST = 3  # times that a trial is begun again because its node has gone; not its fault, and counted apart
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
-
 SEED_STEP = 1_000_003  # between the seeds of repeats
 
 
@@ -86,7 +82,7 @@ class Scheduler:
         self._starts = list(starts)
         self._records = Records()
         self._meter = DeviceMeter(rules.device_seconds, rules.devices)
-        self._retries: list[TrialSpec] = []
+        self._retries = Retries(self._records)
         self._number = 0
         self._policy = AugmentationPolicy(rules.probe)
         self._finals = FinalTrainings()
@@ -115,7 +111,7 @@ class Scheduler:
 
     def _next(self, elapsed: float) -> TrialSpec | Signal:
         if self._retries and not self._stopping:
-            return self._launchagain(self._retries.pop(0), elapsed)
+            return self._launch_again(self._retries.take(), elapsed)
         if self._stopping or not self.budget.countable_left:
             return WAIT if self._records.running else DONE
         spec = self._next_full(elapsed) if self.plan is None else self._next_staged(elapsed, self.plan)
@@ -144,21 +140,14 @@ class Scheduler:
         """A trial has ended without a result; returns whether it will be tried again."""
         record = self._records.end(trial)
         record.failure = kind
-        if self._may_try_again(record, kind) and not self._stopping:
-            self._retries.append(again(record.spec, kind))
+        if not self._stopping and self._retries.after(trial, kind):
             return True
         self._suggester.tell(record, None)
         return False
 
-    def _may_try_again(self, record: Record, kind: FailureKind) -> bool:
-        if kind is FailureKind.NODE_LOST:
-            return self._records.lose_node(record.spec.trial) <= NODES_LOST
-        return record.spec.attempt - record.lost - record.nodes_lost <= RETRIES.get(kind, 0)
-
     def may_catch_up(self, trial: int, seconds: float, elapsed: float) -> bool:
         """Whether a trial whose node has gone may begin again, and there is time to bring it as far as it was after ``seconds``."""
-        once_more = self._records[trial].nodes_lost < NODES_LOST
-        return once_more and not self._stopping and seconds <= self._end(elapsed) - elapsed
+        return self._retries.may_lose_a_node(trial) and not self._stopping and seconds <= self._end(elapsed) - elapsed
 
     def interrupt(self) -> None:
         """Begin nothing more."""
@@ -173,7 +162,7 @@ class Scheduler:
             "number": self._number,
             "stage": self.stage,
             "queue": [self._starts.index(start) for start in self._queue],
-            "retries": [spec.as_dict() for spec in self._retries],
+            "retries": self._retries.state(),
             "affinity": self._policy.affinity,
             **self._finals.state(),
             "plan": None if self.plan is None else asdict(self.plan),
@@ -215,20 +204,18 @@ class Scheduler:
         self.budget = replace(self.budget, trials_spent=own["spent"][0], epochs_spent=own["spent"][1])
         self._meter.restore(own["meter"], elapsed)
         end = self._end(elapsed)
-        self._retries = [TrialSpec.from_dict(spec) for spec in own["retries"]]
+        self._retries.restore(own["retries"])
         if own["plan"] is not None and not math.isinf(end):
             self.plan = extended(StagePlan(**own["plan"]), end, self._rules.final_share)
-        waiting = {spec.trial for spec in self._retries}
         settled: dict[int, TrialResult] = {}
         for row in trials:
             self._records.restore(row, state[f"trial/{row.trial}"], curves.get(row.trial, ()))
-            if row.status != "running" or row.trial in waiting:
+            if row.status != "running" or row.trial in self._retries:
                 continue
             if row.saved is not None and row.saved.seconds > end - elapsed:
                 settled[row.trial] = row.saved
             else:
-                self._records.lose(row.trial)
-                self._retries.append(resumed(row.spec))
+                self._retries.go_on(row.spec)
         self._suggester.restore(state, self._records.done(), anew=anew)
         if self._suggester.started:
             self._suggester.remember(self._records.of_stage(SEARCH))
@@ -481,7 +468,7 @@ class Scheduler:
         record = self._records.of_key(key) if key else None
         return attempt_name(record.spec) if record else ""
 
-    def _launchagain(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
+    def _launch_again(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
         left = self._end(elapsed) - elapsed
         if left < SHORTEST_LOOK + self._rules.overhead:
             self._suggester.tell(self._records[spec.trial], None)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from automl_img.search.stages import LOOK_OVERHEAD
@@ -178,25 +177,6 @@ def make_spec(
         memory_limit=rules.memory_alone if threads == 0 else rules.memory_limit,
         latency_limit=rules.latency_limit,
     )
-
-
-def again(spec: TrialSpec, kind: FailureKind) -> TrialSpec:
-    """The next attempt; after running out of memory with half the batch and the learning rate scaled by √½ (Krizhevsky, 2014).
-
-    With the same batch it goes on from the checkpoint of the last one, if that left any.
-    """
-    if kind is not FailureKind.OUT_OF_MEMORY:
-        return resumed(spec)
-    values = dict(spec.values)
-    values["batch_size"] = max(1, int(values["batch_size"]) // 2)
-    rate = f"optimizer.{values['optimizer']}.lr"
-    values[rate] = float(values[rate]) / math.sqrt(2)
-    return replace(spec, attempt=spec.attempt + 1, values=values, continues="")
-
-
-def resumed(spec: TrialSpec) -> TrialSpec:
-    """The next attempt, which goes on from the last one's checkpoint."""
-    return replace(spec, attempt=spec.attempt + 1, continues=attempt_name(spec))
 
 
 def attempt_name(spec: TrialSpec) -> str:
