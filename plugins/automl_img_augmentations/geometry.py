@@ -24,9 +24,9 @@ class HorizontalFlip(Augmentation):
 
     def layers(self, hp: Mapping[str, Any], image: ImageTraits, seed: int) -> Sequence[Any]:
         """Return one layer."""
-        import keras
+        from automl_img_augmentations._layers import Flip
 
-        return [keras.layers.RandomFlip("horizontal", seed=own_seed(self.name, seed), dtype="float32")]
+        return [Flip(2, seed=own_seed(self.name, seed))]
 
 
 class VerticalFlip(Augmentation):
@@ -36,9 +36,9 @@ class VerticalFlip(Augmentation):
 
     def layers(self, hp: Mapping[str, Any], image: ImageTraits, seed: int) -> Sequence[Any]:
         """Return one layer."""
-        import keras
+        from automl_img_augmentations._layers import Flip
 
-        return [keras.layers.RandomFlip("vertical", seed=own_seed(self.name, seed), dtype="float32")]
+        return [Flip(1, seed=own_seed(self.name, seed))]
 
 
 class Rotation(Augmentation):
@@ -76,21 +76,10 @@ class Translation(Augmentation):
 
     def layers(self, hp: Mapping[str, Any], image: ImageTraits, seed: int) -> Sequence[Any]:
         """Return one layer."""
-        import keras
+        from automl_img_augmentations._layers import Shift
 
-        # Shifts are uniform, then rounded by "nearest"; half a pixel more makes the largest shift as frequent as the
-        # others.
-        height, width = (min(1.0, (round(hp["share"] * side) + 0.49) / side) for side in (image.height, image.width))
-        return [
-            keras.layers.RandomTranslation(
-                height,
-                width,
-                fill_mode="nearest",
-                interpolation="nearest",
-                seed=own_seed(self.name, seed),
-                dtype="float32",
-            )
-        ]
+        rows, columns = (round(hp["share"] * side) for side in (image.height, image.width))
+        return [Shift(rows, columns, seed=own_seed(self.name, seed))]
 
 
 class Scale(Augmentation):

@@ -61,21 +61,11 @@ class Erasing(Augmentation):
 
     def layers(self, hp: Mapping[str, Any], image: ImageTraits, seed: int) -> Sequence[Any]:
         """Return one layer."""
-        import keras
+        from automl_img_augmentations._layers import Erase
 
-        # Keras draws the probability from 0 to a single number: half of what is meant. Two equal ones are exact. Its
-        # sides are square roots of numbers from ``scale``.
         largest = max(hp["side"], 2 / image.side)
-        return [
-            keras.layers.RandomErasing(
-                factor=(hp["probability"], hp["probability"]),
-                scale=((largest / 3) ** 2, largest**2),
-                fill_value=127.5 if hp["fill"] == "grey" else None,
-                value_range=(0, 255),
-                seed=own_seed(self.name, seed),
-                dtype="float32",
-            )
-        ]
+        own = own_seed(self.name, seed)
+        return [Erase(hp["probability"], largest / 3, largest, noise=hp["fill"] == "noise", seed=own)]
 
 
 @hookimpl

@@ -113,7 +113,9 @@ def test_erasing_covers_the_share_of_images_it_says_with_small_grey_rectangles(a
 
 def test_erasing_with_noise_covers_with_many_values(augment):
     images = np.full((50, 28, 28, 1), 1.0, "float32")
-    assert len(np.unique(augment("erasing", probability=1.0, fill="noise")(images))) > 50
+    changed = augment("erasing", probability=1.0, fill="noise")(images)
+    assert len(np.unique(changed)) > 50
+    assert 100 < changed[changed != 1].mean() < 155, "colours of all kinds, as many dark as bright ones"
 
 
 def test_small_images_are_erased_too(augment):
