@@ -42,6 +42,20 @@ def test_alone_the_companions_are_left_out_and_can_be_imported_later():
     assert answer_of(script) == ["none", "1.0"]
 
 
+def test_the_command_line_leaves_the_companions_out():
+    script = """
+        import contextlib, sys
+        from automl_img import cli
+        from automl_img.quiet import load_tensorflow
+        sys.argv = ["automl-img", "--version"]
+        with contextlib.suppress(SystemExit):
+            cli.main()
+        load_tensorflow(with_devices=False)
+        print("sklearn" in sys.modules)
+    """
+    assert answer_of(script)[-1] == "False"
+
+
 def test_a_companion_that_is_there_already_stays():
     script = """
         import pandas
