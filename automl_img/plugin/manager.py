@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -220,7 +220,7 @@ def discover(
 
 
 def _first_party_first(
-    points: Iterable[importlib.metadata.EntryPoint],
+    points: Collection[importlib.metadata.EntryPoint],
 ) -> Iterator[tuple[importlib.metadata.EntryPoint, str]]:
     """Yield each entry point with the name and version of its distribution, whose file of metadata is not read for each of them."""
     labels = {dist: (dist.name, f"{dist.name} {dist.version}") for dist in {point.dist for point in points} if dist}

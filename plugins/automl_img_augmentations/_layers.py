@@ -1,4 +1,4 @@
-"""Random image layers where Keras has none, or one that does not do what is needed here; each says which.
+"""Random image layers where Keras has none, or one that is slow or does not do what is needed here; each says which.
 
 All of them compute in float32 whatever the global policy is: bfloat16 has no numbers between 128 and 129, so that
 positions and brightness would be rounded. The network casts what it gets.
