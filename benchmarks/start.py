@@ -33,20 +33,14 @@ def seconds_of(code: str) -> float:
 
 def environment() -> dict[str, str]:
     """That of a user, whose packages are compiled."""
-    hidden = ("PYTHONDONTWRITEBYTECODE",)
-    return {name: value for name, value in os.environ.items() if name not in hidden} | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def started(folder: Path, seed: int) -> dict[str, float]:
     """Seconds since a search began at which each part of its start was done; it has no experience of its own machine."""
-    command = [
-        Path(sys.executable).parent / "automl-img",
-        "search",
-        ROOT / "recipes" / "fashion.toml",
-        "--budget",
-        BUDGET,
-    ]
-    command += ["--seed", str(seed), "--out", folder, "--json"]
+    command = [Path(sys.executable).parent / "automl-img", "search", ROOT / "recipes" / "fashion.toml"]
+    command += ["--budget", BUDGET, "--seed", str(seed), "--out", folder, "--json"]
     variables = {**environment(), "AUTOML_IMG_EXPERIENCE": str(folder.parent / "experience")}
     ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=variables)
     seconds: dict[str, float] = {}

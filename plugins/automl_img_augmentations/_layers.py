@@ -115,8 +115,9 @@ class Shift(RandomImageLayer):
 
     def _sources(self, images: Any, most: int, size: int) -> Any:
         """Return which row, or column, comes to each place: int32, shape (batch, ``size``)."""
-        shift = ops.cast(ops.floor(self.draw(images, -most, most + 1, columns=1)), "int32")
-        return ops.clip(ops.arange(size, dtype="int32") + ops.clip(shift, -most, most), 0, size - 1)
+        shift = ops.floor(self.draw(images, -most, most + 1, columns=1))
+        shift = ops.cast(ops.minimum(shift, most), "int32")  # a number below the bound may be rounded to it
+        return ops.clip(ops.arange(size, dtype="int32") + shift, 0, size - 1)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer anew."""
@@ -162,8 +163,7 @@ class Erase(RandomImageLayer):
 
     def _span(self, images: Any, size: int) -> Any:
         """Return which of ``size`` places lie in the rectangle: bool, shape (batch, ``size``)."""
-        area = self.draw(images, self.smallest**2, self.largest**2, columns=1)  # small and large ones cover as much
-        length = ops.sqrt(area) * size
+        length = ops.sqrt(self.draw(images, self.smallest**2, self.largest**2, columns=1)) * size
         first = self.draw(images, 0.0, 1.0, columns=1) * (size - length)
         places = ops.arange(size, dtype="float32")
         return ops.logical_and(places >= first, places < first + length)
