@@ -6,21 +6,28 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from automl_img.search.prior import LUCK
+from automl_img.search.prospects import Prospects
 from automl_img.search.suggesting import PROMISING
 from automl_img.search.trials import Record, Start
 
 FAR = 1.25  # times the error of the best, beyond which another architecture adds nothing to a mean with it
+LEAST_GAIN = 0.0005  # of F1, that is worth a word
 
 Final = tuple[str, dict[str, Any]]  # why, and the values of its hyperparameters
 
 
 class FinalTrainings:
-    """The final trainings that are still to begin, and how many of them begin beside the one that runs."""
+    """The final trainings that are still to begin, and how many of them begin beside the one that runs.
+
+    Attributes:
+        together: How many run side by side.
+    """
 
     def __init__(self) -> None:
         self._waiting: list[Final] | None = None
         self._beside = 0
         self._ahead: dict[str, Any] | None = None  # the values of the one that has begun ahead
+        self.together = 1
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -40,14 +47,19 @@ class FinalTrainings:
         """Whether one has begun before it was known which they are."""
         return self._ahead is not None
 
-    def begin_ahead(self, final: Final) -> Final:
-        """Begin ``final``, before it is known which they are."""
-        self._ahead = final[1]
+    @property
+    def architectures(self) -> set[str]:
+        """Those of the ones that are still to begin."""
+        return {values["architecture"] for _, values in self._waiting or ()}
+
+    def begin_ahead(self, final: Final, together: int) -> Final:
+        """Begin ``final``, before it is known which they are; so many will run side by side."""
+        self._ahead, self.together = final[1], together
         return final
 
     def choose(self, finals: Sequence[Final], *, together: int = 1) -> None:
         """These it will be, the first ``together`` of them side by side; the one that has begun ahead is one of those."""
-        self._waiting, self._beside = list(finals), together - 1
+        self._waiting, self._beside, self.together = list(finals), together - 1, together
         begun = next((final for final in finals if final[1] == self._ahead), None)
         if begun is not None:
             self._waiting.remove(begun)
@@ -66,7 +78,7 @@ class FinalTrainings:
 
     def state(self) -> dict[str, Any]:
         """Return all that :meth:`restore` needs, as JSON can hold it."""
-        return {"finals": self._waiting, "beside": self._beside, "ahead": self._ahead}
+        return {"finals": self._waiting, "beside": self._beside, "ahead": self._ahead, "together": self.together}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where another process ended."""
@@ -74,37 +86,43 @@ class FinalTrainings:
         self._waiting = None if waiting is None else [(why, dict(values)) for why, values in waiting]
         self._beside = state.get("beside", 0)
         self._ahead = state.get("ahead")
+        self.together = state.get("together", 1)
 
 
 def best_of_each(
-    ranked: Sequence[Record], complete: Callable[[Mapping[str, Any]], dict[str, Any]], *, together: int = 1
+    ranked: Sequence[Record],
+    complete: Callable[[Mapping[str, Any]], dict[str, Any]],
+    prospects: Prospects,
+    *,
+    together: int = 1,
 ) -> list[Final]:
     """Return the best configuration of each of the most promising architectures.
 
     Args:
         ranked: Trials that ended well, the most promising first.
         complete: Adds to its values what the search has learned since.
-        together: How many of them are trained side by side. Where fewer architectures are nearly as good as the first, that one is there
-            several times: under other seeds it is as good a partner.
+        prospects: What is to be expected of them.
+        together: How many of them are trained side by side. Where fewer architectures are nearly as good as the first, and have time for
+            it, that one is there several times: under other seeds it is as good a partner.
     """
     best: dict[str, Record] = {}
     for record in ranked:
         best.setdefault(record.spec.architecture, record)
     chosen = list(best.values())[:PROMISING]
-    near = [record for record in chosen[:together] if _error(record) <= FAR * _error(chosen[0])]
+    farthest = FAR * (prospects.error(chosen[0]) + LUCK)
+    near = chosen[:1] + [
+        one for one in chosen[1:together] if prospects.error(one) + LUCK <= farthest and prospects.has_time_beside(one)
+    ]
     again = chosen[:1] * (together - len(near))
-    return [_in_full(record, complete) for record in (*near, *again, *(one for one in chosen if one not in near))]
+    order = (*near, *again, *(one for one in chosen if one not in near))
+    return [(_why(record, prospects), complete(record.spec.values)) for record in order]
 
 
-def _in_full(record: Record, complete: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Final:
+def _why(record: Record, prospects: Prospects) -> str:
     assert record.result is not None
-    why = f"the best of {record.spec.architecture} so far (F1 {record.result.f1:.3f}), trained in full"
-    return why, complete(record.spec.values)
-
-
-def _error(record: Record) -> float:
-    assert record.result is not None
-    return 1 - record.result.f1 + LUCK
+    measured, foreseen = record.result.f1, 1 - prospects.error(record)
+    more = "" if foreseen < measured + LEAST_GAIN else f", {foreseen:.3f} foreseen"
+    return f"the best of {record.spec.architecture} so far (F1 {measured:.3f}{more}), trained in full"
 
 
 def last_resorts(starts: Sequence[Start], broken: Collection[str] = ()) -> list[Final]:

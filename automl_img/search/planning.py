@@ -16,15 +16,13 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import finish_seconds, overhead_of, wanted_seconds_per_image
+from automl_img.search.stages import finish_seconds, overhead_of, prediction_seconds, wanted_seconds_per_image
 from automl_img.search.starting import Starting, find_starts
 from automl_img.search.trials import Rules, Start
 
 BEFORE_REFIT = 0.6  # of the time, where the winner is trained once more afterwards
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
 SIDE_BY_SIDE = 2  # final trainings on the cores of one machine
-MANY_PASSES = 10.0  # with fewer a training gains as much by further passes as by a second network beside it
-ANOTHER_MODEL = 2.0  # seconds to build one more network for the comparison on validation images
 
 
 def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Place) -> Scheduler:
@@ -42,8 +40,8 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     slots, precision = capacity.slots, capacity.hardware.precision(recipe.train.precision)
     affordable, longest = preparation.DEFAULT_SECONDS_PER_IMAGE, math.inf
     gpus, overhead = capacity.hardware.gpus > 0, overhead_of(capacity.hardware)
-    finish = finish_seconds(budget.time or 0.0, len(data.splits.test), affordable, gpus=gpus)
-    left = _seconds_of_training(run, budget, finish)
+    finish = finish_seconds(budget.time or 0.0, gpus=gpus)
+    left = _seconds_of_training(run, budget, finish + prediction_seconds(len(data.splits.test), affordable))
     if not math.isinf(left):
         part = recipe.search.final_share or 1.0
         part = part if budget.trials is None else min(part, slots / budget.trials)
@@ -58,14 +56,10 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     dearest = max((start.seconds_per_image for start in starts), default=affordable)
-    passes = (longest - overhead) / max(1, examples) / starts[0].seconds_per_image if starts else 0.0
-    finals = _finals_side_by_side(run, passes)
+    finals, evaluated = _finals_side_by_side(run), len(data.splits.test) + len(data.splits.validation)
     end = math.inf
     if budget.time is not None:
-        # A prediction is a third of a training step: one and a half times the images are enough for two networks.
-        images = (len(data.splits.test) + len(data.splits.validation)) * (1 + finals) // 2
-        finish = finish_seconds(budget.time, images, dearest, gpus=gpus)
-        end = budget.time - finish - (finals - 1) * ANOTHER_MODEL
+        end = budget.time - finish - prediction_seconds(evaluated, dearest, finals)
         if recipe.final.refit:
             end = run.elapsed + BEFORE_REFIT * (end - run.elapsed)
     limits, cores = recipe.search.limits, capacity.hardware.cores
@@ -105,6 +99,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         finals=finals,
         final_threads=0 if finals == 1 else max(1, cores // finals),
         overhead=overhead,
+        evaluated=evaluated,
     )
     strategy = run.registry.get("strategy", recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
@@ -118,15 +113,13 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     return scheduler
 
 
-def _finals_side_by_side(run: Run, passes: float) -> int:
-    """How many final trainings share the cores; a single one would see the images ``passes`` times.
+def _finals_side_by_side(run: Run) -> int:
+    """How many final trainings may share the cores.
 
-    Two on one core each see a few more images together than one on both, and their mean is better than either; with few passes further
-    ones gain as much. A bound on latency, or training again on all images, wants one network.
+    Two on one core each see a few more images together than one on both, and their mean is better than either. A bound on latency, or
+    training again on all images, wants one network.
     """
     recipe, capacity = run.recipe, run.capacity
-    if passes < MANY_PASSES:
-        return 1
     apart = recipe.compute.executor != "local" or capacity.hardware.gpus or capacity.slots < SIDE_BY_SIDE
     single = recipe.final.ensemble < SIDE_BY_SIDE or recipe.final.refit or recipe.search.limits.latency is not None
     return 1 if apart or single else SIDE_BY_SIDE
@@ -175,7 +168,9 @@ def _tell(run: Run, starting: Starting, scheduler: Scheduler, rules: Rules) -> N
 
 def _forecast(run: Run, scheduler: Scheduler, starts: int, together: int) -> str:
     plan = scheduler.plan
-    finals = "the final training of the best" if together == 1 else "the final trainings of the best, two side by side"
+    finals = (
+        "the final training of the best" if together == 1 else "the final training of the best, or of two side by side"
+    )
     if plan is None:
         trials = run.recipe.budget.trials
         return f"{trials} full trainings" if trials else "full trainings, one after the other, until the budget ends"

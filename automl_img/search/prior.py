@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from automl_img.search.experience import Circumstances, Experience
 from automl_img.search.trials import LOOK, Record, worth
@@ -89,14 +89,17 @@ def weighed(measured: float, steps: float, expected: float) -> float:
     return trust * measured + (1 - trust) * expected
 
 
-def by_promise(records: Sequence[Record], expected: Mapping[str, float]) -> list[Record]:
+def by_promise(
+    records: Sequence[Record], expected: Mapping[str, float], error: Callable[[Record], float]
+) -> list[Record]:
     """Return trials that ended well, the most promising first; among equals the better measured.
 
     Args:
         records: The trials.
         expected: What :func:`expected_errors` says of each architecture; of others it is nothing bad.
+        error: Foreseen of a full training.
     """
-    errors = relative({str(record.spec.trial): record.result.f1 for record in records if record.result})
+    errors = relative({str(record.spec.trial): 1 - error(record) for record in records})
 
     def promise(record: Record) -> tuple[float, tuple[float, float, int]]:
         assert record.result is not None

@@ -88,6 +88,11 @@ class Records:
         """Those that ended well."""
         return [record for record in self._records.values() if record.result is not None]
 
+    @property
+    def architectures(self) -> set[str]:
+        """Those that were tried."""
+        return {record.spec.architecture for record in self._records.values()}
+
     def of_stage(self, stage: str) -> list[Record]:
         """Those of one stage of the search."""
         return [record for record in self._records.values() if record.spec.stage == stage]

@@ -15,7 +15,7 @@ from automl_img.search.finals import Final, FinalTrainings, best_of_each, last_r
 from automl_img.search.journal import TrialRow
 from automl_img.search.metering import DeviceMeter
 from automl_img.search.policy import AugmentationPolicy
-from automl_img.search.prior import by_promise
+from automl_img.search.prospects import Prospects
 from automl_img.search.records import Records
 from automl_img.search.retrying import Retries
 from automl_img.search.space import SearchSpace
@@ -331,11 +331,12 @@ class Scheduler:
         if rules.finals == 1 or self._finals.ahead or self.budget.trials_left < rules.finals:
             return False
         free = (rules.slots - records.exploring) * rules.threads
-        return free >= rules.final_threads and bool(records.done()) and not records.probing
+        return free >= rules.final_threads and not records.probing and self._together() > 1
 
     def _final_ahead(self, elapsed: float, plan: StagePlan) -> TrialSpec:
         self.stage = FINAL
-        final = self._finals.begin_ahead(best_of_each(self._ranked(), self._with_policy)[0])
+        best = best_of_each(self._ranked(), self._with_policy, self._prospects)[0]
+        final = self._finals.begin_ahead(best, self._rules.finals)
         return self._launch_final(final, self._left(elapsed, plan))
 
     def _next_final(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
@@ -361,7 +362,9 @@ class Scheduler:
         return self._launch_final(self._finals.begin(self.budget.trials_left), left)
 
     def _left(self, elapsed: float, plan: StagePlan) -> float:
-        return min(plan.end, self._end(elapsed)) - elapsed
+        """Seconds for final trainings; what is predicted after them are as many networks as share the cores, of what was tried."""
+        spared = self._prospects.spared(self._records.architectures | self._finals.architectures, self._finals.together)
+        return min(plan.end + spared, self._meter.moment(elapsed)) - elapsed
 
     def _launch_final(self, final: Final, left: float) -> TrialSpec:
         """Begin a final training; one whose twin runs already gets another seed."""
@@ -387,10 +390,17 @@ class Scheduler:
         self._records[spec.trial].spec = spec
         return spec
 
+    def _together(self) -> int:
+        """How many final trainings run side by side: several if the best one sees the images often enough with a part of the cores."""
+        ranked = self._ranked()
+        beside = self._finals.ahead or (bool(ranked) and self._prospects.has_time_beside(ranked[0]))
+        return self._rules.finals if beside else 1
+
     def _choose_finals(self) -> None:
-        ranked, together = self._ranked(), self._rules.finals
+        ranked, together = self._ranked(), self._together()
         if ranked:
-            self._finals.choose(best_of_each(ranked, self._with_policy, together=together), together=together)
+            finals = best_of_each(ranked, self._with_policy, self._prospects, together=together)
+            self._finals.choose(finals, together=together)
         else:
             self._finals.choose(last_resorts(self._starts, self._records.broken()))
 
@@ -486,9 +496,12 @@ class Scheduler:
 
     # -- what was learned --------------------------------------------------------------------------------------------------------
 
+    @property
+    def _prospects(self) -> Prospects:
+        return Prospects(self._rules, self._starts, 0.0 if self.plan is None else self.plan.final_seconds)
+
     def _ranked(self) -> list[Record]:
-        """Trials that ended well, the most promising first: what was measured, weighed against what was expected."""
-        return by_promise(self._records.done(), {start.architecture: start.expected for start in self._starts})
+        return self._prospects.ranked(self._records.done())
 
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return self._suggester.space.complete({**values, **self._policy.values()})

@@ -42,7 +42,7 @@ class Rules:
         examples: Training images.
         slots: Trials at once.
         threads: Of a trial beside others.
-        finals: Final trainings side by side, so that their mean may become the model.
+        finals: Final trainings that may run side by side, so that their mean may become the model.
         final_threads: Of each of them.
         end: Seconds since the search began at which all training must have ended; infinite without a time budget.
         final_share: Share of the time for the final training.
@@ -61,6 +61,7 @@ class Rules:
         devices: Devices in all: GPUs, or processor cores.
         devices_each, devices_alone: Those of a trial beside others, and of one that runs alone.
         overhead: Seconds of a trial beside its training.
+        evaluated: Images that are predicted after ``end``, for which time is kept.
     """
 
     seed: int
@@ -91,6 +92,7 @@ class Rules:
     finals: int = 1
     final_threads: int = 0
     overhead: float = LOOK_OVERHEAD
+    evaluated: int = 0
 
 
 @dataclass(slots=True)

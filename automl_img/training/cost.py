@@ -13,6 +13,9 @@ TRAINING_PASSES = 3  # forward, gradient of the inputs, gradient of the weights
 STEP_SECONDS = 0.0035  # of a step whatever the network: fetching the batch, starting its operations
 BATCH = 128  # images that share it
 DEPTHWISE_SLOWNESS = 10.0  # depthwise convolutions reach a small part of the peak
+VECTOR = 16  # channels in a processor's vectors
+ODD_SLOWNESS = 4.0  # convolutions whose channels fill no whole vectors take a slower way
+IMAGE_CHANNELS = 4  # at most, of an image, which none expects to fill a vector
 
 
 @dataclass(frozen=True)
@@ -66,29 +69,36 @@ def count_cost(model: Any, hardware: Hardware, precision: str) -> Cost:
     layers = model._flatten_layers(include_self=False) if hasattr(model, "_flatten_layers") else model.layers
     counted = [layer for layer in layers if not getattr(layer, "layers", None)]
     for layer in counted:
-        work, depthwise = _layer_flops(layer)
+        work, slowed = _layer_flops(layer, vectors=not hardware.gpus)
         elements = _elements(_output_shape(layer))
-        flops += work + depthwise
-        arithmetic = (work + DEPTHWISE_SLOWNESS * depthwise) / hardware.flops
+        flops += work
+        arithmetic = slowed / hardware.flops
         seconds += TRAINING_PASSES * (arithmetic + 2 * elements * size / hardware.bandwidth)
     return Cost(model.count_params(), flops, seconds, len(counted))
 
 
-def _layer_flops(layer: Any) -> tuple[float, float]:
-    """Return the floating-point operations of a layer for one image, and those of depthwise convolutions apart."""
+def _layer_flops(layer: Any, *, vectors: bool) -> tuple[float, float]:
+    """Return the floating-point operations of a layer for one image, and as how many at the peak they take; ``vectors``: of a processor."""
     kernels = [weight for weight in layer.weights if "kernel" in weight.name and len(weight.shape) >= 2]
     output = _output_shape(layer)
     if not kernels:
-        return (5.0 if layer.weights else 1.0) * _elements(output), 0.0
+        work = (5.0 if layer.weights else 1.0) * _elements(output)
+        return work, work
     positions = _elements(output) / max(1, output[-1])
-    work = depthwise = 0.0
+    work = slowed = 0.0
     for kernel in kernels:
         operations = 2.0 * math.prod(kernel.shape) * positions
-        if "Depthwise" in type(layer).__name__ or "depthwise" in kernel.name:
-            depthwise += operations
-        else:
-            work += operations
-    return work, depthwise
+        work += operations
+        slowed += operations * _slowness(layer, kernel, vectors=vectors)
+    return work, slowed
+
+
+def _slowness(layer: Any, kernel: Any, *, vectors: bool) -> float:
+    if "Depthwise" in type(layer).__name__ or "depthwise" in kernel.name:
+        return DEPTHWISE_SLOWNESS
+    of_features = len(kernel.shape) == 4 and kernel.shape[-2] > IMAGE_CHANNELS
+    odd = vectors and of_features and any(channels % VECTOR for channels in kernel.shape[-2:])
+    return ODD_SLOWNESS if odd else 1.0
 
 
 def _output_shape(layer: Any) -> tuple[int, ...]:

@@ -37,11 +37,12 @@ from automl_img.training.trainee import Augment, Trainee
 
 EXECUTION_SECONDS = 0.3  # of one call of the training function: short against a deadline, long against its overhead
 TIMED_STEPS = 4  # by which the time of a step is known before training begins
-EVALUATION_SHARE = 0.025  # of the training time that measuring the validation split may take
+EVALUATION_SHARE = 0.02  # of the training time that measuring the validation split may take
 SAVE_EVERY = 10.0  # seconds between two writes of better weights while training goes on
 AFFINITY_SAMPLE = 2000  # validation images
 LATENCY_PREDICTIONS = 20  # of one image each, by which the latency is measured
-CLOSING_SECONDS = 1.0  # for writing the weights and the result
+CLOSING_SECONDS = 0.5  # for the result, beside the weights
+WRITTEN_BYTES = 1e8  # of weights, each second, on a slow disk
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ class _Training:
         """Train through all phases; the kept weights are in the network at the end."""
         store, validation = self.data.store, self.data.splits.validation
         evaluation_seconds = self.scorer.time_pass(store.images, validation)
-        reserve = 1.5 * evaluation_seconds + CLOSING_SECONDS + (evaluation_seconds + 3.0 if self.spec.probe else 0.0)
+        closing = CLOSING_SECONDS + 4 * self.cost.parameters / WRITTEN_BYTES
+        reserve = 1.5 * evaluation_seconds + closing + (evaluation_seconds + 3.0 if self.spec.probe else 0.0)
         earlier = self._earlier()
         left = 1.0
         for number, phase in enumerate(training_phases(self.spec.values, self.network)):

@@ -21,12 +21,22 @@ from reporting import arguments
 
 import automl_img
 from automl_img.plugin import ImageDataset, Split
+from automl_img.search import learning
 
 SPLITS = (("train", "train"), ("validation", "val"), ("test", "test"))
 
 
+def leave_out(data):
+    """Leave out what came with the plugins about these images, or some of them: in other splits a search doesn't know them again."""
+    others = learning.of_other_data
+    learning.of_other_data = lambda found, fingerprint: [
+        one for one in others(found, fingerprint) if one.data.removesuffix("-small") != data
+    ]
+
+
 def main():
     given, arrays = arguments()
+    leave_out(Path(given.data).stem.rsplit("-", 1)[0])
     splits = {name: Split(arrays[f"x_{short}"], arrays[f"y_{short}"]) for name, short in SPLITS}
     names = tuple(str(label) for label in np.unique(arrays["y_train"]))
     with tempfile.TemporaryDirectory() as folder:

@@ -32,6 +32,7 @@ class ConvNeXt(Architecture):
     """
 
     name = "convnext"
+    version = "2"
     weight_sets = ("imagenet",)
 
     def space(self, hp: Space, image: ImageTraits) -> None:

@@ -49,6 +49,7 @@ class EfficientNetV2(Architecture):
     """
 
     name = "efficientnet_v2"
+    version = "2"
     weight_sets = ("imagenet",)
 
     def space(self, hp: Space, image: ImageTraits) -> None:

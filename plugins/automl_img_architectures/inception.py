@@ -24,6 +24,7 @@ class Inception(Architecture):
     """
 
     name = "inception"
+    version = "2"
     weight_sets = ("imagenet",)
 
     def space(self, hp: Space, image: ImageTraits) -> None:

@@ -17,6 +17,7 @@ from automl_img_architectures._sizes import (
 )
 
 STEM = 16  # channels
+EIGHT = 8  # channels, of which all numbers of them are multiples, as in the paper's own code: most of the time goes to depthwise ones
 HEAD_EXPANSION = 6  # channels of the last convolution over those before it
 SQUEEZE = 0.25  # channels inside squeeze-and-excitation, over those it weights
 
@@ -64,19 +65,19 @@ class MobileNetV3(Architecture):
         from automl_img_architectures._layers import conv_bn, halving, inverted_residual, stem
 
         width = hp["width"]
-        x = stem(inputs, scaled(STEM, width), hp["stem_stride"], activation="hard_silu")
+        x = stem(inputs, scaled(STEM, width, EIGHT), hp["stem_stride"], activation="hard_silu")
         for stage in STAGES[: hp["stages"]]:
             kept = repeated(len(stage.expansions), hp["depth"])
             for block, expansion in enumerate(stage.expansions[:kept]):
-                expanded = scaled(x.shape[-1], expansion)
+                expanded = scaled(x.shape[-1], expansion, EIGHT)
                 x = inverted_residual(
                     x,
-                    scaled(stage.channels, width),
+                    scaled(stage.channels, width, EIGHT),
                     expanded,
                     kernel=stage.kernel,
                     strides=halving(x) if stage.halves and block == 0 else 1,
                     activation=stage.activation,
-                    squeezed=scaled(expanded, SQUEEZE) if stage.squeezes else 0,
+                    squeezed=scaled(expanded, SQUEEZE, EIGHT) if stage.squeezes else 0,
                     gate=("relu", "hard_sigmoid"),
                 )
         return conv_bn(x, HEAD_EXPANSION * x.shape[-1], 1, activation="hard_silu")

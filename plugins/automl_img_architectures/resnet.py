@@ -30,6 +30,7 @@ class ResNet(Architecture):
     """
 
     name = "resnet"
+    version = "2"
     weight_sets = ("imagenet",)
 
     def space(self, hp: Space, image: ImageTraits) -> None:

@@ -25,7 +25,7 @@ class ResNet9(Architecture):
 
     def space(self, hp: Space, image: ImageTraits) -> None:
         """Declare ``width``, the channels of the first block, and ``stem_stride``, by which the stem shrinks the image."""
-        hp.Choice("width", [8, 16, 24, 32, 48, 64, 96, 128], default=32)
+        hp.Choice("width", [16, 32, 48, 64, 96, 128], default=32)
         hp.Choice("stem_stride", [1, 2], default=stem_stride(image, large=2))
 
     def build(self, hp: Mapping[str, Any], inputs: Any) -> Any:
@@ -47,12 +47,12 @@ class ResNet9(Architecture):
         return x
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
-        """Return five to seven networks, from 8 or 16 to 128 channels; the large ones see the image at its full resolution."""
+        """Return five or six networks, from 16 to 128 channels; the large ones see the image at its full resolution."""
         if image.side < TINY_SIDE:
-            return [{"width": width, "stem_stride": 1} for width in (8, 16, 32, 64, 128)]
+            return [{"width": width, "stem_stride": 1} for width in (16, 32, 48, 64, 128)]
         full = 1 if image.side < SMALL_SIDE else 2
         return [
-            *({"width": width, "stem_stride": 2} for width in (16, 24, 32, 48, 64)),
+            *({"width": width, "stem_stride": 2} for width in (16, 32, 48, 64)),
             {"width": 64 if full == 1 else 96, "stem_stride": full},
             {"width": 128, "stem_stride": full},
         ]

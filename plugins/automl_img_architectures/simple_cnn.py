@@ -29,7 +29,7 @@ class SimpleCNN(Architecture):
         blocks = _blocks(image)
         hp.Int("blocks", 2, 6, default=blocks)
         hp.Int("layers", 1, 3, default=2)
-        hp.Choice("filters", [8, 16, 32, 48, 64], default=32)
+        hp.Choice("filters", [16, 32, 48, 64], default=32)
         hp.Choice("kernel", [3, 5])
         hp.Choice("stem_stride", [1, 2], default=stem_stride(image, large=2))
         hp.Choice("pooling", ["average", "flatten"])
@@ -57,7 +57,7 @@ class SimpleCNN(Architecture):
         return norm_act(x)
 
     def members(self, image: ImageTraits) -> Sequence[Mapping[str, Any]]:
-        """Return six networks, from 16 channels and one layer a block to 64 channels, three layers and full resolution."""
+        """Return six or seven networks, from 16 channels and one layer a block to 64 channels, three layers and full resolution."""
         blocks = _blocks(image)
         more = min(6, blocks + 1)
         stride = stem_stride(image, large=2)
@@ -65,6 +65,7 @@ class SimpleCNN(Architecture):
             {"blocks": blocks, "layers": 1, "filters": 16, "stem_stride": stride},
             {"blocks": blocks, "layers": 2, "filters": 16, "stem_stride": stride},
             {"blocks": blocks, "layers": 2, "filters": 32, "stem_stride": stride},
+            *([{"blocks": blocks, "layers": 2, "filters": 48, "stem_stride": stride}] if stride > 1 else []),
             {"blocks": blocks, "layers": 2 if stride > 1 else 3, "filters": 32, "stem_stride": 1},
             {"blocks": blocks, "layers": 2, "filters": 64, "stem_stride": 1},
             {"blocks": more, "layers": 3, "filters": 64, "stem_stride": 1},

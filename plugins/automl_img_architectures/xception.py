@@ -24,6 +24,7 @@ class Xception(Architecture):
     """
 
     name = "xception"
+    version = "2"
     weight_sets = ("imagenet",)
 
     def space(self, hp: Space, image: ImageTraits) -> None:

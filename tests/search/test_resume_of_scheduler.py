@@ -66,7 +66,7 @@ def space(*more):
 def result(trial, seconds=10.0):
     f1 = 0.5 + 0.01 * (trial % 7)
     affinity = {"flip": 0.9} if trial == 1 else {}
-    return TrialResult(f1, 0.5, 2.0, 2.0, 10, 1000, 1.0, seconds, 8.0, 100.0, "time", "", affinity)
+    return TrialResult(f1, 0.5, 2.0, 2.0, 10, 1000, 1.0, seconds, 8.0, 5000.0, "time", "", affinity)
 
 
 class Play:
@@ -166,10 +166,10 @@ def test_a_time_budget_counts_over_all_processes_and_stages_go_on(cut, slots):
 def test_final_trainings_side_by_side_begin_again_side_by_side():
     play = Play(580.0, None, 2, finals=2, final_threads=1)
     while not play.launched or play.launched[-1].stage != "final":
-        play.step()
+        assert play.step()
     first = play.launched[-1]
     while len(play.running) < 2 or {play.rows[trial].stage for _, trial in play.running} != {"final"}:
-        play.step()
+        assert play.step()
     second = play.launched[-1]
     play.new_process()
     again = [play.scheduler.next(play.now), play.scheduler.next(play.now)]
@@ -180,7 +180,7 @@ def test_final_trainings_side_by_side_begin_again_side_by_side():
 def test_a_final_training_that_began_ahead_begins_again_beside_the_last_trial_and_then_has_its_partner():
     play = Play(580.0, None, 2, finals=2, final_threads=1)
     while not play.launched or play.launched[-1].stage != "final":
-        play.step()
+        assert play.step()
     first = play.launched[-1]
     play.new_process()
     for _ in range(2):
@@ -224,7 +224,7 @@ def test_being_cut_off_does_not_use_up_the_attempts_that_a_crash_has():
 def test_saved_weights_count_where_no_time_is_left_to_do_as_well():
     play = Play(580.0, None)
     while not play.launched or play.launched[-1].stage != "final":
-        play.step()
+        assert play.step()
     trial = play.launched[-1].trial
     play.rows[trial] = replace(play.rows[trial], saved=result(trial, seconds=200.0))
     play.now = 500.0

@@ -78,7 +78,7 @@ def scheduler(budget=None, strategy=None, **changes):
     return Scheduler(space(), starts(), strategy or Endless(), budget or Budget(time=600.0), rules(**changes), 5.0)
 
 
-def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5, steps=10):
+def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5, steps=10, speed=5000.0):
     return TrialResult(
         f1=f1,
         val_loss=loss,
@@ -89,14 +89,14 @@ def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5, steps=1
         megaflops=1.0,
         seconds=10.0,
         training_seconds=8.0,
-        images_per_second=100.0,
+        images_per_second=speed,
         why_ended="time",
         weights_sha256="",
         affinity=affinity or {},
     )
 
 
-def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10):
+def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10, speed=lambda spec: 5000.0):
     """Play the whole search with trials that take as long as they were given; returns the specs."""
     specs, running = [], []
     for _ in range(limit):
@@ -109,7 +109,7 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10):
             now = max(now, end)
             affinity = {"flip": 0.97, "swirl": 0.3} if spec.probe else {}
             scheduler.freed(spec.trial, now)
-            scheduler.record(spec.trial, result(score(spec), affinity=affinity, steps=steps))
+            scheduler.record(spec.trial, result(score(spec), affinity=affinity, steps=steps, speed=speed(spec)))
             continue
         specs.append(answer)
         took = answer.fidelity.seconds + 5 if answer.fidelity.seconds else (answer.deadline or seconds)
@@ -120,7 +120,7 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10):
             now = max(now, end)
             scheduler.freed(spec.trial, now)
             affinity = {"flip": 0.97, "swirl": 0.3} if spec.probe else {}
-            scheduler.record(spec.trial, result(score(spec), affinity=affinity, steps=steps))
+            scheduler.record(spec.trial, result(score(spec), affinity=affinity, steps=steps, speed=speed(spec)))
     raise AssertionError("the search does not end")
 
 
@@ -150,6 +150,13 @@ def test_a_short_look_does_not_outweigh_what_was_expected_and_a_long_one_does(st
     assert next(spec for spec in specs if spec.stage == "final").architecture == chosen
 
 
+def test_a_network_that_has_seen_less_is_chosen_if_it_is_foreseen_to_be_better():
+    score, speed = {"small": 0.8, "middle": 0.7, "large": 0.6}, {"small": 5000.0, "middle": 1000.0, "large": 5000.0}
+    specs = run(scheduler(), lambda spec: score[spec.architecture], speed=lambda spec: speed[spec.architecture])
+    final = next(spec for spec in specs if spec.stage == "final")
+    assert final.architecture == "middle" and "F1 0.700, 0." in final.why
+
+
 def test_most_of_the_time_goes_to_the_final_training_of_the_best():
     specs = run(scheduler(), lambda spec: {"small": 0.7, "middle": 0.9, "large": 0.8}[spec.architecture])
     finals = [spec for spec in specs if spec.stage == "final"]
@@ -158,11 +165,23 @@ def test_most_of_the_time_goes_to_the_final_training_of_the_best():
     assert finals[0].threads == 0, "the final training has the whole machine"
 
 
+def test_a_final_training_has_the_time_that_was_kept_for_predictions_of_dearer_networks():
+    def last(images, **changes):
+        specs = run(scheduler(evaluated=images, **changes), lambda spec: 0.8)
+        return {spec.architecture for spec in specs}, specs[-1].deadline
+
+    (tried, deadline), (_, without) = last(20_000, end=100.0), last(0, end=100.0)
+    assert tried == {"small", "middle"}, "there is no time for a look at the dearest"
+    assert deadline == pytest.approx(without + 20_000 * 1e-4)
+    (tried, deadline), (_, without) = last(20_000), last(0)
+    assert tried == set(NAMES) and deadline == pytest.approx(without)
+
+
 PAIR = {"finals": 2, "final_threads": 1, "devices": 2.0, "devices_alone": 2.0}
 
 
-def finals_of(score):
-    specs = run(scheduler(**PAIR), lambda spec: score[spec.architecture])
+def finals_of(score, speed=lambda spec: 5000.0, **changes):
+    specs = run(scheduler(**{**PAIR, **changes}), lambda spec: score[spec.architecture], speed=speed)
     return [spec for spec in specs if spec.stage == "final"]
 
 
@@ -179,10 +198,24 @@ def test_where_no_other_architecture_is_nearly_as_good_the_best_one_is_trained_u
     assert first.seed != second.seed and (first.repeats, second.repeats) == (0, first.trial)
 
 
+def test_a_network_that_would_see_the_images_too_seldom_with_a_part_of_the_cores_has_them_all():
+    alone, *_ = finals_of({"small": 0.7, "middle": 0.91, "large": 0.9}, lambda spec: 1000.0, evaluated=10_000)
+    assert (alone.architecture, alone.threads) == ("middle", 0)
+    first, *_ = finals_of({"small": 0.7, "middle": 0.91, "large": 0.9}, evaluated=10_000)
+    assert alone.deadline > first.deadline, "one network is predicted in less time"
+
+
+def test_a_partner_that_would_see_the_images_too_seldom_is_left_out():
+    score, speed = {"small": 0.7, "middle": 0.91, "large": 0.85}, {"small": 5000.0, "middle": 5000.0, "large": 1500.0}
+    first, second, *_ = finals_of(score, lambda spec: speed[spec.architecture])
+    assert [first.architecture, second.architecture] == ["middle", "middle"]
+    assert second.repeats == first.trial
+
+
 def ahead(score, **changes):
     """Play until the first final training has begun beside the last look; returns the scheduler, the time and both."""
     made, now, running = scheduler(end=320.0, **{**PAIR, **changes}), 5.0, []
-    while True:
+    for _ in range(50):
         answer = made.next(now)
         if isinstance(answer, TrialSpec):
             running.append(answer)
@@ -194,6 +227,7 @@ def ahead(score, **changes):
             spec, now = running.pop(0), now + 30.0
             made.freed(spec.trial, now)
             made.record(spec.trial, result(score[spec.architecture], affinity={"flip": 0.9} if spec.probe else {}))
+    raise AssertionError("no final training begins")
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,18 @@ def test_a_wider_network_costs_more(registry, space):
     assert large.parameters > small.parameters
 
 
+@pytest.mark.parametrize(("gpus", "slower"), [(0, True), (1, False)])
+def test_channels_that_fill_no_vectors_take_longer_on_a_processor_but_no_more_work(gpus, slower):
+    def cost(filters):
+        inputs = keras.Input((8, 8, 32))
+        model = keras.Model(inputs, keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(inputs))
+        return count_cost(model, Hardware(2, 2**34, gpus, True), "mixed_bfloat16")
+
+    odd, even = cost(24), cost(32)
+    assert odd.flops < even.flops
+    assert (odd.seconds > even.seconds) is slower
+
+
 def test_the_work_of_a_convolution_is_that_of_the_formula():
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(16, 3, padding="same", use_bias=False)(inputs))

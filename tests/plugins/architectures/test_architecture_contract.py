@@ -84,7 +84,7 @@ def test_members_grow_from_one_to_the_next_and_the_default_is_no_full_one(networ
     costs = [cost(model) for model in models]
     assert all(1.4 * smaller <= larger for smaller, larger in itertools.pairwise(costs)), costs
     sizes = [model.count_params() for model in models]
-    assert sizes == sorted(sizes)
+    assert min(sizes) == sizes[0] and max(sizes) == sizes[-1], "between them width may be traded for resolution"
     assert cost(network(family, shape)) < costs[-1] / 3
 
 

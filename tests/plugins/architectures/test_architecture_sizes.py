@@ -30,6 +30,14 @@ def test_the_full_member_has_as_many_parameters_as_the_paper(full, family):
     assert kernels(ours) == kernels(theirs)
 
 
+@pytest.mark.parametrize("family", ["convnext", "inception", "resnet", "resnet9", "simple_cnn", "vgg", "xception"])
+def test_small_members_fill_a_processors_vectors(network, members, family):
+    for member in members(family, (28, 28, 1))[:2]:
+        model = network(family, (28, 28, 1), **member)
+        layers = [layer for layer in model._flatten_layers(include_self=False) if type(layer) is keras.layers.Conv2D]
+        assert layers and {layer.filters % 16 for layer in layers} == {0}
+
+
 def kernels(model):
     """How many convolutions and dense layers the network has, those in nested models included; a layer scale is neither."""
     kinds = keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.SeparableConv2D | keras.layers.Dense

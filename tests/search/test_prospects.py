@@ -1,0 +1,69 @@
+"""What is foreseen of a full training by a short one, and what is kept for the end of a search."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl_img.search.prospects import Prospects, foreseen_error
+from automl_img.search.trials import Record, Rules, Start
+from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
+
+NAMES = ("small", "large")
+
+
+def record(trial=1, f1=0.9, seen=40_000.0, speed=5000.0, threads=1):
+    result = TrialResult(f1, 0.3, 1.0, 1.0, 400, 1000, 1.0, 10.0, seen / speed, speed, "time", "", {})
+    values, fidelity = {"architecture": "small"}, Fidelity(50)
+    spec = TrialSpec(
+        trial, 1, "look", "", values, {}, fidelity, seed=0, deadline=None, threads=threads, precision="float32"
+    )
+    return Record(spec, "start-1", 1.0, result)
+
+
+def rules(**changes):
+    fields = {"seed": 0, "epochs": 50, "patience": 5, "examples": 50_000, "slots": 2, "end": 580.0, "final_share": 0.6}
+    return Rules(**{**fields, "precision": "float32", "devices": 2.0, "final_threads": 1, "finals": 2, **changes})
+
+
+def prospects(seconds=100.0, **changes):
+    starts = [Start(name, {}, 1e-4 * (place + 1)) for place, name in enumerate(NAMES)]
+    return Prospects(rules(**changes), starts, seconds)
+
+
+@given(st.floats(0, 1), st.floats(1, 1e7), st.floats(0, 1e9))
+def test_a_longer_training_errs_no_more_and_one_that_is_no_longer_as_much(f1, seen, images):
+    found = foreseen_error(record(f1=f1, seen=seen), images)
+    assert 0 <= found <= 1 - f1
+    assert images > seen or found == pytest.approx(1 - f1)
+
+
+def test_of_two_that_err_as_often_the_one_that_has_seen_less_will_err_less():
+    early, late = record(1, seen=20_000.0, speed=2500.0), record(2, seen=80_000.0, speed=10_000.0)
+    assert prospects().error(early) < prospects().error(late) < 0.1
+    assert prospects().ranked([late, early]) == [early, late]
+
+
+def test_what_was_measured_of_a_full_training_stays():
+    full = record(seen=500_000.0, threads=0)
+    assert prospects(seconds=100.0).error(full) == pytest.approx(0.1)
+
+
+def test_a_trial_with_one_of_two_cores_will_see_twice_as_much_with_both():
+    assert prospects(100.0).error(record(threads=1)) == pytest.approx(prospects(200.0).error(record(threads=0)))
+
+
+@pytest.mark.parametrize(("speed", "threads", "enough"), [(6000.0, 1, True), (5999.0, 1, False), (11_000.0, 0, False)])
+def test_twelve_passes_are_enough_for_a_training_with_a_part_of_the_cores(speed, threads, enough):
+    assert prospects(100.0).has_time_beside(record(speed=speed, threads=threads)) is enough
+
+
+def test_no_time_is_kept_for_predictions_that_will_not_be_made():
+    kept = prospects(evaluated=10_000)
+    assert kept.spared(NAMES, together=2) == 0
+    assert kept.spared(["small"], together=2) == pytest.approx(1.5)
+    assert kept.spared(["small"], together=1) == pytest.approx(2.0 + 2.0), "and no second network is built"
+    assert kept.spared([], together=2) == 0, "nothing was tried yet: it may be the dearest"
+    alone = replace(kept, rules=rules(finals=1, evaluated=10_000))
+    assert alone.spared(["small"], together=1) == pytest.approx(1.0)
