@@ -148,7 +148,7 @@ def keep(row: dict[str, object]) -> None:
     rows.append({name: str(row[name]) for name in COLUMNS})
     rows.sort(key=lambda one: (one["machine"], one["data"], float(one["minutes"]), one["peer"], int(one["seed"])))
     with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
