@@ -93,6 +93,7 @@ def test_a_running_search_is_shown_and_asked_for_again(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
     )
     address = urlsplit(shown.stdout.readline().rpartition(" ")[2].strip())
     answer, page = get(address, address.path)
