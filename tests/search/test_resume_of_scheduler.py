@@ -66,7 +66,7 @@ def space(*more):
 def result(trial, seconds=10.0):
     f1 = 0.5 + 0.01 * (trial % 7)
     affinity = {"flip": 0.9} if trial == 1 else {}
-    return TrialResult(f1, 0.5, 2.0, 2.0, 10, 1000, 1.0, seconds, 8.0, 5000.0, "time", "", affinity)
+    return TrialResult(f1, 0.5, 2.0, 2.0, 10, 1000, 1.0, seconds, 8.0, 20_000.0, "time", "", affinity)
 
 
 class Play:

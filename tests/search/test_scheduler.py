@@ -78,7 +78,7 @@ def scheduler(budget=None, strategy=None, **changes):
     return Scheduler(space(), starts(), strategy or Endless(), budget or Budget(time=600.0), rules(**changes), 5.0)
 
 
-def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5, steps=10, speed=5000.0):
+def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5, steps=10, speed=20_000.0):
     return TrialResult(
         f1=f1,
         val_loss=loss,
@@ -96,7 +96,7 @@ def result(f1=0.8, epochs=2.0, affinity=None, parameters=1000, loss=0.5, steps=1
     )
 
 
-def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10, speed=lambda spec: 5000.0):
+def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10, speed=lambda spec: 20_000.0):
     """Play the whole search with trials that take as long as they were given; returns the specs."""
     specs, running = [], []
     for _ in range(limit):
@@ -151,10 +151,10 @@ def test_a_short_look_does_not_outweigh_what_was_expected_and_a_long_one_does(st
 
 
 def test_a_network_that_has_seen_less_is_chosen_if_it_is_foreseen_to_be_better():
-    score, speed = {"small": 0.8, "middle": 0.7, "large": 0.6}, {"small": 5000.0, "middle": 1000.0, "large": 5000.0}
+    score, speed = {"small": 0.8, "middle": 0.75, "large": 0.6}, {"small": 20_000.0, "middle": 4000.0, "large": 20_000.0}
     specs = run(scheduler(), lambda spec: score[spec.architecture], speed=lambda spec: speed[spec.architecture])
     final = next(spec for spec in specs if spec.stage == "final")
-    assert final.architecture == "middle" and "F1 0.700, 0." in final.why
+    assert final.architecture == "middle" and "F1 0.750, 0." in final.why
 
 
 def test_most_of_the_time_goes_to_the_final_training_of_the_best():
@@ -180,7 +180,7 @@ def test_a_final_training_has_the_time_that_was_kept_for_predictions_of_dearer_n
 PAIR = {"finals": 2, "final_threads": 1, "devices": 2.0, "devices_alone": 2.0}
 
 
-def finals_of(score, speed=lambda spec: 5000.0, **changes):
+def finals_of(score, speed=lambda spec: 20_000.0, **changes):
     specs = run(scheduler(**{**PAIR, **changes}), lambda spec: score[spec.architecture], speed=speed)
     return [spec for spec in specs if spec.stage == "final"]
 
@@ -206,7 +206,10 @@ def test_a_network_that_would_see_the_images_too_seldom_with_a_part_of_the_cores
 
 
 def test_a_partner_that_would_see_the_images_too_seldom_is_left_out():
-    score, speed = {"small": 0.7, "middle": 0.91, "large": 0.85}, {"small": 5000.0, "middle": 5000.0, "large": 1500.0}
+    score, speed = (
+        {"small": 0.7, "middle": 0.91, "large": 0.85},
+        {"small": 20_000.0, "middle": 20_000.0, "large": 5000.0},
+    )
     first, second, *_ = finals_of(score, lambda spec: speed[spec.architecture])
     assert [first.architecture, second.architecture] == ["middle", "middle"]
     assert second.repeats == first.trial
