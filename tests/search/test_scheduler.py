@@ -151,7 +151,10 @@ def test_a_short_look_does_not_outweigh_what_was_expected_and_a_long_one_does(st
 
 
 def test_a_network_that_has_seen_less_is_chosen_if_it_is_foreseen_to_be_better():
-    score, speed = {"small": 0.8, "middle": 0.75, "large": 0.6}, {"small": 20_000.0, "middle": 4000.0, "large": 20_000.0}
+    score, speed = (
+        {"small": 0.8, "middle": 0.75, "large": 0.6},
+        {"small": 20_000.0, "middle": 4000.0, "large": 20_000.0},
+    )
     specs = run(scheduler(), lambda spec: score[spec.architecture], speed=lambda spec: speed[spec.architecture])
     final = next(spec for spec in specs if spec.stage == "final")
     assert final.architecture == "middle" and "F1 0.750, 0." in final.why
