@@ -60,8 +60,8 @@ def count_cost(model: Any, hardware: Hardware, precision: str) -> Cost:
     """Count the work of a built functional keras.Model.
 
     A training step's time is the sum of its arithmetic, of the memory traffic of its feature maps, and of a constant. With the
-    figures of :class:`Hardware` the predicted speed was within 35% of the measured one for 30 of 36 networks from 0.9 to 580 MFLOP;
-    the other six, small networks of depthwise convolutions, were predicted 1.4 to 1.8 times too fast (``benchmarks/cost_model.py``).
+    figures of :class:`Hardware` the predicted speed was within 35% of the measured one for 24 of 27 networks from 0.9 to 90 MFLOP;
+    the other three, two convnexts and the smallest xception, were predicted 1.4 to 1.5 times too fast (``benchmarks/cost_model.py``).
     """
     size = 2 if precision.startswith("mixed") else 4
     flops = 0.0
