@@ -114,10 +114,9 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
 
 
 def _finals_side_by_side(run: Run) -> int:
-    """How many final trainings may share the cores.
+    """How many final trainings may share the cores; whether they do is told by the speed of the one that is chosen.
 
-    Two on one core each see a few more images together than one on both, and their mean is better than either. A bound on latency, or
-    training again on all images, wants one network.
+    A bound on latency, or training again on all images, wants one network.
     """
     recipe, capacity = run.recipe, run.capacity
     apart = recipe.compute.executor != "local" or capacity.hardware.gpus or capacity.slots < SIDE_BY_SIDE
