@@ -6,19 +6,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from automl_img.recipe.units import duration_seconds, duration_text, size_bytes
+from automl_img.recipe.units import duration_plain, duration_seconds, duration_text, size_bytes, size_plain
 from automl_img.recipe.wishes import Wish
 
 Duration = Annotated[
     float,
     BeforeValidator(lambda value: duration_seconds(value)),
-    PlainSerializer(lambda seconds: f"{seconds:g}s", return_type=str),
+    PlainSerializer(duration_plain, return_type=str),
     Field(json_schema_extra={"type": "string", "examples": ["90s", "10m", "1h30m"]}),
 ]
 Size = Annotated[
     int,
     BeforeValidator(lambda value: size_bytes(value)),
-    PlainSerializer(lambda size: f"{size / 1e6:g}MB", return_type=str),
+    PlainSerializer(size_plain, return_type=str),
     Field(json_schema_extra={"type": "string", "examples": ["500MB", "4GB", "2GiB"]}),
 ]
 Names = Literal["all"] | list[str]
@@ -181,7 +181,8 @@ class TrainSettings(Settings):
     weights: str = Field("none", description='Pretrained weights: "none", "imagenet", or a .weights.h5 file.')
     deterministic: bool = Field(
         False,
-        description="The same result to the last digit: epoch-bound schedules and TensorFlow's deterministic operations.",
+        description="The same result to the last digit: epoch-bound schedules, TensorFlow's deterministic operations, and one trial "
+        "at a time unless compute.slots says otherwise.",
     )
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydantic_core import ErrorDetails
 
 from automl_img.errors import RecipeError, nearest
 from automl_img.recipe.models import Recipe
+
+NOUNS = {int: "whole number", float: "number", str: "text"}
 
 
 def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -58,22 +61,27 @@ def recipe_from_mapping(
         recipe = Recipe.model_validate(merged)
     except ValidationError as error:
         raise _explain(error.errors()[0], file, text) from error
-    return recipe if file is None else _from_its_folder(recipe, file.parent, overrides or {})
+    return recipe if file is None else _from_its_folder(recipe, file, text, overrides or {})
 
 
-def _from_its_folder(recipe: Recipe, folder: Path, overrides: Mapping[str, Any]) -> Recipe:
+def _from_its_folder(recipe: Recipe, file: Path, text: str, overrides: Mapping[str, Any]) -> Recipe:
     """Make the paths that stand in the file absolute; those that were given beside it start where the user is."""
 
-    def absolute(path: str) -> str:
-        return str((folder / Path(path).expanduser()).resolve())
+    def absolute(path: str, *keys: str) -> str:
+        try:
+            expanded = Path(path).expanduser()
+        except RuntimeError as error:
+            where, hint = _place(keys, file, text), "Write the whole path."
+            raise RecipeError("there is no such home folder", where=where, found=path, hint=hint) from error
+        return str((file.parent / expanded).resolve())
 
     data, train, search = recipe.data, recipe.train, recipe.search
     if data.path is not None and "data.path" not in overrides:
-        data = data.model_copy(update={"path": absolute(data.path)})
+        data = data.model_copy(update={"path": absolute(data.path, "data", "path")})
     if train.weights.endswith(".h5") and "train.weights" not in overrides:
-        train = train.model_copy(update={"weights": absolute(train.weights)})
+        train = train.model_copy(update={"weights": absolute(train.weights, "train", "weights")})
     if search.warm_start is not None and "search.warm_start" not in overrides:
-        search = search.model_copy(update={"warm_start": absolute(search.warm_start)})
+        search = search.model_copy(update={"warm_start": absolute(search.warm_start, "search", "warm_start")})
     return recipe.model_copy(update={"data": data, "train": train, "search": search})
 
 
@@ -100,11 +108,10 @@ def _copy(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explain(detail: ErrorDetails, file: Path | None, text: str) -> RecipeError:
-    keys = [part for part in detail["loc"] if isinstance(part, str)]
-    keys = [key for key in keys if not re.match(r"(literal|list|tuple|function|constrained|int|str|float|bool)\b", key)]
+    keys, kind = _walked(detail["loc"])
     where = _place(keys, file, text)
     if detail["type"] == "extra_forbidden":
-        known = sorted(_table_at(keys[:-1]).model_fields)
+        known = sorted(_walked(keys[:-1])[1].model_fields)
         return RecipeError(f"unknown key {keys[-1]!r}", where=where, allowed=known, hint=nearest(keys[-1], known))
     message = detail["msg"].removeprefix("Value error, ")
     found = None if isinstance(detail["input"], Mapping | BaseModel) else detail["input"]
@@ -113,17 +120,47 @@ def _explain(detail: ErrorDetails, file: Path | None, text: str) -> RecipeError:
     if detail["type"] == "literal_error" and isinstance(found, str):
         hint = nearest(found, re.findall(r"'([^']+)'", message))
     if expected:
-        return RecipeError("this value is not allowed", where=where, found=found, allowed=expected.group(1), hint=hint)
+        allowed = _choices(kind) or expected.group(1)  # of several types Pydantic has an error for each
+        return RecipeError("this value is not allowed", where=where, found=found, allowed=allowed, hint=hint)
     return RecipeError(message[:1].lower() + message[1:], where=where, found=found, hint=hint)
 
 
-def _table_at(keys: Sequence[str]) -> type[BaseModel]:
-    model: type[BaseModel] = Recipe
-    for key in keys:
-        annotation = model.model_fields[key].annotation
-        candidates = [annotation, *typing.get_args(annotation)]
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return model
+def _walked(place: Sequence[int | str]) -> tuple[list[str], Any]:
+    """Return the keys with which a place of pydantic begins, and the type of what they lead to; None: there is no such key.
+
+    Behind the keys stand branches of unions and positions in lists.
+    """
+    keys: list[str] = []
+    kind: Any = Recipe
+    for part in place:
+        if typing.get_origin(kind) is dict:
+            kind = typing.get_args(kind)[1]
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            field = kind.model_fields.get(str(part))
+            kind = field.annotation if field else None
+        else:
+            break
+        keys.append(str(part))
+    return keys, kind
+
+
+def _choices(kind: Any) -> str:
+    """Say what a value of several types may be, such as "'auto' or a whole number"; empty for one type."""
+    branches = [branch for branch in typing.get_args(kind) if branch is not types.NoneType]
+    if typing.get_origin(kind) not in (typing.Union, types.UnionType) or len(branches) < 2:
+        return ""
+    words = [_in_words(branch) for branch in branches]
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _in_words(kind: Any) -> str:
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return ", ".join(map(repr, parts))
+    if origin in (list, tuple):
+        count = f"{len(parts)} " if origin is tuple else ""
+        return f"a list of {count}{NOUNS[parts[0]]}s"
+    return "true or false" if kind is bool else f"a {NOUNS[kind]}"
 
 
 def _place(keys: Sequence[str], file: Path | None, text: str) -> str:

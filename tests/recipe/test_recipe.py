@@ -1,8 +1,10 @@
 import json
+import typing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from automl_img.errors import RecipeError
 from automl_img.recipe import Recipe, duration_seconds, duration_text, override, read_recipe, recipe_from_mapping
@@ -44,6 +46,11 @@ def test_a_recipe_is_read_with_its_units(tmp_path):
         ("[budget]\ntime = '10'\n", "FILE:2: budget.time: a duration is a number with its unit"),
         ("[budget]\ntime = '10 parsecs'\n", "unknown unit 'parsecs'"),
         ("[budget]\ntime = '-5m'\n", "FILE:2: budget.time: a duration"),
+        ("[budget]\ntime = '1e999d'\n", "FILE:2: budget.time: a duration must be longer than nothing, and end"),
+        ("[search.limits]\nmemory = '1e999GB'\n", "FILE:2: search.limits.memory: a size must be more than nothing"),
+        ("list = 1\n", "FILE:1: list: unknown key 'list'; allowed: budget, compute"),
+        ("[function]\n", "FILE:1: function: unknown key 'function'"),
+        ("[data]\nlist = 1\n", "FILE:2: data.list: unknown key 'list'; allowed: channels, image_size"),
         ("[budget]\n", "FILE:1: budget: a budget needs at least one of time, trials, epochs and device_hours"),
         (
             "[data]\nvalidation = 2\n",
@@ -52,6 +59,29 @@ def test_a_recipe_is_read_with_its_units(tmp_path):
         ("[data]\nvalidation = 0.6\ntest = 0.5\n", "leave nothing to train on"),
         ("[data]\nimage_size = 4\n", "image_size must lie between 8 and 1024"),
         ('[train]\noptimizers = ["adan"]\n', "Did you mean 'adam'?"),
+        (
+            '[search]\narchitectures = "resnet9"\n',
+            "FILE:2: search.architectures: this value is not allowed; found 'resnet9'; allowed: 'all' or a list of texts",
+        ),
+        (
+            "[data]\nimage_size = [224, 224, 3]\n",
+            "found [224, 224, 3]; allowed: 'auto', a whole number or a list of 2 whole numbers",
+        ),
+        (
+            "[data.options]\nclass_names = [0, 1]\n",
+            "FILE:2: data.options.class_names: this value is not allowed; found [0, 1]; "
+            "allowed: true or false, a whole number, a number, a text or a list of texts",
+        ),
+        ("[data.options]\nlist = [0, 1]\n", "FILE:2: data.options.list: this value is not allowed; found [0, 1]"),
+        (
+            '[compute]\nslots = "many"\n',
+            "FILE:2: compute.slots: this value is not allowed; found 'many'; allowed: 'auto' or a whole number",
+        ),
+        ("[final]\nrepeats = [1]\n", "found [1]; allowed: 'auto' or a whole number"),
+        (
+            "[data]\npath = '~nobody-here/photos'\n",
+            "FILE:2: data.path: there is no such home folder; found '~nobody-here/photos'",
+        ),
         ("[train]\ndeterministic = true\n", "train.deterministic needs budget.trials or budget.epochs"),
         (
             '[train]\nweights = "imagenet"\n[data]\nimage_size = 28\n',
@@ -62,6 +92,23 @@ def test_a_recipe_is_read_with_its_units(tmp_path):
 )
 def test_each_mistake_in_a_recipe_is_one_line_that_says_where_and_what(tmp_path, text, said):
     assert said in refusal(tmp_path, text)
+
+
+def keys(model, prefix=""):
+    """All keys of a table and of those below it; of a table whose keys are free, one."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+            if typing.get_origin(field.annotation) is dict:
+                yield f"{prefix}{name}.free"
+
+
+@pytest.mark.parametrize("key", list(keys(Recipe)))
+def test_each_key_says_what_it_allows(key):
+    with pytest.raises(RecipeError, match=f"^{key}: "):
+        recipe_from_mapping({}, {key: object()})
 
 
 def test_a_missing_recipe_is_one_line(tmp_path):
@@ -96,6 +143,26 @@ def test_the_resolved_recipe_is_a_recipe_again():
     recipe = recipe_from_mapping({"budget": {"time": "90s", "trials": 3}, "data": {"image_size": [32, 48]}})
     again = recipe_from_mapping(json.loads(json.dumps(recipe.plain())))
     assert again == recipe
+
+
+@pytest.mark.parametrize("time", ["14d", "400d", "1209600.5s", "1h30m", "20.25s"])
+@pytest.mark.parametrize("memory", ["1TB", "2GiB", "512.5KiB", "1000TiB"])
+@pytest.mark.parametrize("latency", ["0.05ms", "0.00001ms", "50ms"])
+def test_a_run_keeps_durations_and_sizes_as_they_were_given(time, memory, latency):
+    content = {"budget": {"time": time}, "search": {"limits": {"memory": memory, "latency": latency}}}
+    recipe = recipe_from_mapping(content)
+    kept = recipe.plain()
+    assert recipe_from_mapping(json.loads(json.dumps(kept))) == recipe
+    assert "e" not in kept["budget"]["time"] + kept["search"]["limits"]["latency"], (
+        "an exponent is not how people write"
+    )
+
+
+def test_a_run_of_an_earlier_version_is_read():
+    kept = {"budget": {"time": "1.2096e+06s"}, "search": {"limits": {"memory": "1e+06MB", "latency": "5e-05s"}}}
+    recipe = recipe_from_mapping(kept)
+    assert recipe.budget.time == duration_seconds("14d")
+    assert (recipe.search.limits.memory, recipe.search.limits.latency) == (10**12, 5e-5)
 
 
 def test_the_schema_describes_every_key():
