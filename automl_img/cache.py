@@ -7,12 +7,16 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from automl_img.errors import DataError
 
 CACHE_VARIABLE = "AUTOML_IMG_CACHE"
+STORES = "stores"  # prepared images
+SPILLED = "images"  # that came out of other libraries
+DOWNLOADS = "downloads"  # by sources
+UNFINISHED = ".unfinished-"
 ABANDONED_SECONDS = 24 * 3600.0  # an unfinished folder of this age belongs to a process that was killed
 
 
@@ -25,6 +29,46 @@ def cache_folder(given: Path | None = None) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("automl-img"))
+
+
+def downloads_folder(source: str) -> Path:
+    """Return where the source of this name keeps what it downloads; ``automl-img cache`` lists it."""
+    return cache_folder() / DOWNLOADS / source
+
+
+@contextlib.contextmanager
+def in_use(folders: Iterable[Path]) -> Iterator[None]:
+    """Keep folders of the cache from being cleared as long as the block runs."""
+    import fcntl
+
+    with contextlib.ExitStack() as held:
+        for folder in folders:
+            with contextlib.suppress(OSError):  # a file system without locks
+                descriptor = os.open(folder, os.O_RDONLY)
+                held.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+
+
+def is_in_use(folder: Path) -> bool:
+    """Return whether a process of this machine is in :func:`in_use` of the folder, or is still writing it."""
+    import fcntl
+
+    if folder.name.startswith(UNFINISHED):
+        return not _is_abandoned(folder)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextlib.contextmanager
@@ -58,13 +102,13 @@ def new_folder(parent: Path) -> Path:
     """Make a folder to write into below ``parent``; one that a killed process left there is removed after a day."""
     parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(parent)
-    return Path(tempfile.mkdtemp(prefix=".unfinished-", dir=parent))
+    return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
 
 
 def discard(folder: Path) -> None:
     """Remove a folder; a reader that has its files open keeps them."""
     with contextlib.suppress(OSError):
-        doomed = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+        doomed = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
         folder.rename(doomed / folder.name)
         shutil.rmtree(doomed, ignore_errors=True)
 
@@ -78,10 +122,16 @@ def _rename_unless_there(unfinished: Path, folder: Path) -> None:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    for path in parent.glob(".unfinished-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+    for path in parent.glob(f"{UNFINISHED}*"):
+        if _is_abandoned(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_abandoned(unfinished: Path) -> bool:
+    try:
+        return time.time() - unfinished.stat().st_mtime > ABANDONED_SECONDS
+    except OSError:  # it has got its name, or is gone
+        return False
 
 
 def _sync(path: Path) -> None:

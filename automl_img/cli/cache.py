@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from automl_img.data.cached import CacheEntry
+
 
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove what is listed.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove what is listed and not in use.")] = False,
     days: Annotated[float, typer.Option(min=0, help="Only what was not used for so many days.")] = 0.0,
 ) -> None:
     """List the prepared images and downloads that are kept to be used again, or clear them.
 
-    A search that runs keeps the files it has open; removing them costs the next search their preparation, nothing else.
+    What a search uses now is left where it is. Removing the rest costs the next search its preparation, nothing else.
     """
     from rich import box
     from rich.console import Console
@@ -32,13 +35,18 @@ def cache(
     for name, justify in (("what", "left"), ("name", "left"), ("size", "right"), ("last used", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for entry in found:
-        used = "today" if entry.unused_days < 1 else f"{entry.unused_days:.0f} days ago"
-        table.add_row(entry.kind, Text(entry.name), f"{entry.bytes / 1e6:,.1f} MB", used)
+        used = "in use" if entry.in_use else "today" if entry.unused_days < 1 else f"{entry.unused_days:.0f} days ago"
+        table.add_row(entry.kind, Text(entry.name), _megabytes([entry]), used)
     console.print(table)
-    total = f"{sum(entry.bytes for entry in found) / 1e6:,.1f} MB in {cache_folder()}"
     if not clear:
-        console.print(Text(f"{total}; automl-img cache --clear removes it."))
+        console.print(Text(f"{_megabytes(found)} in {cache_folder()}; automl-img cache --clear removes it."))
         return
-    for entry in found:
+    free, busy = ([entry for entry in found if entry.in_use is used] for used in (False, True))
+    for entry in free:
         discard(entry.path)
-    console.print(Text(f"{total} removed."))
+    kept = f"; {_megabytes(busy)} are in use and stay" if busy else ""
+    console.print(Text(f"{_megabytes(free)} in {cache_folder()} removed{kept}."))
+
+
+def _megabytes(entries: list[CacheEntry]) -> str:
+    return f"{sum(entry.bytes for entry in entries) / 1e6:,.1f} MB"

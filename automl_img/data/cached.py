@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl_img.cache import cache_folder
+from automl_img.cache import DOWNLOADS, SPILLED, STORES, cache_folder, is_in_use
 from automl_img.data.preparing import FACTS_FILE
-from automl_img.plugin.spilling import SPILLED
 
 DAY = 24 * 3600.0
+#: What lies in each folder of the cache. Whatever else is there is not ours.
+KINDS = {STORES: "prepared images", SPILLED: "images of a library", DOWNLOADS: "downloads"}
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,11 @@ class CacheEntry:
 
     Attributes:
         path: Where it lies.
-        kind: "prepared images", "images of a library" or "source files".
+        kind: "prepared images", "images of a library" or "downloads".
         name: Name of the data set.
         bytes: Its size on disk.
         unused_days: Days since it was made or last used.
+        in_use: A search reads or writes it now.
     """
 
     path: Path
@@ -32,6 +36,7 @@ class CacheEntry:
     name: str
     bytes: int
     unused_days: float
+    in_use: bool
 
 
 def cached(folder: Path | None = None) -> list[CacheEntry]:
@@ -40,25 +45,22 @@ def cached(folder: Path | None = None) -> list[CacheEntry]:
 
 
 def _entries(root: Path) -> Iterator[CacheEntry]:
-    stores, spilled = root / "stores", root / SPILLED
-    for path in _inside(stores):
-        yield _entry(path, "prepared images", _store_name(path))
-    for path in _inside(spilled):
-        yield _entry(path, "images of a library", path.name)
-    for path in _inside(root):
-        if path not in (stores, spilled):
-            yield _entry(path, "source files", path.name)
-
-
-def _inside(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    for folder, kind in KINDS.items():
+        if not (root / folder).is_dir():
+            continue
+        for path in sorted((root / folder).iterdir()):
+            yield _entry(path, kind, _store_name(path) if folder == STORES else path.name)
 
 
 def _entry(path: Path, kind: str, name: str) -> CacheEntry:
-    files = [file for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
-    used = max((file.stat().st_mtime for file in (*files, path)), default=0.0)
-    size = sum(file.stat().st_size for file in files)
-    return CacheEntry(path, kind, name, size, max(0.0, (time.time() - used) / DAY))
+    size, used = 0, 0.0
+    inside = (Path(folder) / file for folder, _, files in os.walk(path) for file in files)  # rglob raises if one goes
+    for file in (path, *inside):
+        with contextlib.suppress(OSError):  # a search has finished or removed it meanwhile
+            facts = file.stat()
+            used = max(used, facts.st_mtime)
+            size += 0 if file.is_dir() else facts.st_size
+    return CacheEntry(path, kind, name, size, max(0.0, (time.time() - used) / DAY), is_in_use(path))
 
 
 def _store_name(path: Path) -> str:

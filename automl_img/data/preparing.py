@@ -100,7 +100,6 @@ class StoreWriter:
             "grouped": groups is not None,
             "given": given,
             "fingerprint": self.identity,
-            "notes": self.dataset.notes,
             "set_aside": [self._broken[place] for place in sorted(self._broken)],
             "height": self.height,
             "width": self.width,

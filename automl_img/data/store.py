@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.cache import cache_folder, completed, discard
+from automl_img.cache import STORES, cache_folder, completed, discard
 from automl_img.data.fingerprint import fingerprint
 from automl_img.data.preparing import (
     FACTS_FILE,
@@ -52,7 +52,6 @@ class PreparedStore:
         task: What the labels mean.
         given: How many training, validation and test images there are; 0 where the source gave no such split.
         fingerprint: Names the content: the same images, labels and size have the same.
-        notes: What the source said that a person should know.
         set_aside: Files that could not be read, each with the reason.
         groups: int64, shape (n,): images of the same number belong together; None: each stands for itself.
     """
@@ -65,7 +64,6 @@ class PreparedStore:
     task: Task
     given: tuple[int, int, int]
     fingerprint: str
-    notes: tuple[str, ...] = ()
     set_aside: tuple[tuple[str, str], ...] = ()
     groups: npt.NDArray[np.int64] | None = None
 
@@ -96,9 +94,10 @@ class PreparedStore:
         Raises:
             DataError: Too many files cannot be read, all of a class cannot, or the cache cannot be written.
         """
-        stores = cache_folder(cache_dir) / "stores"
-        streamed = _is_streamed(dataset, height * width * channels, stores, limit_bytes)
+        stores = cache_folder(cache_dir) / STORES
         identity = fingerprint(dataset, height=height, width=width, channels=channels)
+        is_there = (stores / identity[:24]).is_dir()  # then it takes no more room, however little is left
+        streamed = not is_there and _is_streamed(dataset, height * width * channels, stores, limit_bytes)
         folder = stores / f"{identity[:24]}{'-streamed' if streamed else ''}"
         if folder.exists():
             try:
@@ -139,7 +138,6 @@ class PreparedStore:
                 task=make_task(facts["task"], tuple(facts["class_names"])),
                 given=(training, validation, test),
                 fingerprint=facts["fingerprint"],
-                notes=tuple(facts["notes"]),
                 set_aside=tuple((path, reason) for path, reason in facts["set_aside"]),
                 groups=np.load(folder / GROUPS_FILE, allow_pickle=False) if facts["grouped"] else None,
             )
@@ -164,6 +162,13 @@ class PreparedStore:
             found: dict[str, list[str]] = json.loads(text)
             return {name: values for name, values in found.items() if len(values) == len(self.labels)}
         return {}
+
+    def cache_entries(self) -> set[Path]:
+        """The folders of the cache that its images are read from: its own, and those of images that a source has put there."""
+        cache = self.folder.parents[1]
+        files = self.images.paths if isinstance(self.images, StreamedImages) else ()
+        below = {Path(path).relative_to(cache).parts[:2] for path in files if path.startswith(f"{cache}{os.sep}")}
+        return {self.folder, *(cache.joinpath(*parts) for parts in below)}
 
     def __reduce__(self) -> tuple[object, ...]:
         return (PreparedStore.open, (self.folder,))

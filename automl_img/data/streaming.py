@@ -23,6 +23,7 @@ class StreamedImages:
         height, width, channels: What every image becomes.
 
     Attributes:
+        paths: The files.
         shape: (n, height, width, channels).
         dtype: uint8.
     """
@@ -30,12 +31,12 @@ class StreamedImages:
     dtype = np.dtype(np.uint8)
 
     def __init__(self, paths: Sequence[str], height: int, width: int, channels: int) -> None:
-        self._paths = paths
+        self.paths = paths
         self.shape = (len(paths), height, width, channels)
         self._threads: ThreadPoolExecutor | None = None
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self.paths)
 
     def __getitem__(self, positions: Any) -> npt.NDArray[np.uint8]:
         """Return the images at ``positions``, a slice or an array of whole numbers; shape (k, height, width, channels).
@@ -53,11 +54,11 @@ class StreamedImages:
     def _decode(self, images: npt.NDArray[np.uint8], place: int, at: int) -> None:
         _, height, width, channels = self.shape
         try:
-            images[place] = decode(Path(self._paths[at]), channels=channels, size=(height, width))
+            images[place] = decode(Path(self.paths[at]), channels=channels, size=(height, width))
         except DataError as error:
             raise DataError(
                 f"the file could be read when the search began, and now: {error.problem}",
-                where=self._paths[at],
+                where=self.paths[at],
                 hint="Leave the images where they are while a search runs.",
             ) from error
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from automl_img.cache import cache_folder, completed
+from automl_img.cache import STORES, cache_folder, completed
 from automl_img.errors import DataError
 from automl_img.executors.canary import Canary
 from automl_img.executors.devices import Devices, part_of
@@ -235,7 +235,7 @@ def _place(order: Order, post: Any, folder: Path) -> Place:
         PreparedStore.open(Path(order.place.store))
         if Path(order.place.splits).is_file():
             return order.place
-    here = cache_folder() / "stores" / Path(order.place.store).name
+    here = cache_folder() / STORES / Path(order.place.store).name
     content = None
     try:
         PreparedStore.open(here)

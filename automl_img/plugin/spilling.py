@@ -15,10 +15,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.cache import CACHE_VARIABLE, cache_folder, discard, new_folder
+from automl_img.cache import CACHE_VARIABLE, SPILLED, cache_folder, discard, new_folder
 from automl_img.errors import DataError
 
-SPILLED = "images"  # the folder in the cache
 PIXELS_FILE = "pixels.bin"
 FOLDER_OF = 1000  # files in one folder
 CHUNK = 1 << 24  # bytes written at once

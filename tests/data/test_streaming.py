@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from automl_img.cache import in_use
 from automl_img.data.arrays import validated
 from automl_img.data.cached import cached
 from automl_img.data.store import PreparedStore
@@ -33,7 +34,7 @@ def prepared(data, cache, limit=float("inf")):
 
 def test_past_the_limit_images_stay_in_their_files_and_read_as_the_prepared_ones_do(tmp_path):
     data = dataset(tmp_path / "images", broken=(3, 7))
-    stored, streamed = prepared(data, tmp_path / "cache"), prepared(data, tmp_path / "cache", limit=100)
+    stored, streamed = prepared(data, tmp_path / "cache"), prepared(data, tmp_path / "other", limit=100)
     assert isinstance(streamed.images, StreamedImages) and isinstance(stored.images, np.ndarray)
     assert streamed.images.shape == stored.images.shape == (10, 8, 8, 3)
     np.testing.assert_array_equal(streamed.labels, stored.labels)
@@ -42,6 +43,25 @@ def test_past_the_limit_images_stay_in_their_files_and_read_as_the_prepared_ones
         np.testing.assert_array_equal(streamed.images[positions], stored.images[positions])
     assert streamed.channel_statistics(np.arange(10)) == stored.channel_statistics(np.arange(10))
     assert sum(file.stat().st_size for file in streamed.folder.iterdir()) < 10 * 8 * 8 * 3
+
+
+def test_images_that_are_prepared_already_are_used_however_little_room_is_left(tmp_path):
+    data = dataset(tmp_path / "images")
+    stored = prepared(data, tmp_path / "cache")
+    assert prepared(data, tmp_path / "cache", limit=100).folder == stored.folder
+
+
+def test_a_store_tells_what_it_reads_of_the_cache(tmp_path):
+    cache = tmp_path / "cache"
+    (cache / "downloads" / "far").mkdir(parents=True)
+    (cache / "downloads" / "far" / "images").mkdir()
+    fetched = prepared(dataset(cache / "downloads" / "far" / "images"), cache, limit=0)
+    assert fetched.cache_entries() == {fetched.folder, cache / "downloads" / "far"}
+    own = prepared(dataset(tmp_path / "images"), cache)
+    assert own.cache_entries() == {own.folder}
+    with in_use(own.cache_entries()):
+        assert [entry.path for entry in cached(cache) if entry.in_use] == [own.folder]
+    assert not any(entry.in_use for entry in cached(cache))
 
 
 def test_a_streamed_store_travels_to_another_process_by_its_name(tmp_path):
@@ -68,11 +88,11 @@ def test_arrays_are_never_streamed(tmp_path):
 def test_the_cache_lists_what_it_holds_the_largest_first(tmp_path):
     cache = tmp_path / "cache"
     prepared(dataset(tmp_path / "images"), cache)
-    (cache / "download").mkdir()
-    (cache / "download" / "archive.gz").write_bytes(b"x" * 100_000)
+    (cache / "downloads" / "far").mkdir(parents=True)
+    (cache / "downloads" / "far" / "archive.gz").write_bytes(b"x" * 100_000)
     (cache / "stores" / "torn").mkdir()
     entries = {entry.name: entry for entry in cached(cache)}
-    assert next(iter(entries)) == "download"
+    assert next(iter(entries)) == "far"
     assert entries["files 8×8×3"].kind == "prepared images" and entries["files 8×8×3"].bytes > 12 * 8 * 8 * 3
     assert "torn (unfinished or damaged)" in entries
     assert all(entry.unused_days < 1 for entry in entries.values())
