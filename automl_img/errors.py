@@ -7,7 +7,11 @@ as one line and exits with ``exit_code``; anything outside this tree is a mistak
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+#: How requests and urllib3 begin; what failed stands far behind, among the names of their objects.
+CONNECTION_POOLS = ("HTTPConnectionPool(", "HTTPSConnectionPool(")
 
 
 class AutoMLImageError(Exception):
@@ -102,9 +106,27 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {match[0]!r}?" if match else ""
 
 
-def reason_of(error: BaseException, longest: int = 300) -> str:
-    """Return what ``error`` says, on one line of at most ``longest`` characters; the name of its type if it says nothing."""
-    return " ".join(str(error).split())[:longest] or type(error).__name__
+def reason_of(error: BaseException, longest: int = 300, *, noise: str = "") -> str:
+    """Return what ``error`` says, on one line of at most ``longest`` characters; the name of its type if it says nothing.
+
+    Args:
+        error: The error. Of a failed connection, what the system says counts, not the libraries around it.
+        longest: A longer line is cut between two words, and ends in "…".
+        noise: A regular expression for what is left out.
+    """
+    text = str(error)
+    if text.startswith(CONNECTION_POOLS):
+        text = str(_innermost(error))
+    line = " ".join(re.sub(noise, "", text, flags=re.DOTALL).split() if noise else text.split())
+    if len(line) > longest:
+        line = f"{line[: longest - 1].rsplit(' ', 1)[0]}…"
+    return line or type(error).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 def named_reason_of(error: BaseException) -> str:

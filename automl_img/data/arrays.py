@@ -73,6 +73,7 @@ def _checked(dataset: ImageDataset, places: dict[str, tuple[str, str]]) -> Image
         raise DataError("there are no images", where=places["train"][0])
     raw = {name: (split.labels, len(images[name]), places[name][1]) for name, split in splits.items()}
     found = encoded_labels(raw, dataset.class_names, dataset.task)
+    _refuse_names_that_are_no_text(found.names, places["train"][1])
     checked: dict[str, Any] = {
         name: Split(
             images[name], found.labels[name], _groups(split, places[name][0]), _metadata(split, places[name][0])
@@ -81,6 +82,15 @@ def _checked(dataset: ImageDataset, places: dict[str, tuple[str, str]]) -> Image
     }
     fresh = tuple(note for note in (*notes, *found.notes) if note not in dataset.notes)
     return replace(dataset, class_names=found.names, notes=dataset.notes + fresh, task=found.task, **checked)
+
+
+def _refuse_names_that_are_no_text(names: Sequence[str], where: str) -> None:
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            problem = "the name of a class holds bytes that are no text"
+            raise DataError(problem, where=where, found=name, allowed="UTF-8", hint="Give it another name.") from error
 
 
 def _groups(split: Split, where: str) -> tuple[str, ...] | None:

@@ -21,6 +21,7 @@ def fingerprint(dataset: ImageDataset, *, height: int, width: int, channels: int
     """Return 64 hexadecimal digits that differ when the prepared store would.
 
     Arrays are hashed by their content, files by path, size and time of change; labels, class names and the target size count too.
+    What the source noted does not: the same images may be found in another place.
     """
     digest = hashlib.sha256()
     splits = [dataset.train, dataset.validation, dataset.test]
@@ -29,7 +30,7 @@ def fingerprint(dataset: ImageDataset, *, height: int, width: int, channels: int
         FORMAT,
         dataset.name,
         list(dataset.class_names),
-        list(dataset.notes),
+        (),  # once the notes; data without any keeps the name by which experience knows it
         dataset.task,
         given,
         height,

@@ -36,6 +36,7 @@ class Record:
         group: What the image belongs to; images of one group stay on one side of the split. Empty: it stands for itself.
         where: The record's place for messages, such as "row 17".
         metadata: What else is known of the image, by name.
+        file: The file in which that place is, for messages, where records come from several; empty: the data set's name stands for it.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Record:
     group: str = ""
     where: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
 
 
 def dataset_from_records(
@@ -97,11 +99,12 @@ def _by_file(name: str, records: Sequence[Record], *, several: bool) -> tuple[li
         before = found.setdefault(record.path, record)
         if before is record:
             continue
+        there = _other_place(name, before, record)
         if _split_name(name, before) != _split_name(name, record):
             raise DataError(
                 f"{record.path} is in two splits",
                 where=_place(name, record),
-                found=f"{record.split or 'train'} here, {before.split or 'train'} in {before.where}",
+                found=f"{record.split or 'train'} here, {before.split or 'train'} in {there}",
                 hint="Let each file stand in one split.",
             )
         if several:
@@ -111,7 +114,7 @@ def _by_file(name: str, records: Sequence[Record], *, several: bool) -> tuple[li
             raise DataError(
                 f"{record.path} has two labels",
                 where=_place(name, record),
-                found=f"{_shown(record)} here, {_shown(before)} in {before.where}",
+                found=f"{_shown(record)} here, {_shown(before)} in {there}",
                 hint='Keep one of them, or set data.task = "multilabel" if an image may have several labels.',
             )
         else:
@@ -163,7 +166,13 @@ def _split(records: Sequence[Record], *, several: bool) -> Split:
 
 
 def _place(name: str, record: Record) -> str:
-    return f"{name}, {record.where}" if record.where else name
+    file = record.file or name
+    return f"{file}, {record.where}" if record.where else file
+
+
+def _other_place(name: str, other: Record, record: Record) -> str:
+    """Return the place of another record, without the file if it is that of ``record``."""
+    return other.where if other.file == record.file else _place(name, other)
 
 
 def _shown(record: Record) -> str:

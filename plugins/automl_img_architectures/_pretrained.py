@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from automl_img.plugin import PluginError
+from automl_img.plugin import PluginError, reason_of
 
 #: What images from 0 to 255 need: "caffe": blue-green-red, minus ImageNet's mean colour; "symmetric": -1 to 1; "built in": nothing.
 Preprocessing = Literal["caffe", "symmetric", "built in"]
@@ -96,7 +96,7 @@ def _load(network: Any, path: Path, name: str) -> None:
             network.load_weights(path)
     except Exception as error:
         raise PluginError(
-            f"the weight file does not fit {name} without its top ({_first_line(error)})",
+            f"the weight file does not fit {name} without its top ({reason_of(error, 200)})",
             where=str(path),
             hint=f"Give one that was saved from keras.applications.{name}(include_top=False).",
         ) from error
@@ -107,12 +107,7 @@ def _no_download(name: str, error: Exception) -> PluginError:
     address = re.search(r"https?://\S+\.h5", str(error))
     file = address[0].rsplit("/", 1)[-1] if address else f"the ImageNet weights of {name} without its top"
     return PluginError(
-        f"the ImageNet weights could not be downloaded ({_first_line(error)})",
+        f"the ImageNet weights could not be downloaded ({reason_of(error, 200)})",
         where=name,
         hint=f"Put {file} into {cache}, where Keras looks for it, or give the path of a weight file in place of 'imagenet'.",
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -21,6 +21,7 @@ class Annotation:
         where: Its place in the file, such as "line 17".
         split: As in :class:`~automl_img.plugin.Record`.
         spelling: Another name under which the image may lie on this machine; empty: there is none.
+        file: The file that says it; None: the data set's own.
     """
 
     image: str
@@ -28,6 +29,7 @@ class Annotation:
     where: str
     split: str = ""
     spelling: str = ""
+    file: Path | None = None
 
 
 def dataset_of_annotations(
@@ -66,8 +68,8 @@ def dataset_of_annotations(
         other_spellings=_spellings(annotations),
     )
     records = [
-        Record(file, annotation.labels, annotation.split, "", annotation.where)
-        for file, annotation in zip(paths, annotations, strict=True)
+        Record(image, annotation.labels, annotation.split, "", annotation.where, file=str(annotation.file or path))
+        for image, annotation in zip(paths, annotations, strict=True)
     ]
     return dataset_from_records(path.name, records, task=task, notes=(*notes, *told, *moved))
 
@@ -118,4 +120,4 @@ def _spellings(annotations: Sequence[Annotation]) -> list[list[str]]:
 
 
 def _place(path: Path, annotation: Annotation) -> str:
-    return f"{path}, {annotation.where}"
+    return f"{annotation.file or path}, {annotation.where}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_img.plugin import DataError, nearest
+from automl_img_sources._options import listed
 from automl_img_sources._table_columns import LABEL_NAMES
 
 #: Kinds of columns whose cells are pixels as numbers.
@@ -49,7 +50,7 @@ def choose_columns(name: str, features: Mapping[str, Any], options: Mapping[str,
     """
     notes: list[str] = []
     image = _given(options.get("image"), "image", features) or _first_image(name, features, notes)
-    levels = [_given(level, "levels", features) for level in _listed(options.get("levels"))]
+    levels = [_given(level, "levels", features) for level in listed(options, "levels") if level]
     label = "" if levels else _given(options.get("label"), "label", features)
     labels = levels or [label or _first_label(name, features, image, notes)]
     for column in labels:
@@ -82,17 +83,18 @@ def _inner(feature: Any) -> Any:
 def _given(given: object, key: str, features: Mapping[str, Any]) -> str:
     if not given:
         return ""
-    if given not in features:
+    where = f"data.options.{key}"
+    name, *more = map(str, given) if isinstance(given, list | tuple) else [str(given)]
+    if more:
+        raise DataError("this is one column", where=where, found=", ".join([name, *more]))
+    if name not in features:
         known = list(features)
-        hint = nearest(str(given), known)
-        raise DataError("there is no such column", where=f"data.options.{key}", found=given, allowed=known, hint=hint)
-    kind = kind_of(features[str(given)])
+        raise DataError("there is no such column", where=where, found=name, allowed=known, hint=nearest(name, known))
+    kind = kind_of(features[name])
     if key == "image" and kind not in (*PIXELS, "Image", "string", "large_string", "binary", "large_binary"):
         allowed = "Image, the paths or the bytes of files, or arrays of pixels"
-        raise DataError(
-            f"the column {given!r} holds no images", where="data.options.image", found=kind, allowed=allowed
-        )
-    return str(given)
+        raise DataError(f"the column {name!r} holds no images", where=where, found=kind, allowed=allowed)
+    return name
 
 
 def _refuse_no_label(feature: Any, column: str, key: str) -> None:
@@ -130,9 +132,3 @@ def _first_label(name: str, features: Mapping[str, Any], image: str, notes: list
 def _told(what: str, found: list[str]) -> str:
     others = f", not {', '.join(found[1:])}" if found[1:] else ""
     return f"The {what} are taken from the column {found[0]!r}{others}."
-
-
-def _listed(value: Any) -> list[str]:
-    if not value:
-        return []
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else [str(part) for part in value]

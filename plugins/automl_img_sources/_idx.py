@@ -47,7 +47,7 @@ def read_idx(path: Path, *, dimensions: int) -> npt.NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, gzipped or not; one that is not stays on disk, memory-mapped.
 
     Raises:
-        DataError: The file is missing, damaged, cut off, or holds something else.
+        DataError: The file is missing, may not be read, is damaged, cut off, or holds something else.
     """
     size = 4 + 4 * dimensions
     try:
@@ -56,10 +56,12 @@ def read_idx(path: Path, *, dimensions: int) -> npt.NDArray[np.uint8]:
         # Some programs unpack a download and leave its name as it was: a file that starts as IDX does is not unpacked again.
         packed = start[:2] == GZIP_START or (path.suffix == ".gz" and start[:1] != b"\0")
         content = gzip.decompress(path.read_bytes()) if packed else None
-    except (OSError, EOFError, zlib.error) as error:
-        missing = isinstance(error, FileNotFoundError)
-        problem = "there is no such file" if missing else f"the file is damaged or cut off: {error}"
-        raise DataError(problem, where=str(path), hint="" if missing else HINT) from error
+    except FileNotFoundError as error:
+        raise DataError("there is no such file", where=str(path)) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"the file is damaged or cut off: {error}", where=str(path), hint=HINT) from error
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
     shape = _shape(content[:size] if content is not None else start, dimensions, path)
     length = len(content) if content is not None else path.stat().st_size
     expected = size + math.prod(shape)

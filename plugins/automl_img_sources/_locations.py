@@ -34,6 +34,24 @@ class _Place:
         return Path(os.path.join(str(self.folder), *kept))  # noqa: PTH118 - much faster than Path / name for each part
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; False too where a name is too long for one, or nobody may look."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises then
+
+
+def expanded(given: object, option: str) -> Path:
+    """Return the path that an option gives, with the home folder for ~.
+
+    Raises:
+        DataError: It is that of a user who is not there.
+    """
+    try:
+        return Path(str(given)).expanduser()
+    except RuntimeError as error:
+        where, hint = f"data.options.{option}", "Write the whole path."
+        raise DataError("there is no such home folder", where=where, found=given, hint=hint) from error
+
+
 def image_root(given: object, folder: Path) -> Path:
     """Return the folder where relative file names start: ``folder``, or the option root, itself relative to that.
 
@@ -42,7 +60,7 @@ def image_root(given: object, folder: Path) -> Path:
     """
     if not given:
         return folder
-    root = folder / Path(str(given)).expanduser()
+    root = folder / expanded(given, "root")
     if not root.is_dir():
         raise DataError("there is no such folder", where="data.options.root", found=str(root))
     return root
@@ -96,7 +114,7 @@ def refuse_missing(
         DataError: More than half of the first 200 are not; says which is the first, and where it may be.
     """
     sample = paths[:LOOKED_AT]
-    missing = [row for row, path in enumerate(sample) if not path.is_file()]
+    missing = [row for row, path in enumerate(sample) if not is_file(path)]
     if len(missing) * 2 <= len(sample):
         return
     first = missing[0]
@@ -116,7 +134,7 @@ def _parts(name: str) -> list[str]:
             return ["/", *path.strip("/").split("/")]
     else:
         path = name
-    if "\\" in path and not Path(path).is_file():
+    if "\\" in path and not is_file(Path(path)):
         path = PureWindowsPath(path).as_posix()
     absolute = ["/"] if path.startswith("/") and "://" not in name else []
     return absolute + [part for part in path.split("/") if part not in ("", ".")]
@@ -126,7 +144,7 @@ def _best_place(spellings: Sequence[Sequence[Sequence[str]]], folders: Sequence[
     best, most = _Place(folders[0], 0, 0), 0
     for place in _places(spellings, folders):
         sample = spellings[place.spelling][:LOOKED_AT]
-        found = sum(place.path(parts).is_file() for parts in sample)
+        found = sum(is_file(place.path(parts)) for parts in sample)
         if found > most:
             best, most = place, found
         if found == len(sample):
@@ -166,9 +184,9 @@ def _elsewhere(name: str, root: Path) -> str:
     except OSError:
         below = []
     for folder in (root, *below):
-        if (folder / relative).is_file():
+        if is_file(folder / relative):
             return f"Relative names start at {root}, but {relative} is in {folder}: set data.options.root to that."
-        ending = next((end for end in sorted(EXTENSIONS) if (folder / f"{relative}{end}").is_file()), "")
+        ending = next((end for end in sorted(EXTENSIONS) if is_file(folder / f"{relative}{end}")), "")
         if ending:
             found = folder / f"{relative}{ending}"
             return f"There is {found}: write the names with their ending, and set data.options.root to {folder}."

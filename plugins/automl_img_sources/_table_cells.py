@@ -23,6 +23,7 @@ class Table:
         rows: The number of each row where a person sees it.
         unit: What is numbered: "line", "row".
         notes: What a person should know.
+        contents: Columns that are left out because their cells hold whole files.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Table:
     rows: Sequence[int]
     unit: str
     notes: tuple[str, ...] = field(default=())
+    contents: tuple[str, ...] = ()
 
     def place(self, row: int) -> str:
         """Where the row at position ``row`` is: "line 17"."""
@@ -42,7 +44,7 @@ class Table:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All columns."""
+        """All columns but those that are left out."""
         return (*self.columns, *self.lists)
 
 
@@ -58,13 +60,17 @@ def table_of_frame(frame: Any, name: str, unit: str, first: int) -> Table:
         raise DataError("the table is empty", where=name)
     columns: dict[str, list[str]] = {}
     lists: dict[str, list[tuple[str, ...]]] = {}
+    contents: list[str] = []
     for place, column in enumerate(header):
+        if any(map(_is_content, frame.iloc[:, place])):
+            contents.append(column)
+            continue
         cells = _cells(frame.iloc[:, place])
         if any(isinstance(cell, tuple) for cell in cells):
             lists[column] = [cell if isinstance(cell, tuple) else (cell,) if cell else () for cell in cells]
         else:
             columns[column] = cells
-    return Table(name, columns, lists, range(first, first + len(frame)), unit)
+    return Table(name, columns, lists, range(first, first + len(frame)), unit, contents=tuple(contents))
 
 
 def is_header(cells: Iterable[str]) -> bool:
@@ -134,6 +140,11 @@ def _refuse_repeated(header: list[str], where: str) -> None:
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
         raise DataError("two columns have the same name", where=where, found=repeated[0], hint="Rename one of them.")
+
+
+def _is_content(value: Any) -> bool:
+    """Whether a cell is the content of a file, or an image as Hugging Face writes it into Parquet files."""
+    return (isinstance(value, bytes) and b"\0" in value) or (isinstance(value, dict) and "bytes" in value)
 
 
 def _cells(series: Any) -> list[Any]:

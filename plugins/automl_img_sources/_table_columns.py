@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.plugin import SPLIT_NAMES, DataError, nearest
+from automl_img_sources._locations import is_file
 from automl_img_sources._table_cells import Table
 from automl_img_sources.folder import EXTENSIONS
 
@@ -100,6 +101,8 @@ def _named(table: Table, options: Mapping[str, Any], key: str) -> tuple[str, ...
         names = [text] if text in table.names or key not in SEVERAL else [part.strip() for part in text.split(",")]
     names = [name for name in names if name]
     for name in names:
+        if name in table.contents:
+            raise _whole_images(name, f"data.options.{key}")
         if name not in table.names:
             problem = f"{table.name} has no such column"
             hint = nearest(name, table.names)
@@ -128,7 +131,9 @@ def _guessed_image(table: Table, taken: set[str], root: Path) -> str:
         return usual
     if by_ending:
         return by_ending[0]
-    by_file = [name for name in free if _mostly(table, name, lambda cell: (root / cell).is_file(), 20)]
+    by_file = [name for name in free if _mostly(table, name, lambda cell: is_file(root / cell), 20)]
+    if table.contents and not by_file:
+        raise _whole_images(table.contents[0], table.name)
     found = _usual(by_file, IMAGE_NAMES) or "".join(by_file[:1]) or _usual(free, IMAGE_NAMES)
     if not found:
         raise DataError(
@@ -138,6 +143,11 @@ def _guessed_image(table: Table, taken: set[str], root: Path) -> str:
             hint="Name the column in data.options.image, and the folder of the files in data.options.root.",
         )
     return found
+
+
+def _whole_images(column: str, where: str) -> DataError:
+    hint = "Load the table by the library datasets, and give automl_img.fit the object: datasets.Dataset.from_parquet(PATH)."
+    return DataError(f"the column {column!r} holds whole images, not names of files", where=where, hint=hint)
 
 
 def _guessed_label(table: Table, taken: set[str]) -> tuple[str, ...]:

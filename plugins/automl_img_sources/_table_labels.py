@@ -128,14 +128,14 @@ def _from_levels(table: Table, names: tuple[str, ...]) -> Labels:
     paths = list(zip(*(table.columns[name] for name in names), strict=True))
     made: dict[tuple[str, ...], tuple[str, ...]] = {}
     slashes = ""
-    for path in set(paths):
+    for path in dict.fromkeys(paths):
         known = [part for part in path if part]
         if any(path[len(known) :]):
             row = paths.index(path)
             gap = names[path.index("")]
             hint = "A row may end at any level, but none above it may be empty."
             raise DataError(f"{gap!r} is empty, and a level below is not", where=table.where(row), hint=hint)
-        slashes = next((part for part in known if "/" in part), slashes)
+        slashes = slashes or next((part for part in known if "/" in part), "")
         made[path] = ("/".join(part.replace("/", "-") for part in known),) if known else ()
     note = (
         (f"The / in names such as {slashes!r} became -: it stands between the levels of a class.",) if slashes else ()

@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from automl_img.plugin import DataError
-from automl_img_sources._locations import refuse_missing
+from automl_img_sources._locations import is_file, refuse_missing
 from automl_img_sources._table_cells import Table
 
 
@@ -53,6 +53,6 @@ def _from_address(name: str, row: int, table: Table) -> str:
 def _with_slashes(names: list[str], root: Path) -> list[str]:
     r"""Return the names of a table from Windows, train\cat\1.jpg, with slashes, unless such files are here as written."""
     backslashed = [name for name in names if "\\" in name]
-    if not backslashed or any((root / name).is_file() for name in backslashed[:20]):
+    if not backslashed or any(is_file(root / name) for name in backslashed[:20]):
         return names
     return [PureWindowsPath(name).as_posix() if "\\" in name else name for name in names]

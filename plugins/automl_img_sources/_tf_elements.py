@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from automl_img.plugin import DataError
+from automl_img.plugin import reason_of as plain_reason_of
 
 ELEMENTS = "(image, label), or a dictionary with image and label"
 CHANNELS = (1, 3, 4)
+NODES = r"\{\{.*?\}\}|\[Op:.*"  # names in TensorFlow's messages
 
 Shape = tuple[int | None, ...]
 
@@ -74,8 +75,7 @@ def is_batched(image: Shape, label: Shape, *, encoded: bool) -> bool:
 
 def reason_of(error: Exception) -> str:
     """Return what TensorFlow says is wrong, in one line and without the names of its nodes."""
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error), flags=re.DOTALL)
-    return " ".join(text.split())[:300] or type(error).__name__
+    return plain_reason_of(error, noise=NODES)
 
 
 def _shape(value: Any, known: Shape | None) -> Shape:

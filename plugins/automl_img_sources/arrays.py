@@ -89,8 +89,15 @@ class Arrays(DataSource):
 
 
 def _npy_files(folder: Path) -> list[Path]:
-    """Return the .npy files of ``folder`` whose names mean something here."""
-    files = [file for file in folder.iterdir() if file.suffix.lower() == ".npy" and file.stem.lower() in KNOWN]
+    """Return the .npy files of ``folder`` whose names mean something here.
+
+    Raises:
+        DataError: The folder cannot be read.
+    """
+    try:
+        files = [file for file in folder.iterdir() if file.suffix.lower() == ".npy" and file.stem.lower() in KNOWN]
+    except OSError as error:
+        raise DataError(f"the folder cannot be read: {error.strerror}", where=str(folder)) from error
     return sorted(file for file in files if file.is_file())
 
 

@@ -81,13 +81,15 @@ class _Reader:
         try:
             return self._annotations(content, path, split, folder)
         except (KeyError, TypeError, AttributeError) as error:
-            problem = f"this is no COCO file: an entry has no {error}"
+            found = f"no {error}" if isinstance(error, KeyError) else "another form"
+            problem = f"this is no COCO file: an entry has {found}"
             hint = "Images need id and file_name, annotations image_id and category_id, categories id and name."
             raise DataError(problem, where=str(path), hint=hint) from error
 
     def _annotations(self, content: dict[str, Any], path: Path, split: str, folder: str) -> list[Annotation]:
-        names = {category["id"]: self._name(category) for category in content["categories"]}
-        labels: dict[Any, dict[str, None]] = {image["id"]: {} for image in content["images"]}
+        names = _by_id(content["categories"], self._name, "categories", path)
+        files = _by_id(content["images"], lambda image: str(image["file_name"] or ""), "images", path)
+        labels: dict[Any, dict[str, None]] = {image: {} for image in files}
         for entry in content["annotations"]:
             image, category = entry["image_id"], entry["category_id"]
             where = f"{path}, annotation {entry.get('id', '?')}"
@@ -100,8 +102,8 @@ class _Reader:
             self.kinds |= {kind for kind, key in (("boxes", "bbox"), ("masks", "segmentation")) if entry.get(key)}
         prefix = f"{folder}/" if folder else ""
         return [
-            Annotation(f"{prefix}{image['file_name']}", tuple(labels[image["id"]]), f"image {image['id']}", split)
-            for image in content["images"]
+            Annotation(f"{prefix}{name}", tuple(labels[image]), f"image {image}", split, file=path)
+            for image, name in files.items()
         ]
 
     def _name(self, category: dict[str, Any]) -> str:
@@ -111,6 +113,25 @@ class _Reader:
         if not self.hierarchy or above in ("", "none", name):
             return name
         return f"{above.replace('/', '-')}/{name.replace('/', '-')}"
+
+
+def _by_id(
+    entries: list[dict[str, Any]], name_of: Callable[[dict[str, Any]], str], what: str, path: Path
+) -> dict[Any, str]:
+    """Return the name of each entry by its id.
+
+    Raises:
+        DataError: An id has two names.
+    """
+    names: dict[Any, str] = {}
+    for entry in entries:
+        name = name_of(entry)
+        before = names.setdefault(entry["id"], name)
+        if before != name:
+            hint = "Give each an id of its own, and use it in the annotations."
+            found = f"{before}, {name}"
+            raise DataError(f"two {what} have the id {entry['id']}", where=str(path), found=found, hint=hint)
+    return names
 
 
 def _exported(path: Path, reader: _Reader) -> list[Annotation]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from automl_img.plugin import DataError, DataSource, ImageDataset, hookimpl, reason_of
+from automl_img.plugin import DataError, DataSource, ImageDataset, downloads_folder, hookimpl, reason_of
 from automl_img_sources._idx import read_pair
 
 CLASS_NAMES = (
@@ -75,13 +74,13 @@ class FashionMNIST(DataSource):
         return path
 
     def _found(self) -> Path | None:
-        folders = (cache_folder(), self.system_folder)
+        folders = (downloads_folder(self.name), self.system_folder)
         return next((folder for folder in folders if all((folder / name).is_file() for name in self.files)), None)
 
     def _downloaded(self) -> Path:
         import pooch
 
-        folder = cache_folder()
+        folder = downloads_folder(self.name)
         for name, digest in self.files.items():
             try:
                 pooch.retrieve(self.base_url + name, f"sha256:{digest}", fname=name, path=folder, progressbar=True)
@@ -95,15 +94,6 @@ class FashionMNIST(DataSource):
                     f"or put the files {', '.join(self.files)} into one folder and name it in data.path.",
                 ) from error
         return folder
-
-
-def cache_folder() -> Path:
-    """Return where downloaded files are kept."""
-    if os.environ.get("AUTOML_IMG_CACHE"):
-        return Path(os.environ["AUTOML_IMG_CACHE"]).expanduser() / "fashion-mnist"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("automl-img")) / "fashion-mnist"
 
 
 @hookimpl

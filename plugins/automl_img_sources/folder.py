@@ -84,7 +84,7 @@ class Folder(DataSource):
 
     The sub-folder's name is the class's. Folders inside class folders make a hierarchy, clothing/shoes/boot, unless their names come
     again in other classes, as those of years or cameras do: then they belong to the class. Hidden files are skipped. Split folders
-    count only where there is a ``train``; ``val`` and ``valid`` are other names of ``validation``.
+    count only where there is a ``train`` with class folders; ``val`` and ``valid`` are other names of ``validation``.
     """
 
     name = "folder"
@@ -132,7 +132,7 @@ class Folder(DataSource):
 
 def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
     inside = {entry.name.lower(): root / entry.name for entry in _visible(root) if _is_folder(entry)}
-    if "train" not in inside:
+    if "train" not in inside or _is_class(inside):
         return {"train": root}
     folders = {"train": inside.pop("train")}
     validation = [name for name in VALIDATION_NAMES if name in inside]
@@ -146,6 +146,15 @@ def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
         folders["test"] = inside.pop("test")
     findings.unused += [f"{path.name}/" for path in inside.values()]
     return folders
+
+
+def _is_class(folders: Mapping[str, Path]) -> bool:
+    """Return whether the folder named train is one of the class folders beside it: it holds none itself, and no other is a split."""
+    return (
+        len(folders) > 1
+        and not any(name in folders for name in (*VALIDATION_NAMES, "test"))
+        and not any(map(_is_folder, _visible(folders["train"])))
+    )
 
 
 def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> dict[str, Inside]:

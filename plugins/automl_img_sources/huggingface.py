@@ -10,6 +10,7 @@ from typing import Any
 from automl_img.plugin import DataError, DataSource, ImageDataset, Spill, hookimpl, reason_of
 from automl_img_sources._huggingface_columns import PIXELS, Columns, choose_columns, kind_of, names_of
 from automl_img_sources._library_splits import Loaded, assembled, labelled_only, our_splits
+from automl_img_sources._locations import is_file
 
 INSTALL = "Run `pip install 'automl-img[huggingface]'`."
 STREAMED = (
@@ -185,7 +186,7 @@ def _files(entries: Iterable[Any]) -> list[Path] | None:
     """Return the files of images that are not stored in the data set, None if one is stored or not there."""
     files = []
     for entry in entries:
-        if not entry or entry.get("bytes") is not None or not Path(entry.get("path") or "/").is_file():
+        if not entry or entry.get("bytes") is not None or not is_file(Path(entry.get("path") or "/")):
             return None
         files.append(Path(entry["path"]))
     return files

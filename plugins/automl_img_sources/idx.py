@@ -9,6 +9,8 @@ from typing import Any
 
 from automl_img.plugin import DataError, DataSource, ImageDataset, Split, hookimpl
 from automl_img_sources._idx import read_pair
+from automl_img_sources._locations import expanded
+from automl_img_sources._options import listed
 
 #: Such as train-images-idx3-ubyte, t10k-images.idx3-ubyte.gz and emnist-letters-test-images-idx3-ubyte.
 IMAGES_NAME = re.compile(r"(?:.*[-_.])?(train|t10k|test)[-_.]images[-_.]idx3[-_.]ubyte(?:\.gz)?", re.IGNORECASE)
@@ -47,7 +49,7 @@ class Idx(DataSource):
             raise DataError(problem, where="data.path", hint=f"It holds {LAYOUT}.")
         if not path.exists():
             raise DataError("there is no such file or folder", where=str(path))
-        names = _names(options.get("class_names", ()))
+        names = listed(options, "class_names")
         if path.is_file():
             train = read_pair(path, _labels_of(path, options.get("labels")))
             return ImageDataset(path.name.split(".")[0], names, train)
@@ -92,7 +94,7 @@ def _one(names: list[str], folder: Path) -> Path | None:
 
 def _labels_of(images: Path, given: Any) -> Path:
     if given:
-        labels = images.parent / Path(str(given)).expanduser()
+        labels = images.parent / expanded(given, "labels")
         if not labels.is_file():
             raise DataError("there is no such file", where="data.options.labels", found=str(labels))
         return labels
@@ -107,11 +109,6 @@ def _labels_of(images: Path, given: Any) -> Path:
         allowed=f"{base} or {base}.gz",
         hint="Give the folder with both, or one file of images as data.path and its labels as data.options.labels.",
     )
-
-
-def _names(given: Any) -> tuple[str, ...]:
-    parts = given.split(",") if isinstance(given, str) else given
-    return tuple(str(part).strip() for part in parts)
 
 
 @hookimpl

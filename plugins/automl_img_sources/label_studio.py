@@ -56,6 +56,7 @@ class LabelStudio(DataSource):
             found = type(tasks).__name__ if not isinstance(tasks, list) else "a list of other things"
             problem = "this is no export of Label Studio"
             raise DataError(problem, where=str(path), found=found, allowed="a list of tasks", hint=FORMATS)
+        _refuse_other_data(path, tasks)
         field = _image_field(path, tasks, str(options.get("image") or ""))
         tasks, labelled = _together(tasks, field)
         control = _control(path, labelled, str(options.get("control") or ""))
@@ -64,6 +65,14 @@ class LabelStudio(DataSource):
         task = "hierarchical" if "taxonomy" in kinds else "auto"
         notes += of_objects(kind.removesuffix("labels") for kind in kinds if kind not in ("choices", "taxonomy"))
         return dataset_of_annotations(path, annotations, options, notes=notes, task=task)
+
+
+def _refuse_other_data(path: Path, tasks: Sequence[dict[str, Any]]) -> None:
+    for number, task in enumerate(tasks, 1):
+        if not isinstance(task.get("data", task), dict):
+            problem, allowed = "the data of the task is no object", '{"image": "1.png"}'
+            where = f"{path}, {_place(task, number)}"
+            raise DataError(problem, where=where, found=task["data"], allowed=allowed, hint=FORMATS)
 
 
 def _together(tasks: Sequence[dict[str, Any]], field: str) -> tuple[list[dict[str, Any]], list[Labelled]]:
@@ -140,12 +149,16 @@ def _annotations(
             divided += 1
             continue
         image = task.get("data", task).get(field)
-        where = f"task {task.get('id', number)}"
+        where = _place(task, number)
         if not isinstance(image, str) or not image:
             raise DataError(f"the task has no image in {field}", where=f"{path}, {where}", found=image)
         name = _local(image)
         annotations.append(Annotation(name, labels, where, spelling=_without_prefix(name)))
     return annotations, tuple(_told(len(tasks), skipped, divided))
+
+
+def _place(task: Mapping[str, Any], number: int) -> str:
+    return f"task {task.get('id', number)}"
 
 
 def _without_prefix(name: str) -> str:

@@ -102,7 +102,7 @@ class _Reader:
                 labels.update(dict.fromkeys(_labels(content[name], metadata, f"{path}, {where}", name)))
         self._together |= not self.wanted and len(names) > 1
         self.failed += any("failure-reason" in _metadata(content, key.removesuffix("-metadata")) for key in content)
-        return Annotation(image, tuple(labels), where, split)
+        return Annotation(image, tuple(labels), where, split, file=path)
 
 
 def _metadata(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -123,15 +123,21 @@ def _labels(value: Any, metadata: Mapping[str, Any], where: str, name: str) -> l
     if "failure-reason" in metadata:
         return []
     if isinstance(value, dict):
-        found = [str(entry.get("class_id")) for entry in value.get("annotations", ()) if isinstance(entry, dict)]
+        entries = value.get("annotations") or []
+        if not isinstance(entries, list):
+            problem = f"the annotations of {name} are no list"
+            raise DataError(problem, where=where, found=entries, allowed='[{"class_id": 0}]')
+        found = [str(entry.get("class_id")) for entry in entries if isinstance(entry, dict)]
         return _named(found, metadata, where, name)
     if isinstance(value, list):
         return _named([str(entry) for entry in value], metadata, where, name)
-    return [str(metadata.get("class-name", value)).strip()]
+    label = metadata.get("class-name", value)
+    return [] if label is None else [str(label).strip()]
 
 
 def _named(numbers: list[str], metadata: Mapping[str, Any], where: str, name: str) -> list[str]:
-    names = metadata.get("class-map") or {}
+    names = metadata.get("class-map")
+    names = names if isinstance(names, dict) else {}
     for number in numbers:
         if number not in names:
             problem = f"the class-map of {name}-metadata does not name a class"

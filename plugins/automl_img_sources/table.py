@@ -61,7 +61,7 @@ class TableSource(DataSource):
             problem = "the table is not given"
             raise DataError(problem, where="data.path", hint=f"It is a file that ends in {', '.join(ENDINGS)}.")
         if path.is_dir():
-            tables = ", ".join(sorted(file.name for file in path.iterdir() if file.suffix.lower() in ENDINGS)[:6])
+            tables = ", ".join(sorted(file.name for file in path.glob("*") if file.suffix.lower() in ENDINGS)[:6])
             hint = f"There are tables in it: {tables}." if tables else ""
             raise DataError("this is a folder, not a table", where=str(path), hint=hint)
         return _dataset(read_table(path), path.parent, options)

@@ -12,6 +12,7 @@ import numpy as np
 
 from automl_img.plugin import SPLIT_NAMES, DataError, DataSource, ImageDataset, Spill, Split, hookimpl, load_tensorflow
 from automl_img_sources._library_splits import our_splits
+from automl_img_sources._options import listed
 from automl_img_sources._tf_elements import pairs_of, parts_of, reason_of
 
 SPEC = "dataset_spec.pb"
@@ -67,7 +68,7 @@ class TfData(DataSource):
             folders = {entry.name: entry for entry in sorted(path.iterdir()) if (entry / SPEC).is_file()}
         try:
             parts = {name: tf.data.Dataset.load(str(folder)) for name, folder in folders.items()}
-        except (tf.errors.OpError, ValueError) as error:
+        except Exception as error:  # TensorFlow's, protobuf's and Python's alike: the folder is damaged
             raise DataError(f"the folder is damaged: {reason_of(error)}", where=str(path)) from error
         return _dataset(parts, path.name, options)
 
@@ -88,8 +89,7 @@ def _dataset(parts: Mapping[str, Any], name: str, options: Mapping[str, Any]) ->
                     "a split has an unknown name", where=name, found=split, allowed="train, validation, test"
                 )
     theirs, notes = our_splits(map(str, parts), name)
-    given = options.get("class_names") or ()
-    class_names = tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else tuple(map(str, given))
+    class_names = listed(options, "class_names")
     reader = _Reader(name, options, class_names)
     named = {str(split): part for split, part in parts.items()}
     order = sorted(theirs, key=lambda split: split != "train")  # the images to train on decide the scale of pixels

@@ -73,6 +73,13 @@ def _builder(tfds: Any, path: Path | None, name: str) -> Any:
         if not name:
             return tfds.builder_from_directory(str(path))
         return tfds.builder(name, data_dir=None if path is None else str(path), try_gcs=False)
+    except tfds.core.DatasetNotFoundError as error:
+        known = tfds.list_builders(with_community_datasets=False)
+        hint = (
+            nearest(_base(name), known)
+            or "Of one that is not the library's own, give the folder of its version as data.path."
+        )
+        raise DataError("there is no such data set", where="data.options.name", found=name, hint=hint) from error
     except Exception as error:  # the library's errors are of many kinds
         versions = sorted(folder.parent for folder in path.glob("*/dataset_info.json")) if path else []
         hint = f"Give the folder of a version: {versions[-1]}." if versions and not name else ""
@@ -83,12 +90,11 @@ def _builder(tfds: Any, path: Path | None, name: str) -> Any:
 
 def _refuse_code(path: Path | None, name: str) -> None:
     """Refuse what would make the library import modules: names of others' scripts, and features of classes that are not its own."""
-    if ":" in name:
+    if re.search(r":(?![\d*])", name):  # mnist:3.0.1 is a version
         raise DataError(
             "data sets of a namespace come with scripts that would run", where="data.options.name", found=name
         )
-    folder = (path or Path("~/tensorflow_datasets").expanduser()) / name
-    for file in sorted(folder.glob("**/features.json") if name else [folder / "features.json"]):
+    for file in _features_files(path, name):
         try:
             text = file.read_text(encoding="utf-8")
         except (OSError, ValueError):
@@ -96,6 +102,23 @@ def _refuse_code(path: Path | None, name: str) -> None:
         for found in re.findall(r'"(?:pythonClassName|type)"\s*:\s*"([^"]*)"', text):
             if "." in found and not found.startswith("tensorflow_datasets."):
                 raise DataError("a feature is of a class that would be imported", where=str(file), found=found)
+
+
+def _features_files(path: Path | None, name: str) -> list[Path]:
+    """Return the files that say which classes the features of a data set are of, whatever its version."""
+    from tensorflow_datasets.core import naming
+    from tensorflow_datasets.core.utils import file_utils
+
+    if path is not None and not name:
+        return [path / "features.json"]
+    kept = naming.camelcase_to_snakecase(_base(name))
+    folders = [Path(folder) / kept for folder in file_utils.list_data_dirs(path)]
+    return sorted(file for folder in folders for file in folder.glob("**/features.json"))
+
+
+def _base(name: str) -> str:
+    """Return the name of a data set without its configuration and version."""
+    return re.split("[/:]", name)[0]
 
 
 def _dataset(tfds: Any, builder: Any, options: Mapping[str, Any]) -> ImageDataset:

@@ -16,7 +16,8 @@ from automl_img_sources._table_files import decoded_text, first_cells
 from automl_img_sources.folder import EXTENSIONS
 
 USE = "aiplatform.googleapis.com/ml_use"
-BOXES = "boundingBoxAnnotations"
+ONE, SEVERAL, BOXES = "classificationAnnotation", "classificationAnnotations", "boundingBoxAnnotations"
+USES = "dataItemResourceLabels"
 LEAST_COORDINATES = 4  # of a box; more cells after its label belong to it
 
 
@@ -115,17 +116,32 @@ def _of_lines(path: Path) -> tuple[list[Annotation], bool]:
     annotations, boxes = [], False
     for number, content in read_json_lines(path):
         where = f"line {number}"
+        place = f"{path}, {where}"
         image = content.get("imageGcsUri")
         if not isinstance(image, str):
             problem = "the line has no imageGcsUri, the address of an image"
-            raise DataError(problem, where=f"{path}, {where}", found=", ".join(content) or "{}")
-        one = content.get("classificationAnnotation")
-        entries = [one] if one else (content.get("classificationAnnotations") or content.get(BOXES) or [])
+            raise DataError(problem, where=place, found=", ".join(content) or "{}")
+        uses = content.get(USES) or {}
+        if not isinstance(uses, dict):
+            raise DataError(f"{USES} is no object", where=place, found=uses, allowed=f'{{"{USE}": "test"}}')
         boxes |= bool(content.get(BOXES))
-        labels = dict.fromkeys(str(entry.get("displayName", "")).strip() for entry in entries)
-        split = str(content.get("dataItemResourceLabels", {}).get(USE, ""))
-        annotations.append(Annotation(image, tuple(filter(None, labels)), where, split))
+        annotations.append(Annotation(image, _labels(content, place), where, str(uses.get(USE) or "")))
     return annotations, boxes
+
+
+def _labels(content: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """Return the labels of a line, each once."""
+    key = next((key for key in (ONE, SEVERAL, BOXES) if content.get(key)), SEVERAL)
+    entries = content.get(key) or []
+    if key == ONE:
+        entries = [entries]
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        entry = '{"displayName": "cat"}'
+        allowed = entry if key == ONE else f"[{entry}]"
+        raise DataError(f"{key} has another form", where=where, found=content[key], allowed=allowed)
+    names = (entry.get("displayName") for entry in entries)
+    labels = dict.fromkeys("" if name is None else str(name).strip() for name in names)
+    return tuple(filter(None, labels))
 
 
 @hookimpl

@@ -72,3 +72,11 @@ def test_arrays_that_do_not_fit_say_which_and_why(x, y, test, message):
 def test_the_message_on_a_source_names_the_data_set_and_the_split():
     with pytest.raises(DataError, match="clothes, validation labels: "):
         validated(ImageDataset("clothes", (), Split(PIXELS, np.array([0, 1, 0, 1])), Split(PIXELS, np.array([0]))))
+
+
+def test_a_class_whose_name_is_no_text_is_refused_by_its_name():
+    names = ("cat", "caf\udce9")
+    with pytest.raises(DataError, match=r"^d, train labels: the name of a class holds bytes .* found 'caf\\udce9'"):
+        validated(ImageDataset("d", names, Split(PIXELS, np.array([0, 1, 0, 1]))))
+    with pytest.raises(DataError, match="y: the name of a class"):
+        dataset_from_arrays(PIXELS, [names[place] for place in (0, 1, 0, 1)])

@@ -1,5 +1,6 @@
 """Lists of labelled files become data sets, or one clear error."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,12 @@ def test_several_labels_are_refused_where_the_task_takes_one():
 def test_the_task_that_was_asked_for_lets_a_file_have_the_labels_of_all_its_records():
     dataset = made(record("1.png", "a"), record("1.png", "b"), record("2.png", "a"), task="multilabel")
     assert dataset.train.labels == [("a", "b"), ("a",)]
+
+
+def test_the_file_of_a_record_is_named_where_records_come_from_several():
+    train = replace(record("1.png", "cat", split="train", where="line 2"), file="train.json")
+    val = replace(record("1.png", "cat", split="val", where="line 7"), file="val.json")
+    with pytest.raises(DataError, match=r"val\.json, line 7: .*found 'val here, train in train\.json, line 2'"):
+        made(train, val)
+    with pytest.raises(DataError, match=r"val\.json, line 7: .*found 'dog here, cat in line 2'"):
+        made(replace(train, file="val.json"), replace(val, labels=("dog",), split="train"))

@@ -20,7 +20,7 @@ class Limits:
     Attributes:
         few_images: Training images of a class.
         imbalance: Training images of the largest class for each one of the smallest.
-        unreadable: Share of the files that may be unreadable.
+        unreadable: Share of the files that may be unreadable; set by ``data.max_unreadable`` of a recipe.
         megabytes: Size of a file, in millions of bytes.
         short_edge: Pixels of an image's shorter side; counts where most images are larger.
         blank: Deviation of the grey levels, of 255, below which an image is blank.

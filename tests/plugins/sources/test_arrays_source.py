@@ -1,5 +1,7 @@
 """Which arrays of an .npz file, or of .npy files, become images and labels."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from automl_img_sources.arrays import Arrays
@@ -140,6 +142,15 @@ def test_npy_files_that_cannot_be_used_say_so(tmp_path):
         (tmp_path / "y.npy").write_bytes(content)
         with pytest.raises(DataError, match=r"y\.npy: the array 'y' (is damaged|holds)"):
             load(tmp_path)
+
+
+def test_a_folder_that_may_not_be_read_says_so(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match="the folder cannot be read: Permission denied"):
+        load(tmp_path)
 
 
 def test_npz_and_npy_files_are_accepted_and_folders_with_such_a_pair(tmp_path):

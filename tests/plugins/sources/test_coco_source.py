@@ -92,6 +92,13 @@ def test_a_folder_with_a_file_in_each_split_is_an_export(tmp_path):
         ({"annotations": [{"id": 9, "image_id": 0, "category_id": 5}]}, {}, ["unknown category", "5", "3, 7"]),
         ({"annotations": [{"image_id": 0}]}, {}, ["no 'category_id'"]),
         ({"images": [{"id": 0}, {"id": 1}]}, {}, ["entry has no"]),
+        ({"images": [3]}, {}, ["entry has another form"]),
+        ({"categories": [*CATEGORIES, {"id": 3, "name": "dog"}]}, {}, ["two categories have the id 3", "cat, dog"]),
+        (
+            {"images": [{"id": 0, "file_name": "0.png"}, {"id": 0, "file_name": "1.png"}]},
+            {},
+            ["two images have the id 0", "0.png, 1.png"],
+        ),
         ({"annotations": []}, {}, ["no image has a label"]),
         ({}, {"hierarchy": "maybe"}, ["data.options.hierarchy", "true, false"]),
     ],
@@ -100,6 +107,24 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path, changes, options, parts):
     images(tmp_path, range(2))
     message = refused(write(tmp_path / "a.json", content([[3], [7]], **changes)), **options)
     assert all(part in message for part in parts), message
+
+
+def test_a_mistake_in_the_file_of_another_split_names_that_file(tmp_path):
+    images(tmp_path, range(2))
+    path = write(tmp_path / "train.json", content([[3], [7]]))
+    val = write(tmp_path / "val.json", content([[3]], images=[{"id": 0, "file_name": "1.png"}]))
+    message = refused(path, validation="val.json")
+    assert message.startswith(f"{val}, image 0: {tmp_path / '1.png'} is in two splits")
+    assert f"train in {path}, image 1" in message
+    write(val, content([[3]], images=[{"id": 0, "file_name": ""}]))
+    assert refused(path, validation="val.json").startswith(f"{val}, image 0: an entry names no image")
+
+
+def test_a_mistake_in_a_split_of_an_export_names_its_file(tmp_path):
+    images(tmp_path / "train", range(1))
+    write(tmp_path / "train" / EXPORTED, content([[3]]))
+    file = write(tmp_path / "test" / EXPORTED, content([[3], [7], [3]]))
+    assert refused(tmp_path).startswith(f"{file}, image 0: 3 of the first 4 images are not there")
 
 
 def test_broken_and_other_json_is_refused_in_one_line(tmp_path):

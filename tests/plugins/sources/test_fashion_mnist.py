@@ -19,7 +19,7 @@ NAMES = tuple(FashionMNIST.files)
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "fashion-mnist"
+    return tmp_path / "cache" / "downloads" / "fashion_mnist"
 
 
 def write_small(folder, train=6, test=4):
@@ -114,7 +114,7 @@ def test_when_all_fails_one_line_says_how_to_mend_it(server):
         source.load(None, {})
     assert "\n" not in str(caught.value)
     source.base_url = "http://127.0.0.1:9/"
-    with pytest.raises(DataError, match="cannot be downloaded"):
+    with pytest.raises(DataError, match=r"cannot be downloaded: \[Errno \d+\] Connection refused\. Run"):
         source.load(None, {})
 
 

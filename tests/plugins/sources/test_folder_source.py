@@ -48,6 +48,11 @@ def test_without_train_a_folder_named_test_is_a_class(tmp_path):
     assert load(write(tmp_path, "test/1.png", "text/1.png")).class_names == ("test", "text")
 
 
+def test_a_class_may_be_called_train(tmp_path):
+    dataset = load(write(tmp_path, "car/1.png", "train/1.png", "train/2.png"))
+    assert dataset.class_names == ("car", "train") and dataset.train.labels.tolist() == [0, 1, 1]
+
+
 def test_hidden_files_are_skipped_in_silence_and_others_with_a_note(tmp_path):
     write(tmp_path, "a/1.png", "b/1.png", "a/.hidden.png", ".git/1.png")
     (tmp_path / "a" / "labels.csv").touch()
@@ -176,6 +181,8 @@ def test_a_folder_of_other_files_alone_is_left_to_other_sources(tmp_path):
     [
         ([], "there are no images in class folders"),
         (["1.png", "2.png"], "the images do not lie in class folders"),
+        (["train/1.png"], "train: the images do not lie in class folders"),
+        (["train/1.png", "test/1.png", "extra/1.png"], "train: the images do not lie in class folders"),
         (["a/1.png"], "there is one class only; found 'a'"),
         (["data/cat/1.png", "data/dog/1.png"], "Perhaps the class folders are those inside it: give .*data"),
         (["train/a/1.png", "train/b/1.png", "test/bb/1.png"], "no training images; found 'bb'.*Did you mean 'b'"),

@@ -1,6 +1,7 @@
 """Which IDX files are read, and what is said of damaged ones."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +73,11 @@ def test_class_names_are_a_list_or_have_commas_between_them(tmp_path, names):
     assert validated(load(write(tmp_path, TRAIN), class_names=names)).class_names == ("shirt", "shoe", "bag")
 
 
+def test_class_names_that_are_no_list_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"data\.options\.class_names: this is no list; found 10; allowed: a list"):
+        load(write(tmp_path, TRAIN), class_names=10)
+
+
 def test_one_file_of_images_takes_its_labels_from_beside_it_or_from_the_option(tmp_path):
     write(tmp_path, TRAIN)
     assert Idx().accepts(tmp_path / TRAIN)
@@ -85,6 +91,8 @@ def test_one_file_of_images_takes_its_labels_from_beside_it_or_from_the_option(t
         load(tmp_path / TRAIN)
     with pytest.raises(DataError, match=r"data\.options\.labels: there is no such file; found '.*none'"):
         load(tmp_path / TRAIN, labels="none")
+    with pytest.raises(DataError, match=r"data\.options\.labels: there is no such home folder"):
+        load(tmp_path / TRAIN, labels="~nobody-here/labels")
 
 
 def test_a_folder_that_could_mean_several_data_sets_is_refused(tmp_path):
@@ -115,6 +123,16 @@ def test_a_damaged_file_is_named_with_what_was_found(tmp_path, content, message)
     with pytest.raises(DataError, match=message) as caught:
         load(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / TRAIN}: ")
+
+
+def test_a_file_that_may_not_be_read_says_so_and_not_to_delete_it(tmp_path, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    write(tmp_path, TRAIN)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"ubyte: the file cannot be read: Permission denied$"):
+        load(tmp_path)
 
 
 def test_images_without_their_labels_are_refused(tmp_path):

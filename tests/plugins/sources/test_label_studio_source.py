@@ -138,6 +138,7 @@ def test_the_short_format_is_read_too(here):
     [
         ({"images": []}, {}, ["no export of Label Studio", "JSON-MIN"]),
         ([1, 2], {}, ["a list of other things"]),
+        ([task(0), {"id": 7, "data": "1.png", "annotations": []}], {}, ["task 7", "no object", "'1.png'", "JSON-MIN"]),
         ([task(0, annotation())], {}, ["no task has a label"]),
         ([{"id": 1, "data": {"text": "words"}, "annotations": []}], {}, ["looks like an image", "data.options.image"]),
         ([task(0, annotation(choices("a")))], {"image": "imag"}, ["data.options.image", "Did you mean 'image'"]),

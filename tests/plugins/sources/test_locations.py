@@ -83,6 +83,11 @@ def test_images_that_are_nowhere_are_one_line_with_what_to_do(file, tmp_path):
         find(file, ["s3://bucket/1.png", "s3://bucket/2.png"])
     with pytest.raises(DataError, match=r"data\.options\.root: there is no such folder; found .*nowhere"):
         find(file, ["1.png"], "nowhere")
+    with pytest.raises(DataError, match=r"options\.root: there is no such home folder; found '~nobody-here/photos'"):
+        find(file, ["1.png"], "~nobody-here/photos")
+    for name in ("too long" * 60, "no\\name " * 60):
+        with pytest.raises(DataError, match="1 of the first 1 images are not there"):
+            find(file, [name])
     images(file.parent / "deep", "1.png")
     with pytest.raises(DataError, match=r"1\.png is in .*deep: set data\.options\.root"):
         find(file, ["1.png"])

@@ -95,6 +95,9 @@ def test_other_manifests_are_the_other_splits(here):
     dataset = Manifest().load(path, {"test": "test.manifest"})
     assert len(dataset.train) == 4 and len(dataset.test) == 2 and dataset.validation is None
     assert "data.options.test: there is no such file" in refused(path, test="gone.manifest")
+    twice = write(here, [single(3, "b")], "twice.manifest")
+    message = refused(path, test="twice.manifest")
+    assert message.startswith(f"{twice}, line 1: ") and f"train in {path}, line 4" in message
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,14 @@ def test_other_manifests_are_the_other_splits(here):
             ["line 1", "'7'", "allowed: 0"],
         ),
         ([line(0)], {}, ["no image has a label"]),
+        ([line(0, pets=0, **{"pets-metadata": {**JOB, "class-name": None}})], {}, ["no image has a label"]),
+        ([line(0, box={"annotations": None}, **{"box-metadata": {"type": "x"}})], {}, ["no image has a label"]),
+        (
+            [line(0, box={"annotations": 5}, **{"box-metadata": {"type": "x"}})],
+            {},
+            ["line 1", "annotations of box are no list", "found 5"],
+        ),
+        ([line(0, j=[7], **{"j-metadata": {"class-map": ["a"], "type": "x"}})], {}, ["line 1", "'7'", "allowed: none"]),
     ],
 )
 def test_a_manifest_that_cannot_be_used_says_where_and_why(here, lines, options, parts):

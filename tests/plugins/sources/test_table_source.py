@@ -121,6 +121,18 @@ def test_lists_of_labels_in_parquet_are_several_labels(here):
     assert dataset.task == "multilabel" and dataset.train.labels.tolist() == [[1, 1], [0, 0], [0, 1]]
 
 
+def test_whole_images_in_parquet_are_left_to_the_library_that_reads_them(here):
+    path, content = here / "x.parquet", (here / "0.png").read_bytes()
+    frame = pd.DataFrame({"image": [{"bytes": content, "path": "0.png"}] * 2, "label": [0, 1], "id": ["a", "b"]})
+    frame.to_parquet(path)
+    message = refused(path)
+    assert "x.parquet: the column 'image' holds whole images, not names of files" in message
+    assert "datasets.Dataset.from_parquet" in message
+    assert "data.options.image: the column 'image' holds whole images" in refused(path, image="image")
+    frame.assign(thumbnail=[content] * 2, image=["0.png", "1.png"]).to_parquet(path)
+    assert names(load(path).train) == ["0.png", "1.png"], "a column of contents that is not needed does no harm"
+
+
 def test_excel_is_read_from_its_first_sheet_and_the_others_are_told(here):
     path = here / "x.xlsx"
     with pd.ExcelWriter(path) as book:
@@ -247,6 +259,14 @@ def test_levels_make_a_hierarchy_from_the_top(here):
     assert any("The / in names such as 'T-shirt/top' became -" in note for note in dataset.notes)
 
 
+def test_of_levels_the_first_name_and_the_first_gap_are_told(here):
+    several = "".join(f"{number}.png,shoe,{number}/{number}\n" for number in range(6))
+    dataset = load(table(here, "image,top,below\n" + several), levels="top,below")
+    assert dataset.notes[-1].startswith("The / in names such as '0/0' became -")
+    gaps = "".join(f"{number}.png,,{number}\n" for number in range(6))
+    assert "line 2: 'top' is empty" in refused(table(here, "image,top,below\n" + gaps), levels="top,below")
+
+
 def test_relative_names_start_at_the_root(tmp_path):
     images(tmp_path / "pictures", "0.png", "1.png")
     path = table(tmp_path, "image,label\n0.png,cat\n1.png,dog\n")
@@ -271,6 +291,17 @@ def test_names_that_hold_a_backslash_are_taken_as_written_if_they_are_there(tmp_
     images(tmp_path, "a\\0.png", "a\\1.png")
     dataset = load(table(tmp_path, "image,label\na\\0.png,cat\na\\1.png,dog\n"))
     assert dataset.train.images == [tmp_path / "a\\0.png", tmp_path / "a\\1.png"]
+
+
+def test_text_too_long_for_a_file_is_no_file(here):
+    words = "many words " * 30
+    found = load(table(here, f"caption,picture,label\n{words},0.png,cat\n{words},1.png,dog\n"))
+    assert names(found.train) == ["0.png", "1.png"]
+    assert "no column holds names of image files" in refused(table(here, f"caption,label\n{words},cat\n{words},dog\n"))
+    for name in (words, words.replace(" ", "\\")):
+        assert "2 of the first 2 files of the column 'image' are not there" in refused(
+            table(here, f"image,label\n{name},cat\n{name},dog\n")
+        )
 
 
 def test_a_few_missing_files_stay_in_the_list(here):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from automl_img_sources._tf_elements import is_batched
-from automl_img_sources.tf_data import TfData
+from automl_img_sources.tf_data import SPEC, TfData
 from PIL import Image
 
 from automl_img.data.arrays import validated
@@ -150,11 +150,15 @@ def test_saved_folders_are_read(tmp_path):
     with pytest.raises(DataError, match="reading the data set failed: truncated") as caught:
         TfData().load(tmp_path / "one", {})
     assert "\n" not in str(caught.value)
+    (tmp_path / "one" / SPEC).write_bytes(b"\xff\xff")
+    with pytest.raises(DataError, match="the folder is damaged"):
+        TfData().load(tmp_path / "one", {})
 
 
 def test_what_cannot_be_used_is_one_line_that_says_what_to_do():
     assert "has no end" in refused(data().repeat()) and "take(" in refused(data().repeat())
     assert "no images" in refused(data().take(0))
+    assert "data.options.class_names: this is no list; found 3" in refused(data(), class_names=3)
     assert "another form" in refused(tf.data.Dataset.from_tensor_slices(X))
     assert "allowed: picture" in refused(tf.data.Dataset.from_tensor_slices({"picture": X}))
     assert "found '-1 to" in refused(data(np.linspace(-1, 1, X.size, dtype=np.float32).reshape(X.shape)).batch(6))

@@ -134,7 +134,36 @@ def test_what_cannot_be_used_is_one_line_that_says_what_to_do(prepared, tmp_path
         source.load(Path(prepared.data_dir).parent, {})
     with pytest.raises(DataError, match=r"data\.path: the data set is not given.*data\.options\.name"):
         source.load(None, {})
-    for path, options in ((tmp_path, {}), (tmp_path, {"name": "no_such_data_set"})):
-        with pytest.raises(DataError, match="cannot open this") as caught:
-            source.load(path, options)
-        assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="cannot open this") as caught:
+        source.load(tmp_path, {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("mnits", "Did you mean 'mnist'"), ("mnits:3.0.1", "Did you mean 'mnist'"), ("qqqq", "folder of its version")],
+)
+def test_a_name_that_the_library_does_not_know_is_one_line(tmp_path, name, hint):
+    with pytest.raises(DataError, match=f"there is no such data set; found '{name}'. .*{hint}") as caught:
+        TensorFlowDatasets().load(tmp_path, {"name": name})
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("name", ["tiny_shapes:1.0.0", "TinyShapes"])
+def test_a_name_may_say_the_version_as_the_library_does(prepared, name):
+    dataset = TensorFlowDatasets().load(Path(prepared.data_dir).parents[1], {"name": name})
+    assert shades(dataset.test) == [80, 100]
+
+
+def test_what_would_import_other_code_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "my_set" / "1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "features.json").write_text('{"pythonClassName": "elsewhere.Feature"}')
+    source = TensorFlowDatasets()
+    monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(tmp_path))  # what TFDS_DATA_DIR sets
+    for path, name in ((folder, ""), (tmp_path, "my_set"), (tmp_path, "MySet:1.0.0"), (None, "my_set")):
+        with pytest.raises(DataError, match=r"would be imported; found 'elsewhere.Feature'"):
+            source.load(path, {"name": name})
+    for name in ("somebody:my_set", "somebody:my_set:1.0.0"):
+        with pytest.raises(DataError, match="come with scripts that would run"):
+            source.load(tmp_path, {"name": name})

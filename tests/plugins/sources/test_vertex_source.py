@@ -4,7 +4,7 @@ import json
 
 import pytest
 from automl_img_sources.table import TableSource
-from automl_img_sources.vertex import USE, VertexImport
+from automl_img_sources.vertex import USE, USES, VertexImport
 from PIL import Image
 
 from automl_img.plugin import DataError
@@ -90,6 +90,29 @@ def test_json_lines_are_read_with_one_label_or_several(here):
 def test_a_file_that_cannot_be_used_says_where_and_why(here, text, parts):
     message = refused(write(here, text))
     assert all(part in message for part in parts), message
+
+
+def test_a_label_without_a_name_is_none_and_so_is_a_use(here):
+    named = [{"displayName": name} for name in ("a", "b", None, "a")]
+    lines = [{"imageGcsUri": f"gs://b/{n}.png", "classificationAnnotation": one} for n, one in enumerate(named)]
+    lines[2][USES], lines[3][USES] = None, {USE: None}
+    dataset = VertexImport().load(write(here, "\n".join(map(json.dumps, lines)), "x.jsonl"), {})
+    assert list(dataset.train.labels) == ["a", "b", "a"]
+    assert any("Left out: 1 of 4 images" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    ("more", "parts"),
+    [
+        ({"classificationAnnotation": "cat"}, ["classificationAnnotation has another form", "'cat'", "displayName"]),
+        ({"classificationAnnotations": {"displayName": "cat"}}, ["classificationAnnotations has another form"]),
+        ({"boundingBoxAnnotations": ["cat"]}, ["boundingBoxAnnotations has another form"]),
+        ({"dataItemResourceLabels": "test"}, ["dataItemResourceLabels is no object", "'test'"]),
+    ],
+)
+def test_a_json_line_of_another_form_says_where_and_what(here, more, parts):
+    message = refused(write(here, json.dumps({"imageGcsUri": "gs://b/0.png", **more}), "x.jsonl"))
+    assert all(part in message for part in ["x.jsonl, line 1", *parts]), message
 
 
 def test_a_table_with_a_header_is_left_to_the_table_source(here):
