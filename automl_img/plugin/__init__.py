@@ -8,6 +8,7 @@ that need it: listing the plugins then stays fast. A module may say for which ve
 
 from typing import TYPE_CHECKING
 
+from automl_img.cache import downloads_folder
 from automl_img.errors import AutoMLImageError, DataError, PluginError, nearest, reason_of
 from automl_img.plugin.base import (
     Architecture,
@@ -64,6 +65,7 @@ __all__ = [
     "Tracker",
     "dataset_from_records",
     "discover",
+    "downloads_folder",
     "hookimpl",
     "load_tensorflow",
     "nearest",

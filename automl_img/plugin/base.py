@@ -49,7 +49,10 @@ class Plugin:
     summary: str = ""
 
     def space(self, hp: Space, image: ImageTraits) -> None:
-        """Declare the hyperparameters that suit ``image``. Builds nothing and imports no Keras."""
+        """Declare the hyperparameters that suit ``image``. Builds nothing and imports no Keras.
+
+        Where the condition of one does not hold, it has no value: ``hp`` lacks its name in the calls that build.
+        """
 
     def suits(self, image: ImageTraits) -> str:
         """Return why this plugin cannot be used on such images, or an empty string if it can."""
@@ -144,7 +147,9 @@ class Regularizer(Plugin):
     def network(self, hp: Mapping[str, Any], model: Any) -> Any:
         """Return ``model`` (a functional keras.Model from images to features) or a changed clone of it.
 
-        The clone must have the same inputs and the same shape of outputs. Called after :meth:`Architecture.build`.
+        The clone must have the same inputs and the same shape of outputs. Called after :meth:`Architecture.build`. A layer of yours
+        that differs from one of Keras's in training alone has ``for_prediction()``, which returns that one: it takes its place in
+        files for programs that know Keras and no plugins.
         """
         return model
 

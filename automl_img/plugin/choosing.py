@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from automl_img.errors import named_reason_of
+
 #: The version of what ``automl_img.plugin`` offers. The first number changes when plugins must be changed, the second when
 #: there is more.
 API_VERSION = "1.1"
@@ -18,6 +20,8 @@ API_VERSION = "1.1"
 DECLARATION = "AUTOML_IMG_API"
 ONLY_VARIABLE = "AUTOML_IMG_PLUGINS_ONLY"
 BLOCK_VARIABLE = "AUTOML_IMG_PLUGINS_BLOCK"
+#: What a plugin may raise that costs it alone: sys.exit() too, and Ctrl-C not.
+RAISED = (Exception, SystemExit)
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,15 @@ def _names(text: str) -> frozenset[str]:
 
 
 def other_version(module: ModuleType) -> str:
-    """Return why a module was made for another version of the plugin API than this one, or an empty text."""
+    """Return why a module was made for another version of the plugin API than this one, or an empty text.
+
+    A module that raises when it is asked is not for this version either.
+    """
     package = sys.modules.get(module.__name__.partition(".")[0])
-    declared = getattr(module, DECLARATION, None) or getattr(package, DECLARATION, None)
-    return _refusal(declared)
+    try:
+        return _refusal(getattr(module, DECLARATION, None) or getattr(package, DECLARATION, None))
+    except RAISED as error:
+        return f"asked for its {DECLARATION}, it raised {named_reason_of(error)}"
 
 
 def other_version_in_file(name: str) -> str:
@@ -77,7 +86,7 @@ def other_version_in_file(name: str) -> str:
     try:
         spec = importlib.util.find_spec(name.partition(":")[0])
         text = Path(spec.origin).read_text(encoding="utf-8") if spec is not None and spec.origin else ""
-    except Exception:  # its package cannot be imported, or it is no file: the import's own error is told
+    except RAISED:  # its package cannot be imported, or it is no file: the import's own error is told
         return ""
     found = re.search(rf"^{DECLARATION}\s*(?::[^=]+)?=\s*[\"'](.+?)[\"']", text, re.MULTILINE)
     return _refusal(found[1]) or _lack(found[1]) if found else ""

@@ -16,7 +16,7 @@ import pluggy
 from automl_img.errors import PluginError, UsageError, named_reason_of, nearest
 from automl_img.plugin import hookspecs
 from automl_img.plugin.base import Architecture, Augmentation, Plugin, Regularizer
-from automl_img.plugin.choosing import Choice, choice, other_version, other_version_in_file
+from automl_img.plugin.choosing import RAISED, Choice, choice, other_version, other_version_in_file
 from automl_img.plugin.exporter import Exporter
 from automl_img.plugin.source import DataSource
 from automl_img.plugin.strategy import SearchStrategy
@@ -93,7 +93,7 @@ class PluginRegistry:
         try:
             manager.register(module, name=label)
             manager.check_pending()
-        except Exception as error:
+        except RAISED as error:
             self._leave_out("", label, distribution, module.__name__, f"its hooks do not fit: {named_reason_of(error)}")
             return
         if not manager.get_hookcallers(module):
@@ -102,11 +102,11 @@ class PluginRegistry:
         for kind, (hook, _) in KINDS.items():
             try:
                 getattr(manager.hook, hook)(register=self._registrar(kind, label, distribution, module.__name__))
-            except Exception as error:
+            except RAISED as error:
                 self._leave_out(kind, label, distribution, module.__name__, f"{hook} raised {named_reason_of(error)}")
         try:
             manager.hook.register_experience(register=lambda path: self.experience.append(Path(path)))
-        except Exception as error:
+        except RAISED as error:
             self._leave_out(
                 "", label, distribution, module.__name__, f"register_experience raised {named_reason_of(error)}"
             )
@@ -204,11 +204,15 @@ def discover(
             reason = other_version_in_file(point.value) or f"import raised {named_reason_of(error)}"
             registry._leave_out("", point.name, distribution, point.value, reason)
             continue
+        if not isinstance(module, ModuleType):
+            reason = f"its entry point names no module: {point.value} is of type {type(module).__name__}"
+            registry._leave_out("", point.name, distribution, point.value, reason)
+            continue
         registry.add_module(module, label=point.name, distribution=distribution)
     for name in modules:
         try:
             module = importlib.import_module(name)
-        except Exception as error:
+        except RAISED as error:
             reason = other_version_in_file(name) or f"the plugin module cannot be imported: {named_reason_of(error)}"
             absent = isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]
             hint = "Install it, or say with PYTHONPATH=FOLDER where its file lies." if absent else ""
@@ -231,7 +235,7 @@ def _first_party_first(
 
 def _why_no_hook(module: ModuleType) -> str:
     hooks = [hook for hook, _ in KINDS.values()]
-    unmarked = next((hook for hook in hooks if callable(getattr(module, hook, None))), None)
+    unmarked = next((hook for hook in hooks if callable(vars(module).get(hook))), None)
     if unmarked is not None:
         return f"nothing calls its {unmarked}: mark it with @hookimpl, from automl_img.plugin"
     return f"it registers nothing: it has no function such as {hooks[0]}(register), marked with @hookimpl, that calls register(...)"

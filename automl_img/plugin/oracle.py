@@ -11,14 +11,14 @@ import math
 import random
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from automl_img.errors import AutoMLImageError, PluginError, nearest
 from automl_img.plugin.oracle_state import OracleState, trials_of
-from automl_img.plugin.space import Parameter, Value
+from automl_img.plugin.space import Parameter, Value, check_range
 from automl_img.plugin.strategy import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion
 from automl_img.quiet import load_tensorflow
 
@@ -32,9 +32,13 @@ class Levels:
 
     Attributes:
         count: How many values there are; 0 for a float without a step, which takes any value between its bounds.
+
+    Raises:
+        PluginError: Its range holds none.
     """
 
     def __init__(self, parameter: Parameter) -> None:
+        check_range(parameter)
         self.parameter = parameter
         self._listed: tuple[Value, ...] = (False, True) if parameter.kind == "boolean" else parameter.values
         self._step = parameter.step
@@ -43,18 +47,11 @@ class Levels:
         self.count = self._count()
 
     def _count(self) -> int:
-        parameter = self.parameter
         if self._listed:
             return len(self._listed)
-        if parameter.sampling == "log" and parameter.low <= 0:
-            raise PluginError(
-                "a hyperparameter with log sampling must be above 0", where=parameter.name, found=parameter.low
-            )
         if self._step is None:
             return 0
-        if self._step <= (1 if parameter.sampling == "log" else 0):
-            raise PluginError("the step of a hyperparameter is too small", where=parameter.name, found=self._step)
-        return math.floor(self._position(parameter.high) + 1e-6) + 1
+        return math.floor(self._position(self.parameter.high) + 1e-6) + 1
 
     def _position(self, value: float) -> float:
         assert self._step is not None
@@ -89,6 +86,11 @@ class Levels:
             return index
         level = self[index]
         return index if isinstance(level, int | float) and math.isclose(level, value, rel_tol=1e-9) else None
+
+
+def digest_of(parameters: Iterable[Parameter]) -> str:
+    """Return what is another text for another space."""
+    return hashlib.sha256(repr(tuple(parameters)).encode()).hexdigest()
 
 
 def is_active(parameter: Parameter, values: Mapping[str, Any]) -> bool:
@@ -153,7 +155,7 @@ class OracleStrategy(SearchStrategy):
         """Begin a search of ``problem``."""
         check_options(self, problem)
         self._problem = problem
-        self._digest = hashlib.sha256(repr(tuple(problem.parameters)).encode()).hexdigest()
+        self._digest = digest_of(problem.parameters)
         self._levels = {parameter.name: Levels(parameter) for parameter in problem.parameters}
         self._starting_points: dict[str, bool] = {}  # whether each is saved
         load_tensorflow(with_devices=True)

@@ -48,6 +48,13 @@ class Parameter:
             return False
         return self.low <= value <= self.high and (self.kind == "float" or float(value).is_integer())
 
+    def typed(self, value: Any) -> Any:
+        """Return ``value`` in the type that was declared, such as 3 for 3.0; one that is not accepted stays as it is."""
+        if self.kind == "int" and self.accepts(value):
+            return int(value)
+        listed = (one for one in self.values if one == value and isinstance(one, bool) == isinstance(value, bool))
+        return next(listed, value)
+
     def allowed(self) -> str:
         """The allowed values in words."""
         if self.kind == "boolean":
@@ -60,6 +67,29 @@ class Parameter:
         """The same hyperparameter under a plugin's full name, active only when ``conditions`` hold too."""
         own = tuple((f"{prefix}.{name}", values) for name, values in self.when)
         return replace(self, name=f"{prefix}.{self.name}", when=(*conditions, *own))
+
+
+def check_range(parameter: Parameter) -> None:
+    """See that a number has values to choose from.
+
+    Raises:
+        PluginError: Its bounds, its step and its sampling leave none.
+    """
+    if parameter.kind not in ("int", "float"):
+        return
+    where, low, high, step = parameter.name, parameter.low, parameter.high, parameter.step
+    log = parameter.sampling == "log"
+    if parameter.sampling not in ("linear", "log"):
+        problem = "the sampling of a hyperparameter is unknown"
+        raise PluginError(problem, where=where, found=parameter.sampling, allowed="linear, log")
+    if not -math.inf < low <= high < math.inf:
+        problem, allowed = "the bounds of a hyperparameter leave no range", "two finite numbers, the lower one first"
+        raise PluginError(problem, where=where, found=(low, high), allowed=allowed)
+    if log and low <= 0:
+        raise PluginError("a hyperparameter with log sampling must be above 0", where=where, found=low)
+    if step is not None and step <= (1 if log else 0):
+        allowed = "a factor above 1" if log else "a number above 0"
+        raise PluginError("the step of a hyperparameter is too small", where=where, found=step, allowed=allowed)
 
 
 class Space:
@@ -131,6 +161,7 @@ class Space:
     def _add(self, parameter: Parameter) -> None:
         if parameter.name in self._parameters:
             raise PluginError("a hyperparameter is declared twice", where=parameter.name)
+        check_range(parameter)
         if not parameter.accepts(parameter.default):
             raise PluginError(
                 "the default of a hyperparameter is not allowed",

@@ -108,7 +108,10 @@ class SearchStrategy(Plugin):
     least_epochs: int = 1
 
     def start(self, problem: Problem) -> None:
-        """Begin a search of ``problem``. Called once, before anything else. Raises PluginError for options that are not allowed."""
+        """Begin a search of ``problem``. Called once, before anything else. Raises PluginError for options that are not allowed.
+
+        If the recipe has options, an instance is begun on an empty space before anything is trained, to see that they are.
+        """
         raise self._undefined("start")
 
     def ask(self) -> Suggestion | Signal:

@@ -10,7 +10,7 @@ from automl_img.plugin.base import Plugin
 
 
 class Tracker(Plugin):
-    """Keeps what happens in a search. The core makes an instance for each search, and calls it in a thread of its own.
+    """Keeps what happens in a search. For each search the core makes an instance and calls it, all in a thread of its own.
 
     A tracker that raises is told of once and hears nothing more; one that hangs is left behind when the search ends. Neither costs the
     search anything. A search that goes on after a break starts its trackers again: they add to what they have.

@@ -37,12 +37,12 @@ class SearchSpace:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a value for each active hyperparameter: the fixed one, the one in ``values``, or the default."""
+        """Return a value of its declared type for each active hyperparameter: the fixed, the one in ``values``, or the default."""
         result: dict[str, Any] = {}
         for parameter in self.parameters:
             if all(result.get(name) in allowed for name, allowed in parameter.when):
                 given = values.get(parameter.name, parameter.default)
-                result[parameter.name] = self.fixed.get(parameter.name, given)
+                result[parameter.name] = parameter.typed(self.fixed.get(parameter.name, given))
         return result
 
     def start(self, architecture: str, member: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from automl_img import events
 from automl_img.errors import AutoMLImageError, reason_of
 from automl_img.plugin import PluginRegistry, Tracker
+from automl_img.plugin.choosing import RAISED
 from automl_img.recipe import Recipe
 
 PATIENCE = 10.0  # seconds that a tracker may take after the search has ended to write what it has heard
@@ -21,37 +22,38 @@ Call = tuple[str, tuple[Any, ...]]
 Problem = Callable[[str], None]
 
 
-def trackers_of(recipe: Recipe, registry: PluginRegistry) -> list[Tracker]:
-    """Return new trackers of the kinds that a recipe names; those that its ``[plugins]`` leaves out are left out here too.
+def trackers_of(recipe: Recipe, registry: PluginRegistry) -> list[type[Tracker]]:
+    """Return the trackers that a recipe names; those that its ``[plugins]`` leaves out are left out here too.
 
     Raises:
         PluginError: There is no such tracker.
     """
     left_out = {record.name for record in registry.left_out if record.kind == "tracker"}
+    left_out -= set(registry.names("tracker"))  # of two that have the same name, one is left out
     named = [name for name in recipe.output.trackers if name not in left_out]
-    return [registry.get("tracker", name, where="output.trackers")() for name in named]
+    return [registry.get("tracker", name, where="output.trackers") for name in named]
 
 
 class _Runner(threading.Thread):
-    """Calls one tracker, one call after the other."""
+    """Makes one tracker and calls it, one call after the other."""
 
-    def __init__(self, tracker: Tracker) -> None:
-        super().__init__(name=f"tracker {tracker.name}", daemon=True)
-        self.tracker = tracker
+    def __init__(self, kind: type[Tracker]) -> None:
+        super().__init__(name=f"tracker {kind.name}", daemon=True)
+        self.kind = kind
         self.problem = ""
         self._calls: queue.Queue[Call | None] = queue.Queue(LONGEST)
 
     def run(self) -> None:
-        while (call := self._calls.get()) is not None:
-            name, arguments = call
-            try:
-                getattr(self.tracker, name)(*arguments)
-            except AutoMLImageError as error:
-                self.problem = f"cannot go on: {reason_of(error).removesuffix('.')}"
-                return
-            except Exception as error:
-                self.problem = f"raised {type(error).__name__} in {name}: {reason_of(error)}"
-                return
+        name = "__init__"
+        try:
+            tracker = self.kind()
+            while (call := self._calls.get()) is not None:
+                name, arguments = call
+                getattr(tracker, name)(*arguments)
+        except AutoMLImageError as error:
+            self.problem = f"cannot go on: {reason_of(error).removesuffix('.')}"
+        except RAISED as error:
+            self.problem = f"raised {type(error).__name__} in {name}: {reason_of(error)}"
 
     def put(self, call: Call | None) -> None:
         """Let the tracker hear of something; what it cannot hear in time is lost to it."""
@@ -65,15 +67,17 @@ class Tracking:
     """The trackers of one search.
 
     Args:
-        trackers: The trackers.
+        trackers: The trackers, of each of which it makes one.
         folder: The run folder.
         recipe: With all its keys.
         told: Receives one sentence for a tracker that fails; called in the thread of the search.
     """
 
-    def __init__(self, trackers: Iterable[Tracker], folder: Path, recipe: Mapping[str, Any], told: Problem) -> None:
+    def __init__(
+        self, trackers: Iterable[type[Tracker]], folder: Path, recipe: Mapping[str, Any], told: Problem
+    ) -> None:
         self._folder, self._recipe, self._told = folder, recipe, told
-        self._runners = [_Runner(tracker) for tracker in trackers]
+        self._runners = [_Runner(kind) for kind in trackers]
         for runner in self._runners:
             runner.start()
 
@@ -82,7 +86,7 @@ class Tracking:
         for call in self._calls(event):
             for runner in self._runners:
                 runner.put(call)
-        self._leave_out([runner for runner in self._runners if runner.problem])
+        self._leave_out()
 
     def close(self) -> None:
         """Let the trackers write what they have heard, and leave those behind that do not end."""
@@ -93,13 +97,14 @@ class Tracking:
             runner.join(PATIENCE)
             if runner.is_alive():
                 runner.problem = f"did not end within {PATIENCE:g} s"
-        self._leave_out([runner for runner in self._runners if runner.problem])
+        self._leave_out()
 
-    def _leave_out(self, failed: list[_Runner]) -> None:
+    def _leave_out(self) -> None:
+        failed = [runner for runner in self._runners if runner.problem]
+        self._runners = [runner for runner in self._runners if runner not in failed]  # what is told comes back here
         for runner in failed:
-            self._runners.remove(runner)
             self._told(
-                f"the tracker {runner.tracker.name} {runner.problem}; it hears nothing more, and the search goes on"
+                f"the tracker {runner.kind.name} {runner.problem}; it hears nothing more, and the search goes on"
             )
 
     def _calls(self, event: events.Event) -> list[Call]:

@@ -19,7 +19,7 @@ from automl_img.plugin import (
     Suggestion,
     hookimpl,
 )
-from automl_img.plugin.oracle import Levels, check_options, whole_number
+from automl_img.plugin.oracle import Levels, check_options, digest_of, whole_number
 
 #: Which value a parent has: its index if a condition names the value, else OTHER.
 Known = tuple[tuple[str, int], ...]
@@ -132,7 +132,9 @@ class GridSearch(SearchStrategy):
         points = whole_number(problem, "points", 3, 1)
         limit = whole_number(problem, "max_size", 10_000, 1)
         self._names = [parameter.name for parameter in problem.parameters]
-        self._groups = [Group(group) for group in _linked([_stepped(p, points) for p in problem.parameters])]
+        stepped = [_stepped(parameter, points) for parameter in problem.parameters]
+        self._digest = digest_of(stepped)
+        self._groups = [Group(group) for group in _linked(stepped)]
         self._size = math.prod(group.size for group in self._groups)
         self._stride = _coprime(self._size)
         self._next = 0
@@ -178,15 +180,13 @@ class GridSearch(SearchStrategy):
 
     def state(self) -> dict[str, Any]:
         """Return the number of the next combination and the starting points on the grid."""
-        return {"next": self._next, "size": self._size, "tried": sorted(self._tried)}
+        return {"space": self._digest, "next": self._next, "size": self._size, "tried": sorted(self._tried)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from ``state``."""
-        if state["size"] != self._size:
-            raise PluginError(
-                f"the saved state of the strategy {self.name!r} belongs to a grid of {state['size']} combinations",
-                found=self._size,
-            )
+        # States of earlier versions tell the size alone.
+        if state["size"] != self._size or state.get("space", self._digest) != self._digest:
+            raise PluginError(f"the saved state of the strategy {self.name!r} belongs to another search space")
         self._next = int(state["next"])
         self._tried = set(state["tried"])
 

@@ -32,7 +32,7 @@ ENVIRONMENT = {
 }
 
 #: What a message leaves out: a name and password in an address, and what the libraries below MLflow say twice.
-NOISE = re.compile(r"(?<=//)[^/\s]*@|HTTPS?ConnectionPool\([^)]*\): (Max retries exceeded with url: \S+ )?")
+NOISE = r"(?<=//)[^/\s]*@|HTTPS?ConnectionPool\([^)]*\): (Max retries exceeded with url: \S+ )?"
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -175,8 +175,6 @@ def plainly(method: Method) -> Method:
         except ImportError as error:
             raise PluginError(f"MLflow lacks a package: {error}", hint=INSTALL) from error
         except Exception as error:
-            text = NOISE.sub("", reason_of(error, longest=10_000))
-            shown = text if len(text) <= 300 else f"{text[:299]}…"
-            raise PluginError(f"MLflow did not keep what it was told: {shown}") from error
+            raise PluginError(f"MLflow did not keep what it was told: {reason_of(error, noise=NOISE)}") from error
 
     return told  # type: ignore[return-value]

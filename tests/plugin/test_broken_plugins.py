@@ -4,11 +4,11 @@ import importlib
 
 import pytest
 
-from automl_img.plugin import Architecture, Space
+from automl_img.plugin import Architecture, Augmentation, Regularizer, Space
 from automl_img.plugin.manager import CLASSES, KINDS
 from automl_img.plugin.testing import run_checks
 from automl_img.plugin.testing.checks import IMAGES, CheckError
-from automl_img.plugin.testing.networks import build
+from automl_img.plugin.testing.networks import active, build, drawn
 from automl_img.plugin.testing.running import checks_for
 
 MODULES = (
@@ -97,7 +97,7 @@ def test_what_a_person_who_knows_keras_tuner_forgets_is_told_with_what_to_do(plu
     space = Space()
     architecture.space(space, image)
     with pytest.raises(CheckError, match=words):
-        build(architecture, {"filters": 8}, image)
+        build(architecture, active(space, {}), image)
 
 
 def test_a_network_that_does_not_build_is_told_once(third_party_plugins):
@@ -105,3 +105,63 @@ def test_a_network_that_does_not_build_is_told_once(third_party_plugins):
     skipped = {result.message for result in results_of(Forgetful) if result.outcome == "skipped"}
     assert [result.name for result in failed] == ["test_it_builds_for_images_of_every_size_and_task"]
     assert skipped == {"it does not build: it builds for images of every size and task tells why"}
+
+
+def declare_pooling(hp):
+    """Declare a hyperparameter that is active under a condition."""
+    hp.Choice("pooling", ["average", "flatten"])
+    hp.Int("units", 8, 16, when={"pooling": "flatten"})
+
+
+class Noting(Augmentation, Regularizer):
+    """Keeps which hyperparameters it was given."""
+
+    name = "noting"
+
+    def space(self, hp, image):
+        declare_pooling(hp)
+
+    def layers(self, hp, image, seed):
+        self.given = hp
+        return []
+
+    def optimizer(self, hp):
+        self.given = hp
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [("augmentation", "test_it_costs_no_weights"), ("regularizer", "test_every_optimizer_takes_its_arguments")],
+)
+def test_a_check_gives_the_hyperparameters_that_a_search_would_give(kind, check):
+    plugin = Noting()
+    getattr(checks_for(kind, plugin)(), check)()
+    assert plugin.given == {"pooling": "average"}
+
+
+def test_values_that_are_drawn_for_a_check_are_those_of_active_hyperparameters():
+    space = Space()
+    declare_pooling(space)
+    found = [drawn(tuple(space), seed) for seed in range(20)]
+    assert all(("units" in values) == (values["pooling"] == "flatten") for values in found)
+    assert {values["pooling"] for values in found} == {"average", "flatten"}
+
+
+def test_the_checks_of_a_regularizer_say_how_far_the_training_is_as_the_core_does():
+    heard = []
+
+    class Following(Regularizer):
+        name = "following"
+
+        def callbacks(self, hp, model):
+            import keras
+
+            class Follow(keras.callbacks.Callback):
+                def on_train_batch_end(self, batch, logs=None):
+                    heard.append(self.params["progress"]())
+
+            return [Follow()]
+
+    checks_for("regularizer", Following())().test_a_network_with_it_trains()
+    assert heard == [0.5, 1.0]

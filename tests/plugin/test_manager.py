@@ -1,3 +1,4 @@
+import sys
 import types
 
 import pytest
@@ -71,6 +72,55 @@ def test_a_hook_that_raises_costs_what_it_had_not_registered_yet():
     registry = discover(modules=["raises_in_hook"])
     assert "nothing" in registry.names("augmentation")
     assert [record.left_out for record in registry.left_out] == ["register_augmentations raised KeyError: 'weights'"]
+
+
+def test_a_hook_that_ends_the_process_costs_itself_alone():
+    module = module_with(Net())
+
+    @hookimpl
+    def register_sources(register):
+        sys.exit(3)
+
+    @hookimpl
+    def register_experience(register):
+        sys.exit(4)
+
+    module.register_sources, module.register_experience = register_sources, register_experience
+    registry = PluginRegistry()
+    registry.add_module(module, label="exits")
+    assert registry.names("architecture") == ["net"]
+    assert [record.left_out for record in registry.left_out] == [
+        "register_sources raised SystemExit: 3",
+        "register_experience raised SystemExit: 4",
+    ]
+
+
+@pytest.mark.parametrize("name", ["exits_at_once", "exits_in_package.net"])
+def test_a_module_that_was_asked_for_and_ends_the_process_is_an_error(name, tmp_path, monkeypatch):
+    (tmp_path / "exits_in_package").mkdir()
+    for file in ("exits_at_once.py", "exits_in_package/__init__.py"):
+        (tmp_path / file).write_text("import sys\n\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError, match="cannot be imported: SystemExit: 3"):
+        discover(modules=[name])
+
+
+@pytest.mark.parametrize("declared", ["", "1.1"])
+def test_a_module_that_raises_when_it_is_asked_for_a_name_is_left_out(declared):
+    lazy = types.ModuleType("lazy")
+    if declared:
+        lazy.AUTOML_IMG_API = declared
+
+    def missing(name):
+        raise ImportError(f"no extra for {name}")
+
+    lazy.__getattr__ = missing
+    registry = registry_of(Net())
+    registry.add_module(lazy, label="lazy")
+    assert registry.names("architecture") == ["net"]
+    (record,) = registry.left_out
+    expected = "it registers nothing" if declared else "it raised ImportError: no extra for AUTOML_IMG_API"
+    assert record.name == "lazy" and expected in record.left_out
 
 
 def test_a_name_that_is_taken_is_left_out_and_the_first_stays():
@@ -148,3 +198,15 @@ def test_first_party_plugins_come_first_and_metadata_are_not_read_for_each_entry
         ("b", "another 1.2"),
     ]
     assert other.reads == ours.reads == 2, "once for the order, once for the label"
+
+
+def test_an_entry_point_that_names_no_module_is_left_out_and_the_others_stay(monkeypatch):
+    points = [
+        types.SimpleNamespace(name=name, dist=None, value=value, load=lambda found=found: found)
+        for name, value, found in (("a", "nets:a", Net()), ("b", "nets", module_with(Net())))
+    ]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    registry = discover()
+    assert registry.names("architecture") == ["net"]
+    (record,) = registry.left_out
+    assert (record.name, record.left_out) == ("a", "its entry point names no module: nets:a is of type Net")

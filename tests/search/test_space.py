@@ -1,7 +1,9 @@
+import types
+
 import pytest
 
 from automl_img.errors import PluginError, RecipeError
-from automl_img.plugin import ImageTraits, discover
+from automl_img.plugin import Architecture, ImageTraits, discover, hookimpl
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search.space import build_space
 
@@ -105,3 +107,30 @@ def test_a_member_outside_the_declared_space_is_refused(registry):
 def test_an_architecture_without_the_wanted_weights_is_left_out(registry):
     with pytest.raises(RecipeError, match="no architecture is left"):
         space_of(registry, COLOUR, **{"train.weights": "imagenet"})
+
+
+def test_values_reach_a_trial_in_the_type_that_was_declared(registry):
+    space = space_of(registry, **{"search.fixed.plainnet.filters": 48.0})
+    values = space.complete({"architecture": "plainnet", "plainnet.layers": 2.0, "batch_size": 64.0})
+    found = [values[name] for name in ("plainnet.filters", "plainnet.layers", "batch_size")]
+    assert found == [48, 2, 64] and {type(value) for value in found} == {int}
+
+
+def test_an_architecture_with_a_range_that_cannot_be_sampled_is_left_out_alone():
+    class Unsampled(Architecture):
+        name = "unsampled"
+
+        def space(self, hp, image):
+            hp.Float("rate", 0.0, 0.5, sampling="log")
+
+    @hookimpl
+    def register_architectures(register):
+        register(Unsampled())
+
+    module = types.ModuleType("unsampled")
+    module.register_architectures = register_architectures
+    registry = discover(modules=["automl_img_plainnet"])
+    registry.add_module(module, label="unsampled")
+    space = space_of(registry, **{"search.architectures": ["plainnet", "unsampled"]})
+    assert space.architectures() == ["plainnet"]
+    assert "rate: a hyperparameter with log sampling must be above 0" in space.left_out["architecture unsampled"]

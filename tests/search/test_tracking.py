@@ -1,10 +1,14 @@
 """Trackers hear the course of a search, and cannot harm it."""
 
+import types
+
 import pytest
 
 import automl_img
 from automl_img import events
 from automl_img.errors import PluginError
+from automl_img.plugin import PluginRegistry, Tracker, hookimpl
+from automl_img.recipe import recipe_from_mapping
 from automl_img.search import tracking
 
 pytestmark = pytest.mark.train
@@ -17,7 +21,7 @@ def tracked(tmp_path_factory, third_party_plugins, quick_settings):
     settings = {
         **quick_settings,
         "plugins.modules": ["automl_img_plainnet", "odd_trackers"],
-        "output.trackers": ["raising", "hanging", "noting", "tensorboard"],
+        "output.trackers": ["raising", "unmakeable", "leaving", "hanging", "noting", "tensorboard"],
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
@@ -38,11 +42,13 @@ def test_a_tracker_hears_each_thing_in_its_order(tracked):
     }
 
 
-def test_one_that_raises_or_hangs_costs_a_sentence_and_nothing_else(tracked):
+def test_one_that_cannot_be_made_or_raises_or_hangs_costs_a_sentence_and_nothing_else(tracked):
     said = [event.what for event in tracked[1] if isinstance(event, events.Decided) and "tracker" in event.what]
     assert sorted(said) == [
         "the tracker hanging did not end within 2 s; it hears nothing more, and the search goes on",
+        "the tracker leaving raised SystemExit in search_started: 3; it hears nothing more, and the search goes on",
         "the tracker raising raised OSError in epoch_ended: the other server is gone; it hears nothing more, and the search goes on",
+        "the tracker unmakeable cannot go on: there is no account; it hears nothing more, and the search goes on",
     ]
     assert isinstance(tracked[1][-2 if isinstance(tracked[1][-1], events.Decided) else -1], events.SearchEnded)
 
@@ -72,3 +78,42 @@ def test_a_tracker_that_the_recipe_leaves_out_is_left_out(tmp_path, quick_settin
     settings = {**quick_settings, "plugins.block": ["tensorboard"]}
     automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
     assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+class Keeping(Tracker):
+    """Keeps nothing."""
+
+    name = "keeping"
+
+
+def test_of_two_trackers_of_one_name_the_first_hears():
+    first, second = Keeping, type("Second", (Keeping,), {})
+
+    @hookimpl
+    def register_trackers(register):
+        for tracker in (first, second):
+            register(tracker)
+
+    module = types.ModuleType("twice")
+    module.register_trackers = register_trackers
+    registry = PluginRegistry()
+    registry.add_module(module, label="twice")
+    assert [record.left_out for record in registry.left_out] == ["another tracker has this name already"]
+    recipe = recipe_from_mapping({}, {"output.trackers": ["keeping"]})
+    assert tracking.trackers_of(recipe, registry) == [first]
+
+
+def test_those_that_cannot_be_made_are_told_of_also_where_two_fail_at_once(tmp_path):
+    def broken(self):
+        raise OSError("no such server")
+
+    def told(text):
+        said.append(text)
+        heard.hear(events.Decided(0.0, text))  # as a search does
+
+    said = []
+    kinds = [type(name, (Keeping,), {"name": name, "__init__": broken}) for name in ("one", "two")]
+    heard = tracking.Tracking(kinds, tmp_path, {}, told)
+    heard.close()
+    reason = "raised OSError in __init__: no such server; it hears nothing more, and the search goes on"
+    assert said == [f"the tracker {name} {reason}" for name in ("one", "two")]

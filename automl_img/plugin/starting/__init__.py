@@ -11,6 +11,8 @@ from automl_img.errors import UsageError
 from automl_img.plugin.choosing import API_VERSION
 from automl_img.plugin.manager import refuse_unknown_kind
 
+TEMPLATES = Path(__file__).parent / "templates"
+
 
 def write_distribution(name: str, kind: str, folder: Path) -> list[Path]:
     """Write a distribution with one plugin into a new folder.
@@ -54,18 +56,26 @@ def write_distribution(name: str, kind: str, folder: Path) -> list[Path]:
 
 
 def _rendered(template: str, name: str, kind: str, module: str) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     # Not escaped, as pages are: the name is checked, and what is written is Python and TOML.
-    environment = Environment(
-        loader=PackageLoader("automl_img.plugin.starting"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
+    loader = FileSystemLoader(TEMPLATES)
+    environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
     values = {
         "name": name,
         "kind": kind,
         "module": module,
-        "class_name": "".join(part.capitalize() for part in name.split("_")) or name.capitalize(),
+        "class_name": _class_name(name, kind),
         "distribution": module.replace("_", "-").strip("-"),
         "api": API_VERSION,
     }
     return environment.get_template(template).render(**values)
+
+
+def _class_name(name: str, kind: str) -> str:
+    """Return the name as classes have it, with the kind behind it where Python or the files have another use for it."""
+    found = "".join(part.capitalize() for part in name.split("_"))
+    texts = ((TEMPLATES / f"{file}.py.jinja").read_text(encoding="utf-8") for file in (kind, f"test_{kind}"))
+    imports = [line for text in texts for line in text.splitlines() if line.startswith(("from ", "import "))]
+    imported = re.findall(r"\w+", " ".join(imports))
+    return f"{found}{kind.capitalize()}" if keyword.iskeyword(found) or found in imported else found

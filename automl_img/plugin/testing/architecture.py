@@ -144,8 +144,7 @@ class ArchitectureChecks(Checks):
         return self._values(image, members[number] if members else {})
 
     def _values(self, image: ImageTraits, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        defaults = {parameter.name: parameter.default for parameter in self.space_for(image)}
-        return {**defaults, **{name: value for name, value in chosen.items() if name != "lr"}}
+        return networks.active(self.space_for(image), chosen)
 
 
 def _same(first: list[Any], second: list[Any]) -> bool:

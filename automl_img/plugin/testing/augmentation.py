@@ -113,7 +113,7 @@ class AugmentationChecks(Checks):
 
     def _layers(self, image: ImageTraits, values: Mapping[str, Any] | None = None, seed: int = 3) -> Sequence[Any]:
         networks.keras()
-        chosen = values or {parameter.name: parameter.default for parameter in self.space_for(image)}
+        chosen = values or networks.active(self.space_for(image), {})
         with calling(f"layers for {described(image)} with {dict(chosen)}"):
             return list(self.plugin.layers(dict(chosen), image, seed))
 

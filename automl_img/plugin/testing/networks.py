@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from automl_img.plugin.base import ImageTraits
-from automl_img.plugin.space import Parameter
+from automl_img.plugin.oracle import is_active
+from automl_img.plugin.space import Parameter, Space
 from automl_img.plugin.testing.checks import CheckError, calling, described, need, raised
 from automl_img.quiet import load_tensorflow
 
@@ -26,8 +27,17 @@ def keras() -> Any:
     return keras
 
 
-def drawn(parameters: Iterable[Parameter], seed: int) -> dict[str, Any]:
-    """Return a random value for every hyperparameter, whether it is active or not."""
+def active(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a search would give: for each active hyperparameter its value, or else its default."""
+    found: dict[str, Any] = {}
+    for parameter in parameters:
+        if is_active(parameter, found):
+            found[parameter.name] = parameter.typed(values.get(parameter.name, parameter.default))
+    return found
+
+
+def drawn(parameters: Sequence[Parameter], seed: int) -> dict[str, Any]:
+    """Return a random value for each active hyperparameter."""
     chance = random.Random(seed)
     values: dict[str, Any] = {}
     for parameter in parameters:
@@ -40,16 +50,25 @@ def drawn(parameters: Iterable[Parameter], seed: int) -> dict[str, Any]:
             values[parameter.name] = chance.uniform(low, high)
         else:
             values[parameter.name] = chance.choice(parameter.values or (True, False))
-    return values
+    return active(parameters, values)
 
 
-def _common_mistake(error: Exception, architecture: Any, values: Mapping[str, Any]) -> tuple[str, str] | None:
+def _common_mistake(
+    error: Exception, architecture: Any, values: Mapping[str, Any], image: ImageTraits
+) -> tuple[str, str] | None:
     """What is wrong and what to do, where ``build`` raised for a hyperparameter that it looked for in the wrong place."""
     if isinstance(error, KeyError):
         missing = error.args[0] if error.args else None
         if not isinstance(missing, str) or missing in values:
             return None
-        declared = ", ".join(values) or "nothing"
+        space = Space()
+        architecture.space(space, image)
+        conditions = {parameter.name: parameter.when for parameter in space}
+        if missing in conditions:
+            listed = (f"{name} is {' or '.join(map(repr, allowed))}" for name, allowed in conditions[missing])
+            todo = f"Read it only where {' and '.join(listed)}: elsewhere a search gives it no value."
+            return f"reads hp[{missing!r}] where it is not active", todo
+        declared = ", ".join(conditions) or "nothing"
         todo = f"Declare it in space, by hp.Int({missing!r}, …) or its like; declared so far: {declared}."
         return f"reads hp[{missing!r}], which is not there", todo
     kept = next((name for name, value in vars(architecture).items() if value is None), None)
@@ -86,7 +105,7 @@ def build(architecture: Any, values: Mapping[str, Any], image: ImageTraits, seed
     try:
         features = architecture.build(dict(values), inputs)
     except Exception as error:
-        known = _common_mistake(error, architecture, values) if isinstance(error, KeyError | TypeError) else None
+        known = _common_mistake(error, architecture, values, image) if isinstance(error, KeyError | TypeError) else None
         usual = "It must build for every image from 8×8×1 to 512×512×3 and every value that its space allows."
         raise BuildError(what, *(known or (raised(error), usual))) from error
     shape = getattr(features, "shape", None)

@@ -16,6 +16,7 @@ from automl_img.plugin.testing.checks import Checks, calling, described, need
 PLACES = ("network", "features", "optimizer", "targets", "callbacks")
 CLASSES = 3
 SIDE = 12  # pixels of the network that is trained
+EPOCHS = 2  # of a training
 KEPT = "Return a clone of the network with the same inputs, shape of outputs and weights in the same order."
 
 
@@ -161,7 +162,7 @@ class RegularizerChecks(Checks):
         return ImageTraits(SIDE, SIDE, 1, CLASSES, 100)
 
     def _values(self, image: ImageTraits) -> dict[str, Any]:
-        return {parameter.name: parameter.default for parameter in self.space_for(image)}
+        return networks.active(self.space_for(image), {})
 
     def _changed(self, model: Any, values: Mapping[str, Any], image: ImageTraits) -> Any:
         with calling(f"network for {described(image)}"):
@@ -182,7 +183,7 @@ class RegularizerChecks(Checks):
     def _trained(
         self, values: Mapping[str, Any], image: ImageTraits, seed: int, keep: list[Any] | None = None
     ) -> list[Any]:
-        """The weights after two epochs of one step each on random images."""
+        """The weights after some epochs of one step each on random images."""
         library = networks.keras()
         base = self._changed(_network(image, residual=True, seed=seed), values, image)
         library.utils.set_random_seed(seed)
@@ -196,7 +197,8 @@ class RegularizerChecks(Checks):
             run_eagerly=True,
         )
         images, labels = networks.pictures(8, image), np.asarray(targets)[np.arange(8) % CLASSES]
-        model.fit(images, labels, batch_size=8, epochs=2, verbose=0, shuffle=False, callbacks=callbacks)
+        called = [_progress(EPOCHS), *callbacks]
+        model.fit(images, labels, batch_size=8, epochs=EPOCHS, verbose=0, shuffle=False, callbacks=called)
         if keep is not None:
             keep += callbacks
         return list(model.get_weights())
@@ -215,3 +217,21 @@ def _network(image: ImageTraits, *, residual: bool, seed: int = 1) -> Any:
     x = layers.MaxPooling2D()(x)
     x = layers.Conv2D(12, 3, padding="same", activation="relu")(x)
     return library.Model(inputs, layers.GlobalAveragePooling2D()(x))
+
+
+def _progress(steps: int) -> Any:
+    """A callback that offers how much of a training of ``steps`` is done, as the core's first one does."""
+    networks.keras()
+    import keras
+
+    class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+        done = 0
+
+        def set_params(self, params: dict[str, Any]) -> None:
+            super().set_params(params)
+            params["progress"] = lambda: self.done / steps
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.done += 1
+
+    return Progress()

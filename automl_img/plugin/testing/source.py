@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from automl_img.errors import AutoMLImageError, named_reason_of
-from automl_img.plugin.source import ImageDataset, Split
+from automl_img.plugin.source import DataSource, ImageDataset, Split
 from automl_img.plugin.testing.checks import Checks, calling, need
 
 Example = tuple[Path | None, Mapping[str, Any]]
@@ -75,7 +75,7 @@ class SourceChecks(Checks):
         with tempfile.TemporaryDirectory() as folder:
             missing = Path(folder) / "not there"
             try:
-                self.plugin.load(missing, {})
+                _load(self.plugin, missing, {})
             except AutoMLImageError:
                 return
             except Exception as error:
@@ -101,7 +101,7 @@ class SourceChecks(Checks):
             for path, options, dataset in found:
                 for plugin in (self.plugin, pickle.loads(pickle.dumps(self.plugin))):
                     with calling(f"load of {path} a second time"):
-                        again = plugin.load(path, dict(options))
+                        again = _load(plugin, path, options)
                     hint = "Sort what the file system lists, and draw nothing at random: the core makes the splits by its seed."
                     need(
                         _digest(again) == _digest(dataset), "loaded again, it gives other images or another order", hint
@@ -115,7 +115,7 @@ class SourceChecks(Checks):
                     continue
                 before = _contents(path)
                 with calling(f"load of {path}"):
-                    self.plugin.load(path, dict(options))
+                    _load(self.plugin, path, options)
                 hint = "Write what must be kept into automl_img's cache, with Spill."
                 need(_contents(path) == before, "loading changes the files", hint)
 
@@ -152,8 +152,13 @@ class SourceChecks(Checks):
             found = []
             for path, options in self._examples(Path(name)):
                 with calling(f"load of {path}"):
-                    found.append((path, options, self.plugin.load(path, dict(options))))
+                    found.append((path, options, _load(self.plugin, path, options)))
             yield found
+
+
+def _load(source: DataSource, path: Path | None, options: Mapping[str, Any]) -> ImageDataset:
+    """Load as the core does, which gives the task beside the options."""
+    return source.load(path, {"task": "auto", **options})
 
 
 def usual_data(folder: Path) -> list[Path]:

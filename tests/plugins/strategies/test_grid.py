@@ -116,3 +116,21 @@ def test_a_starting_point_beside_the_grid_does_not_shadow_its_neighbour():
 def test_a_condition_on_a_hyperparameter_that_is_not_there_is_an_error():
     with pytest.raises(PluginError, match="not in the search space"):
         points_of([Parameter("x", "boolean", False, when=(("y", (1,)),))])
+
+
+def grid_of(*values):
+    strategy = GridSearch()
+    strategy.start(Problem((Parameter("x", "choice", values[0], values),), 0, 10))
+    return strategy
+
+
+def test_a_state_of_another_grid_of_the_same_size_is_refused():
+    with pytest.raises(PluginError, match="belongs to another search space"):
+        grid_of("a", "b").restore(grid_of("a", "c").state())
+
+
+def test_a_state_of_an_earlier_version_that_tells_the_size_alone_is_taken():
+    strategy, other = grid_of("a", "b"), grid_of("a", "b")
+    strategy.ask()
+    other.restore({key: entry for key, entry in strategy.state().items() if key != "space"})
+    assert other.ask() == strategy.ask()

@@ -141,7 +141,7 @@ def told(folder, address, settings):
     said = []
     settings.setenv("MLFLOW_TRACKING_URI", address)
     settings.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    heard = Tracking([MLflowTracker()], folder, {}, said.append)
+    heard = Tracking([MLflowTracker], folder, {}, said.append)
     heard.hear(STARTED)
     heard.hear(events.TrialStarted(0.0, 1, "search", "vgg", "", VALUES, None))
     heard.close()

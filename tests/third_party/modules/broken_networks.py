@@ -97,6 +97,22 @@ class Boastful(Good):
         return super().build(hp, inputs)
 
 
+class Careless(Good):
+    """Reads a hyperparameter also where it is not active."""
+
+    name = "careless"
+
+    def space(self, hp, image):
+        super().space(hp, image)
+        hp.Choice("pooling", ["average", "flatten"])
+        hp.Int("units", 8, 16, when={"pooling": "flatten"})
+
+    def build(self, hp, inputs):
+        from keras import layers
+
+        return layers.Conv2D(hp["units"], 1)(super().build(hp, inputs))
+
+
 class OddMember(Good):
     """Names a member outside its space."""
 
@@ -170,6 +186,7 @@ EXPECTED = {
     Unpicklable: ("test_it_survives_pickling_to_another_process", "keep functions, files and locks out"),
     Invader: ("test_it_keeps_to_its_own_names", "and not lr"),
     SmallOnly: ("test_it_builds_for_images_of_every_size_and_task", "512×512×3"),
+    Careless: ("test_it_builds_for_images_of_every_size_and_task", "Read it only where pooling is 'flatten'"),
     Boastful: ("test_it_builds_with_whatever_its_space_allows", "every value that its space allows"),
     OddMember: ("test_its_members_are_values_of_its_space", "Its space allows"),
     Shrinking: ("test_its_cost_is_known_and_its_members_grow", "from the smallest"),

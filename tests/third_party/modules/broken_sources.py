@@ -17,10 +17,11 @@ class Plain(DataSource):
         return sorted(path.rglob("*.png"))
 
     def load(self, path, options):
+        task = options["task"]  # which the core always gives
         if path is None or not path.is_dir():
             raise DataError("there is no such folder", where=str(path), hint="Name a folder.")
         files = self.files(path)
-        return ImageDataset("plain", (), Split(files, [file.parent.name for file in files]))
+        return ImageDataset("plain", (), Split(files, [file.parent.name for file in files]), task=task)
 
 
 class Unexplained(Plain):

@@ -1,8 +1,9 @@
 """Trackers that fail in each way one can."""
 
+import sys
 import threading
 
-from automl_img.plugin import Tracker, hookimpl
+from automl_img.plugin import PluginError, Tracker, hookimpl
 
 
 class Raising(Tracker):
@@ -12,6 +13,24 @@ class Raising(Tracker):
 
     def epoch_ended(self, trial, epoch, figures):
         raise OSError("the other server\nis gone")
+
+
+class Unmakeable(Tracker):
+    """Cannot be made."""
+
+    name = "unmakeable"
+
+    def __init__(self):
+        raise PluginError("there is no account")
+
+
+class Leaving(Tracker):
+    """Ends its process when the search begins."""
+
+    name = "leaving"
+
+    def search_started(self, name, folder, recipe):
+        sys.exit(3)
 
 
 class Hanging(Tracker):
@@ -57,5 +76,5 @@ class Noting(Tracker):
 
 @hookimpl
 def register_trackers(register):
-    for tracker in (Raising, Hanging, Noting):
+    for tracker in (Raising, Unmakeable, Leaving, Hanging, Noting):
         register(tracker)
