@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.evaluation.array_file import load_arrays
+from automl_img.evaluation.decision import confidence
 from automl_img.training.artifacts import replacing
 
 ATTENTION_FILE = "attention.npz"
@@ -40,18 +42,24 @@ class Attention:
     def load(cls, path: Path) -> Attention | None:
         """Read what :meth:`save` wrote; nothing in the file is run. None: it is not there, or no such file."""
         try:
-            with np.load(path, allow_pickle=False) as file:
-                found = cls(file["indices"], file["maps"])
-        except (OSError, ValueError, KeyError, EOFError):
+            arrays = load_arrays(path, "indices", "maps")
+        except (OSError, ValueError):
             return None
+        found = cls(arrays["indices"], arrays["maps"])
         fits = found.maps.ndim == 3 and found.indices.ndim == 1 and len(found.maps) == len(found.indices)
         return found if fits and found.maps.dtype == np.uint8 else None
 
 
-def examples(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Return the places of the images worth looking into: the surest mistakes, then the surest right answer of each class."""
-    decided, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    order = np.argsort(-sure, kind="stable")
+def examples(
+    labels: npt.NDArray[np.int64], decided: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]
+) -> npt.NDArray[np.int64]:
+    """Return the places of the images worth looking into: the surest mistakes, then the surest right answer of each class.
+
+    Args:
+        labels, decided: True and predicted labels, shape (n,).
+        probabilities: Shape (n, classes).
+    """
+    order = np.argsort(-confidence(probabilities, decided), kind="stable")
     wrong = order[decided[order] != labels[order]][:MISTAKES]
     right = order[decided[order] == labels[order]]
     _, first = np.unique(labels[right], return_index=True)

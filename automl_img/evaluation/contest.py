@@ -25,6 +25,7 @@ from automl_img.evaluation.selection import (
 )
 from automl_img.plugin import PluginRegistry
 from automl_img.recipe import FinalSettings
+from automl_img.tasks import Task
 from automl_img.training.network import build_network
 from automl_img.training.scoring import Scorer
 
@@ -79,7 +80,7 @@ class Outcome:
     Attributes:
         members: The networks that the model averages, the first with the largest share; often one.
         shares: Of each; their sum is 1.
-        mirrored: Whether the mean over an image and its mirror image is better on validation.
+        mirrored: Whether the model averages over an image and its mirror image.
         logits: Of the members together, on validation.
         contestants: All that were compared, the best first.
         sentences: What was decided and why.
@@ -135,10 +136,7 @@ def hold_contest(
         scorer = Scorer(network)
         a_pass = scorer.time_pass(store.images, splits.validation)
         if place == 0:
-            plain = scorer.logits(store.images, splits.validation)
-            both = scorer.logits(store.images, splits.validation, mirrored=True)
-            mirrored = task.score(truth, both).f1 > task.score(truth, plain).f1
-            logits = both if mirrored else plain
+            mirrored, logits = _mirrored(task, truth, scorer, store.images, splits.validation, latency)
         else:
             logits = scorer.logits(store.images, splits.validation, mirrored=mirrored)
         probabilities = task.probabilities(logits)
@@ -166,6 +164,23 @@ def hold_contest(
         limits.append(Limit([one.seconds for one in contestants], latency))
     members, shares, logits, said = _together(task, truth, contestants, winner, settings, limits, seed)
     return Outcome(members, shares, mirrored, logits, tuple(contestants), (*sentences, *said))
+
+
+def _mirrored(
+    task: Task,
+    truth: npt.NDArray[Any],
+    scorer: Scorer,
+    images: Any,
+    indices: npt.NDArray[np.int64],
+    latency: float | None,
+) -> tuple[bool, Logits]:
+    """Whether the mean over an image and its mirror image is better, and fast enough; and the logits that follow."""
+    plain = scorer.logits(images, indices)
+    both = scorer.logits(images, indices, mirrored=True)
+    better = task.score(truth, both).f1 > task.score(truth, plain).f1
+    if better and (latency is None or scorer.seconds_of_one(images, mirrored=True) <= latency):
+        return True, both
+    return False, plain
 
 
 def _single(contestants: list[Contestant], settings: FinalSettings) -> tuple[int, list[str]]:

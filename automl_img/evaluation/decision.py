@@ -47,7 +47,7 @@ class Decision:
 
     Attributes:
         costs: Shape (classes, classes), of true and answered class; empty: every mistake costs the same.
-        factors: By which each class's probability is divided before they are compared; empty: 1.
+        factors: By which each class's probability is divided before they are compared, in place of thresholds; empty: 1.
         least_confidence: Below which the answer is "don't know".
         least_energy: Below which an image is unknown; None: none is.
         least_share: Probability below which a parent is answered; None: classes only.
@@ -84,7 +84,7 @@ class Decision:
             task: What the labels mean.
             probabilities: Shape (n, classes).
             energy: Shape (n,), as :meth:`Task.energy` gives it; None: no image is unknown.
-            thresholds: For the multilabel task, of each class.
+            thresholds: For the multilabel and the binary task, of each class.
         """
         labels = self.labels(task, probabilities, thresholds)
         named = task.names(labels)
@@ -142,30 +142,33 @@ def fit_decision(
         probabilities: Of each class, calibrated, shape (n, classes).
         energy: Shape (n,).
         wishes: What is wished.
-        thresholds: For the multilabel task, of each class.
+        thresholds: For the multilabel and the binary task, of each class.
 
     Returns:
         The decision, the thresholds (changed where a wish is for a class of the multilabel task), and what became of each wish.
         One that cannot be kept is kept as well as it can be.
     """
-    costs = _cost_matrix(task, wishes.costs)
-    factors, limits = np.ones(task.classes), np.array(thresholds)
+    costs, limits = _cost_matrix(task, wishes.costs), np.array(thresholds)
+    # Two classes are weighed by their thresholds, for p1 / t >= p0 / (1 - t) is p1 >= t: the answers that a wish is to change.
+    start = np.maximum(limits, TINY) if task.kind == "binary" and thresholds else np.ones(task.classes)
+    factors = start.copy()
     for _ in range(PASSES if len(wishes.wishes) > 1 else 1):  # what one class gets, another loses
         for wish in wishes.wishes:
             place = task.class_names.index(wish.name)
             moved = limits if task.kind == "multilabel" else factors
             ratio, true = _against(task, labels, probabilities, factors, place)
             moved[place] = _cut(ratio, true, wish, float(moved[place]))
+    changed = tuple(map(float, factors)) if (factors != start).any() else ()
+    thresholds = tuple(map(float, limits))
+    decision = Decision(costs=costs, factors=changed, least_share=wishes.parents)
+    decided = decision.labels(task, probabilities, thresholds)
     kept = []
     for wish in wishes.wishes:
         place = task.class_names.index(wish.name)
-        ratio, true = _against(task, labels, probabilities, factors, place)
-        reached = _figure(wish.figure, true, ratio >= (limits if task.kind == "multilabel" else factors)[place])
+        true, found = (one[:, place] > 0 if one.ndim == 2 else one == place for one in (labels, decided))
+        reached = _figure(wish.figure, true, found)
         kept.append(Kept(str(wish), reached >= wish.at_least, reached))
-    changed = tuple(map(float, factors)) if (factors != 1).any() else ()
-    decision = Decision(costs=costs, factors=changed, least_share=wishes.parents)
     if wishes.accuracy is not None:
-        decided = decision.labels(task, probabilities, thresholds)
         sure, right = confidence(probabilities, decided), decided == labels
         limit = _least_confidence(sure, right, wishes.accuracy)
         given = sure >= limit
@@ -175,7 +178,7 @@ def fit_decision(
         decision = replace(decision, least_confidence=limit)
     if wishes.unknown is not None:
         decision = replace(decision, least_energy=float(np.quantile(energy, wishes.unknown)))
-    return decision, tuple(map(float, limits)), kept
+    return decision, thresholds, kept
 
 
 def _against(
@@ -207,7 +210,9 @@ def decision_figures(
     """
     decided = decision.labels(task, probabilities, thresholds)
     answers = decision.answers(task, probabilities, energy, thresholds).astype(str)
-    unknown, silent = answers == UNKNOWN, answers == DONT_KNOW
+    # A class may have such a name where the decision refuses none.
+    unknown = (answers == UNKNOWN) & (decision.least_energy is not None)
+    silent = (answers == DONT_KNOW) & (decision.least_confidence > 0 or decision.least_share is not None)
     given = ~(unknown | silent)
     names = np.asarray(task.class_names)
     true = names[labels]
@@ -238,13 +243,17 @@ def decision_figures(
     return figures
 
 
-def coverage_curve(labels: Labels, probabilities: Floats, points: int = 101) -> dict[str, list[float]]:
+def coverage_curve(labels: Labels, decided: Labels, probabilities: Floats, points: int = 101) -> dict[str, list[float]]:
     """Return how accurate the surest answers are: ``coverage`` (share of images, 0 to 1) and ``accuracy`` of so many.
+
+    Args:
+        labels, decided: True and predicted labels, shape (n,).
+        probabilities: Shape (n, classes).
+        points: The most points of the curve.
 
     Source:
         Y. Geifman, R. El-Yaniv: Selective Classification for Deep Neural Networks, NeurIPS 2017.
     """
-    decided = probabilities.argmax(axis=1)
     order = np.argsort(-confidence(probabilities, decided), kind="stable")
     right = (decided == labels)[order].cumsum()
     counts = np.unique(np.linspace(1, len(labels), min(points, len(labels))).round().astype(int))

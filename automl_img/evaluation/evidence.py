@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from automl_img.evaluation.calibration import Reliability, reliability
 from automl_img.evaluation.curves import against_the_rest, mean_area, precision_recall_curves, roc_curves
+from automl_img.evaluation.decision import confidence
 from automl_img.evaluation.intervals import by_images, from_confusion
 from automl_img.evaluation.metrics import task_metrics
 from automl_img.tasks import Task
@@ -49,7 +50,7 @@ def split_figures(
         class is among the k most probable, by k).
     """
     figures = task_metrics(task, labels, probabilities, thresholds)
-    curves = split_curves(task, labels, probabilities) if curves is None else curves
+    curves = split_curves(task, labels, probabilities, thresholds) if curves is None else curves
     supported = [row for row in figures["per_class"].values() if row["support"]]
     figures["precision_macro"] = float(np.mean([row["precision"] for row in supported])) if supported else 0.0
     figures["recall_macro"] = float(np.mean([row["recall"] for row in supported])) if supported else 0.0
@@ -65,23 +66,29 @@ def split_figures(
     return figures
 
 
-def split_curves(task: Task, labels: Labels, probabilities: Floats) -> dict[str, Any]:
-    """Return ``roc``, ``precision_recall`` (each a list of curves) and ``reliability`` of one split, as JSON can hold them."""
+def split_curves(
+    task: Task, labels: Labels, probabilities: Floats, thresholds: tuple[float, ...] = ()
+) -> dict[str, Any]:
+    """Return ``roc``, ``precision_recall`` (each a list of curves) and ``reliability`` of one split, as JSON can hold them.
+
+    The arguments are those of :func:`split_figures`.
+    """
     truth = against_the_rest(labels, task.classes)
     return {
         "roc": [asdict(curve) for curve in roc_curves(truth, probabilities, task.class_names)],
         "precision_recall": [
             asdict(curve) for curve in precision_recall_curves(truth, probabilities, task.class_names)
         ],
-        "reliability": asdict(_reliability(labels, probabilities)),
+        "reliability": asdict(_reliability(task, labels, probabilities, thresholds)),
     }
 
 
-def _reliability(labels: Labels, probabilities: Floats) -> Reliability:
+def _reliability(task: Task, labels: Labels, probabilities: Floats, thresholds: tuple[float, ...]) -> Reliability:
     """One label: of the answers. Several: of every class's yes or no."""
     if labels.ndim == 2:
         return reliability(probabilities.ravel(), labels.ravel() > 0)
-    return reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+    decided = task.decide(probabilities, thresholds)
+    return reliability(confidence(probabilities, decided), decided == labels)
 
 
 def _matthews(labels: Labels, predicted: Labels) -> float:

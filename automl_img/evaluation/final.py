@@ -65,12 +65,12 @@ def finalise(
     decision, thresholds, kept = fit_decision(task, truth, calibrated, energy, terms.wishes, tuned)
     judge = Judge(store, splits, thresholds, decision, evidence, terms.seed)
     figures = {"validation": judge.split("validation", splits.validation, calibrated, energy)}
-    judged_by = splits.validation, calibrated
+    judged_by = splits.validation, task.decide(calibrated, thresholds), calibrated
     if len(splits.test) and terms.test:
         found = [one.scorer.logits(store.images, splits.test, mirrored=outcome.mirrored) for one in outcome.members]
         probabilities = task.probabilities(task.mixed(found, outcome.shares) / np.float32(temperature))
         figures["test"] = judge.split("test", splits.test, probabilities, mean_energy(task, found, outcome.shares))
-        judged_by = splits.test, probabilities
+        judged_by = splits.test, task.decide(probabilities, thresholds), probabilities
     _look_into(outcome.winner.network, store, *judged_by, evidence)
     _write(folder, outcome, store.class_names, temperature, thresholds, decision, terms)
     return {**figures, "selection": _selection(outcome, kept)}
@@ -84,7 +84,8 @@ def measure(
     logits, energy = predictor.logits_and_energy(store.images, splits.test)
     probabilities = store.task.probabilities(logits / np.float32(card.temperature))
     judge = Judge(store, splits, card.thresholds, card.decision, evidence, seed)
-    _look_into(predictor.networks()[0], store, splits.test, probabilities, evidence)
+    decided = store.task.decide(probabilities, card.thresholds)
+    _look_into(predictor.networks()[0], store, splits.test, decided, probabilities, evidence)
     return judge.split("test", splits.test, probabilities, energy)
 
 
@@ -99,14 +100,16 @@ def _thresholds(task: Task, truth: Any, probabilities: Any, seed: int) -> tuple[
     return () if gain.is_noise else found
 
 
-def _look_into(network: Any, store: PreparedStore, indices: Any, probabilities: Any, evidence: Path) -> None:
+def _look_into(
+    network: Any, store: PreparedStore, indices: Any, decided: Any, probabilities: Any, evidence: Path
+) -> None:
     """Keep where a network found its answers to some images of the split by which the model is judged."""
     labels = store.labels[indices]
     if labels.ndim == 2:
         return
-    chosen = examples(labels, probabilities)
+    chosen = examples(labels, decided, probabilities)
     rows = indices[chosen]
-    maps = grad_cam(network, np.asarray(store.images[rows]), probabilities[chosen].argmax(axis=1))
+    maps = grad_cam(network, np.asarray(store.images[rows]), decided[chosen])
     if maps is not None:
         Attention(rows, (255 * maps).round().astype(np.uint8)).save(evidence / ATTENTION_FILE)
 

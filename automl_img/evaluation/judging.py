@@ -51,17 +51,17 @@ class Judge:
         """
         task, labels = self.store.task, self.store.labels[indices]
         prior = task.counts(self.store.labels[self.splits.train]) / len(self.splits.train)
-        curves = split_curves(task, labels, probabilities)
+        curves = split_curves(task, labels, probabilities, self.thresholds)
         figures = split_figures(
             task, labels, probabilities, self.thresholds, seed=self.seed, prior=prior, curves=curves
         )
+        decided = task.decide(probabilities, self.thresholds)
         if labels.ndim == 1:
-            curves["coverage"] = coverage_curve(labels, probabilities)
+            curves["coverage"] = coverage_curve(labels, decided, probabilities)
             if not self.decision.is_plain:
                 figures["decision"] = decision_figures(
                     task, labels, probabilities, energy, self.decision, self.thresholds
                 )
-        decided = task.decide(probabilities, self.thresholds)
         parts = slices_of(task, labels, decided, properties_of(self.store, indices))
         curves["slices"] = [asdict(one) for one in parts]
         Predictions(indices, labels, probabilities, decided).save(self.evidence / f"{name}.npz")

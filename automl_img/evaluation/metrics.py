@@ -13,6 +13,11 @@ Labels = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
 
+def f1_name(kind: str) -> str:
+    """Return what the F1 is called that a task of this kind is judged by."""
+    return "hierarchical F1" if kind == "hierarchical" else "macro-F1"
+
+
 def task_metrics(
     task: Task, labels: Labels, probabilities: Floats, thresholds: tuple[float, ...] = ()
 ) -> dict[str, Any]:

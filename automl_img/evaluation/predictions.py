@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.errors import RunFolderError
+from automl_img.evaluation.array_file import load_arrays
 from automl_img.training.artifacts import replacing
 
 CURVES_FILE = "curves.json"  # beside them: the curves of their figures
@@ -57,13 +57,13 @@ class Predictions:
             RunFolderError: It is missing, damaged, or its arrays do not fit one another.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                decided = file.get("decided")  # an older version has not kept them
-                found = cls(file["indices"], file["labels"], file["probabilities"], decided)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            arrays = load_arrays(path, "indices", "labels", "probabilities")
+        except (OSError, ValueError) as error:
             raise RunFolderError(f"the predictions cannot be read: {error}", where=str(path)) from error
+        decided = arrays.get("decided")  # an older version has not kept them
+        found = cls(arrays["indices"], arrays["labels"], arrays["probabilities"], decided)
         shape = found.probabilities.shape
-        fits = len(shape) == 2 and len(found.indices) == len(found.labels) == shape[0]
+        fits = len(shape) == 2 and found.indices.shape == found.labels.shape[:1] == shape[:1]
         if not fits or (found.decided is not None and found.decided.shape != found.labels.shape):
             raise RunFolderError("the predictions do not fit one another", where=str(path))
         return found

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.errors import DataError, ModelFileError, UsageError
+from automl_img.errors import DataError, ModelFileError, PluginError, UsageError
 from automl_img.evaluation.decision import mean_energy
 from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
 from automl_img.plugin import PluginRegistry, discover
 from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.tasks import make_task
 from automl_img.tasks.scores import TINY
+from automl_img.training.network import active_plugins
 
 Images = Any  # an array, a path, or a sequence of paths
 
@@ -54,6 +55,7 @@ class Predictor:
             modules = self.card.plugin_modules
             refuse_strange_modules(modules, where=str(self.folder / MODEL_FILE), named=plugin_modules)
             registry = discover(modules=modules)
+        _refuse_missing_plugins(self.card, registry, str(self.folder / MODEL_FILE))
         self._registry = registry
         self._scorers: list[Any] | None = None
 
@@ -116,7 +118,7 @@ class Predictor:
         """Write the model to ``path``: a folder that :func:`automl_img.load` reads, or, ending in ``.keras``, a Keras file.
 
         The Keras file takes float32 images of the network's size, 0 to 255, and gives probabilities; it needs no automl-img unless
-        a plugin brought layers of its own.
+        a plugin brought layers of its own that prediction needs.
 
         Raises:
             UsageError: The folder exists and is not empty, or the path ends in something else than ``.keras``.
@@ -141,8 +143,12 @@ class Predictor:
         return target
 
     def keras_model(self) -> Any:
-        """Return a keras.Model from float32 images (batch, height, width, channels), 0 to 255, to probabilities (batch, classes)."""
-        networks = self.networks()
+        """Return a keras.Model from float32 images (batch, height, width, channels), 0 to 255, to probabilities (batch, classes).
+
+        A plugin's layer that differs from one of Keras's in training alone says so: in its place stands what its method
+        ``for_prediction()`` returns.
+        """
+        networks = [_for_prediction(network) for network in self.networks()]
         import keras
 
         inputs = networks[0].inputs[0]
@@ -241,6 +247,33 @@ class Predictor:
             f"<Predictor {self.card.plan.values['architecture']}: {image.height}×{image.width}×{image.channels} images, "
             f"{len(self.class_names)} classes>"
         )
+
+
+def _for_prediction(network: Any) -> Any:
+    """The network with Keras's own layers in the place of those that differ from them in training alone; it shares the weights."""
+    import keras
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if not hasattr(layer, "for_prediction"):
+            return layer(*args, **kwargs)
+        kwargs.pop("training", None)
+        return layer.for_prediction()(*args, **kwargs)
+
+    if not any(hasattr(layer, "for_prediction") for layer in network.layers):
+        return network
+    return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
+
+
+def _refuse_missing_plugins(card: ModelCard, registry: PluginRegistry, where: str) -> None:
+    for plan in card.plans:
+        try:
+            registry.get("architecture", plan.values["architecture"])
+            active_plugins(plan.values, "regularizer", registry)
+        except PluginError as error:
+            hint = error.hint or _version_hint(card)
+            raise PluginError(
+                error.problem, where=where, found=error.found, allowed=error.allowed, hint=hint
+            ) from error
 
 
 def _model_folder(folder: Path) -> Path:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from automl_img.evaluation.decision import DONT_KNOW, UNKNOWN
+from automl_img.evaluation.metrics import f1_name
 from automl_img.evaluation.predictor import Predictor
 from automl_img.export.comparison import Exported
 from automl_img.plugin.exporter import LABELS_FILE
@@ -53,9 +55,9 @@ def model_card(predictor: Predictor, exported: Exported, dtype: str, figures: Ma
         "",
         "## How good it is",
         "",
-        *_figures(figures),
+        *_figures(figures, f1_name(predictor.task.kind), refitted="refit" in card.trained),
         "",
-        f"Compared with Keras on {exported.images} images: the same class for {exported.same:.1%},",
+        f"Compared with Keras on {exported.images} images: the same most probable class for {exported.same:.1%},",
         f"probabilities within {exported.difference:.1e}; F1 {exported.f1:.4f}, {exported.keras_f1:.4f} in Keras.",
         "",
         "## How it was made",
@@ -67,8 +69,9 @@ def model_card(predictor: Predictor, exported: Exported, dtype: str, figures: Ma
         "",
         "## Limits",
         "",
-        "It knows its classes only, and calls every image by one of them. Images unlike those of its training, of other cameras or",
-        "places, may get wrong answers that look sure. Its figures hold for images drawn like its test images.",
+        f"It knows its classes only: {_answers(predictor)}.",
+        "Images unlike those of its training, of other cameras or places, may get wrong answers that look sure.",
+        "Its figures hold for images drawn like its test images.",
         "",
         "## Licence",
         "",
@@ -85,12 +88,30 @@ def _listed(names: tuple[str, ...], most: int = 20) -> str:
     return f"{shown}, and {len(names) - most} more" if len(names) > most else shown
 
 
-def _figures(figures: Mapping[str, Any]) -> list[str]:
+def _answers(predictor: Predictor) -> str:
+    """What an image may be called."""
+    decision = predictor.card.decision
+    others = {
+        f'"{DONT_KNOW}"': decision.least_confidence > 0 or decision.least_share is not None,
+        f'"{UNKNOWN}"': decision.least_energy is not None,
+        "the parent of a class": decision.least_share is not None,
+    }
+    named = " or ".join(name for name, there in others.items() if there)
+    if predictor.task.kind == "multilabel":
+        said = "an image may be of several of them, or of none"
+    else:
+        said = "every image is called by one of them"
+    return f"{said}; by the decision in `{LABELS_FILE}` the answer may also be {named}" if named else said
+
+
+def _figures(figures: Mapping[str, Any], f1: str, *, refitted: bool) -> list[str]:
+    """The figures of each split as a table; those on validation are of the model before it was trained on these images too."""
     if not figures:
         return ["Its figures are not at hand."]
-    lines = ["| images | macro-F1 | 95% interval | accuracy |", "|---|---|---|---|"]
+    lines = [f"| images | {f1} | 95% interval | accuracy |", "|---|---|---|---|"]
     for split, found in figures.items():
         low, high = found.get("intervals", {}).get("f1", (None, None))
         between = f"{low:.4f} to {high:.4f}" if low is not None else ""
-        lines.append(f"| {found['images']:,} {split} | {found['f1']:.4f} | {between} | {found['accuracy']:.4f} |")
+        which = "validation, before it was trained on them too" if refitted and split == "validation" else split
+        lines.append(f"| {found['images']:,} {which} | {found['f1']:.4f} | {between} | {found['accuracy']:.4f} |")
     return lines

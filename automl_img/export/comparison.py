@@ -44,7 +44,7 @@ class Exported:
         path: Its file or folder.
         bytes: Its size.
         images: Images on which it was compared with Keras.
-        same: Share of them that get the same class; a tie within the bound counts as the same.
+        same: Share of them with the same most probable class; a tie within the bound counts as the same.
         difference: Largest difference of a probability.
         f1: On these images.
         keras_f1: The same of Keras.

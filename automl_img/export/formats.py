@@ -65,7 +65,7 @@ def export_model(
         max_f1_loss: By how much the F1 of a calibrated format may be below that of Keras.
 
     Raises:
-        UsageError: The folder is not empty, a library is missing, or the format does not suit the model.
+        UsageError: The folder is not empty or cannot be made, a library is missing, or the format does not suit the model.
         ModelFileError: The file does not answer as Keras does, or its F1 is too low; nothing is left behind.
         PluginError: The exporter wrote nothing.
     """
@@ -73,7 +73,11 @@ def export_model(
         raise UsageError("the folder exists and is not empty", where=str(folder), hint="Give a new one with --out.")
     if reason := exporter.suits(predictor.card.plan.image):
         raise UsageError(f"the format {exporter.format} does not suit this model: {reason}", where="--to")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"the folder cannot be made: {error.strerror or error}"
+        raise UsageError(problem, where=str(folder), hint="Give another one with --out.") from error
     path = folder / exporter.file
     labels = labels_of(predictor, exporter.dtype)
     try:

@@ -130,7 +130,7 @@ class _Page:
             groups = [group for group in found.duplicates if GROUPS[kind](group)]
             shown = [self._group(group, kind) for group in groups[:SHOWN_GROUPS]]
             pairs = tuple(images for images in shown if images)
-            cut = len(found.duplicates) < found.totals["duplicate groups"]
+            cut = self._is_cut(kind)
             return FindingView(level, sentence, groups=pairs, more=_more(len(groups) - len(pairs), "groups", cut=cut))
         if kind in ("unreadable", "misnamed"):
             files: list[Any] = list(found.unreadable if kind == "unreadable" else found.misnamed)
@@ -140,6 +140,15 @@ class _Page:
         images = tuple(self._all((one.image, one.reason) for one in odd[:SHOWN_ODD]))
         more = found.totals.get(kind, len(odd)) - len(images) if odd else 0
         return FindingView(level, sentence, images=images, more=_more(more, "images"))
+
+    def _is_cut(self, kind: str) -> bool:
+        """Whether groups of this kind may not be listed: of too many, those between splits or labels are listed first."""
+        listed, totals = self.found.duplicates, self.found.totals
+        if kind == "copies":
+            return len(listed) < totals["duplicate groups"]
+        if kind == "different labels":
+            return sum(group.different_labels for group in listed) < totals["duplicate groups, different labels"]
+        return sum(group.between_splits for group in listed) < totals["duplicate groups, between splits"]
 
     def _group(self, group: DuplicateGroup, kind: str) -> tuple[Shown, ...]:
         members = group.members

@@ -16,13 +16,10 @@ class Measured:
 
     Attributes:
         epoch: Passes over the training images.
-        loss, val_loss: In training and on validation, in nats; the first may be unknown.
         f1: On validation.
     """
 
     epoch: float
-    loss: float | None
-    val_loss: float
     f1: float
 
 

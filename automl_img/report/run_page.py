@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from automl_img.evaluation.metrics import f1_name
 from automl_img.recipe import duration_text
 from automl_img.report.answers import AnswerPictures
 from automl_img.report.facts import Fact
@@ -111,11 +112,7 @@ def _facts(evidence: RunEvidence) -> Iterator[Fact]:
         figures = evidence.figures.get(split)
         if figures:
             between = _between(figures["intervals"].get("f1"))
-            yield Fact(
-                f"{'Hierarchical' if evidence.task == 'hierarchical' else 'Macro'}-F1, {split}",
-                f"{figures['f1']:.4f}",
-                between,
-            )
+            yield Fact(f"{_capital(f1_name(evidence.task))}, {split}", f"{figures['f1']:.4f}", between)
     figures = evidence.figures.get(evidence.judged)
     if figures:
         yield Fact(
@@ -132,6 +129,10 @@ def _facts(evidence: RunEvidence) -> Iterator[Fact]:
     weights = sum(one["parameters"] for one in _contestants(evidence) if one["share"]) or (best and best.parameters)
     if weights:
         yield Fact("Weights", f"{weights:,}", f"{weights * 4 / 1e6:.1f} MB as float32")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _between(interval: Sequence[float] | None, form: str = "{:.4f}") -> str:
@@ -196,7 +197,7 @@ def _learning(evidence: RunEvidence) -> Chart | None:
     highest = scores[-1] if scores else 1.0
     span = max(0.02, highest - lowest)
     return line_chart(
-        "Macro-F1 on validation images over passes, a line for each trial",
+        f"{_capital(f1_name(evidence.task))} on validation images over passes, a line for each trial",
         series,
         "passes over the training images",
         "F1 on validation",
@@ -217,7 +218,8 @@ def _over_time(evidence: RunEvidence) -> Chart | None:
         return None
     points = [Series("best so far", steps(best, ended[-1][0] / 60), "best")]
     dots = [Series(f"F1 {f1:.4f}", [(at / 60, f1), (at / 60, f1)], "dot") for at, f1 in ended if f1 >= best[0][1] - 0.2]
-    return line_chart("Best macro-F1 on validation images over time", [*dots, *points], "minutes", "best F1 so far")
+    title = f"Best {f1_name(evidence.task)} on validation images over time"
+    return line_chart(title, [*dots, *points], "minutes", "best F1 so far")
 
 
 def _strands(trials: Sequence[TrialFacts]) -> list[tuple[str, str, Mapping[str, Any], float]]:

@@ -79,7 +79,10 @@ class Evaluation(keras.callbacks.Callback):
         task: What the labels mean, and which F1 they are judged by.
         images_per_step: Batch size.
         examples: Number of training images.
-        clock: The trial's clock, with its callback.
+        clock: The clock of this phase of the training, with its callback.
+        earlier_steps: Steps of the phases before.
+        done: Share of the training that these were, 0 to 1.
+        share: That this phase is.
         keeping: Keeps the weights.
         patience: Measurements without a better F1 after which the training comes to an early end.
         report: Receives each measurement.
@@ -98,6 +101,9 @@ class Evaluation(keras.callbacks.Callback):
         images_per_step: int,
         examples: int,
         clock: ClockCallback,
+        earlier_steps: int,
+        done: float,
+        share: float,
         keeping: Keeping,
         patience: int,
         report: Callable[[EpochReport], None],
@@ -108,6 +114,7 @@ class Evaluation(keras.callbacks.Callback):
         self._images, self._labels, self._indices = images, labels[indices], indices
         self._task, self._images_per_step, self._examples = task, images_per_step, examples
         self._clock, self._keeping, self._patience = clock, keeping, patience
+        self._earlier_steps, self._done, self._share = earlier_steps, done, share
         self._report, self._kept = report, kept
         self._since = time.monotonic()
         self._steps_before = 0
@@ -120,19 +127,19 @@ class Evaluation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Measure, keep what is worth it, and see whether more makes sense."""
         clock = self._clock.clock
-        trained = clock.steps - self._steps_before
+        trained, steps = clock.steps - self._steps_before, self._earlier_steps + clock.steps
         speed = trained * self._images_per_step / max(1e-9, time.monotonic() - self._since)
         logits = self._scorer.logits(self._images, self._indices)
         if not np.isfinite(logits).all():
-            raise TrialFailure(FailureKind.NONFINITE, f"the network's answers are not finite after {clock.steps} steps")
+            raise TrialFailure(FailureKind.NONFINITE, f"the network's answers are not finite after {steps} steps")
         score = self._task.score(self._labels, logits)
         report = EpochReport(
-            epoch=clock.steps * self._images_per_step / self._examples,
-            steps=clock.steps,
+            epoch=steps * self._images_per_step / self._examples,
+            steps=steps,
             loss=float((logs or {}).get("loss", math.nan)),
             val_loss=score.loss,
             f1=score.f1,
-            progress=clock.progress(),
+            progress=min(1.0, self._done + self._share * clock.progress()),
             images_per_second=speed,
         )
         if isinstance(logs, dict):

@@ -47,6 +47,7 @@ class Checkpoint:
         optimizer: Variables of the optimizer.
         kept_weights: Those weights.
         callbacks: State of each regularizer's callback that has one.
+        steps_before: Of all steps, those of the trial that this one continues.
     """
 
     values: Mapping[str, Any]
@@ -64,6 +65,7 @@ class Checkpoint:
     optimizer: Arrays = field(repr=False)
     kept_weights: Arrays = field(repr=False)
     callbacks: Sequence[Mapping[str, Any]] = field(repr=False)
+    steps_before: int = 0
 
     def save(self, path: Path) -> None:
         """Write it; a crash leaves the file that was there before."""
@@ -171,8 +173,10 @@ class Running:
     def _variables(self) -> list[Any]:
         return [*self._trainee.variables, *self._trainee.augment.variables()]
 
-    def checkpoint(self, values: Mapping[str, Any], earlier_steps: int, earlier_seconds: float) -> Checkpoint:
-        """Return the training with ``values`` as it stands; the phases before took ``earlier_steps`` and ``earlier_seconds``."""
+    def checkpoint(
+        self, values: Mapping[str, Any], earlier_steps: int, earlier_seconds: float, steps_before: int
+    ) -> Checkpoint:
+        """Return the training as it stands; the arguments are what it does not know itself, as :class:`Checkpoint` has them."""
         keeping = self._keeping
         assert keeping.highest is not None and keeping.kept is not None
         return Checkpoint(
@@ -191,6 +195,7 @@ class Running:
             optimizer=numpy_of(self._trainee.optimizer.variables),
             kept_weights=keeping.weights,
             callbacks=[one.get_state() for one in self._with_state],
+            steps_before=steps_before,
         )
 
     def restore(self, checkpoint: Checkpoint) -> float:

@@ -77,6 +77,13 @@ def count_cost(model: Any, hardware: Hardware, precision: str) -> Cost:
     return Cost(model.count_params(), flops, seconds, len(counted))
 
 
+def too_large(cost: Cost, limit: int | None) -> str:
+    """Why a network has more weights than ``limit`` allows; an empty text if it has not, or there is no limit."""
+    if limit is None or cost.parameters <= limit:
+        return ""
+    return f"{cost.parameters:,} weights are above the limit of {limit:,}"
+
+
 def _layer_flops(layer: Any, *, vectors: bool) -> tuple[float, float]:
     """Return the floating-point operations of a layer for one image, and as how many at the peak they take; ``vectors``: of a processor."""
     kernels = [weight for weight in layer.weights if "kernel" in weight.name and len(weight.shape) >= 2]

@@ -9,7 +9,7 @@ import keras
 
 from automl_img.errors import named_reason_of
 from automl_img.plugin import PluginRegistry
-from automl_img.training.cost import Estimate, count_cost
+from automl_img.training.cost import Estimate, count_cost, too_large
 from automl_img.training.hardware import Hardware
 from automl_img.training.network import NetworkPlan, build_network
 from automl_img.training.trial import TrialData
@@ -23,6 +23,7 @@ def estimate_architectures(
     precision: str,
     seconds_per_image: float,
     weights: str = "none",
+    parameter_limit: int | None = None,
 ) -> Iterator[Estimate]:
     """Choose for each architecture the largest member whose training step on one image takes at most ``seconds_per_image``.
 
@@ -35,12 +36,21 @@ def estimate_architectures(
         precision: Keras dtype policy.
         seconds_per_image: Longest wanted time of a training step, divided by the batch size.
         weights: "none" or pretrained weights.
+        parameter_limit: The most weights that a member may have, or None.
     """
     keras.mixed_precision.set_global_policy(precision)
     hardware = Hardware.detect()
     for architecture, members in candidates:
         yield _largest_that_fits(
-            architecture, members, data, registry, hardware, precision, seconds_per_image, weights != "none"
+            architecture,
+            members,
+            data,
+            registry,
+            hardware,
+            precision,
+            seconds_per_image,
+            weights != "none",
+            parameter_limit,
         )
         keras.backend.clear_session()
 
@@ -54,6 +64,7 @@ def _largest_that_fits(
     precision: str,
     seconds_per_image: float,
     pretrained: bool,
+    parameter_limit: int | None,
 ) -> Estimate:
     chosen: Estimate | None = None
     for position, values in enumerate(members):
@@ -65,6 +76,8 @@ def _largest_that_fits(
             if chosen is None:
                 return Estimate(architecture, -1, len(members), values, None, named_reason_of(error))
             return chosen
+        if problem := too_large(cost, parameter_limit):
+            return chosen or Estimate(architecture, -1, len(members), values, None, problem)
         if chosen is not None and cost.seconds > seconds_per_image:
             return chosen
         chosen = Estimate(architecture, position, len(members), values, cost)

@@ -23,7 +23,7 @@ from automl_img.training.batches import training_batches
 from automl_img.training.callbacks import ClockCallback, Evaluation
 from automl_img.training.checkpoint import Checkpoint, Checkpoints, Running
 from automl_img.training.clock import TrainingClock
-from automl_img.training.cost import TRAINING_PASSES, Cost, count_cost
+from automl_img.training.cost import TRAINING_PASSES, Cost, count_cost, too_large
 from automl_img.training.devices import Placement, parts_of, use_threads
 from automl_img.training.fusing import fuse_batch_normalization
 from automl_img.training.hardware import Hardware
@@ -104,10 +104,8 @@ def train_trial(
     with placement.scope():
         network = build_network(plan, registry, weights=spec.weights if plan.pretrained else None)
     cost = count_cost(network.model, Hardware.detect(), spec.precision)
-    if spec.parameter_limit is not None and cost.parameters > spec.parameter_limit:
-        raise TrialFailure(
-            FailureKind.SKIPPED, f"{cost.parameters:,} weights are above the limit of {spec.parameter_limit:,}"
-        )
+    if problem := too_large(cost, spec.parameter_limit):
+        raise TrialFailure(FailureKind.SKIPPED, problem)
     _refuse_if_slow(spec, network.model)
     training = _Training(spec, data, registry, network, cost, folder, begun, saved, placement, parts)
     training.run(report, stop_asked)
@@ -191,7 +189,6 @@ class _Training:
                 self._refuse_if_hopeless(step_seconds)
             clock = TrainingClock(max(1, round(self.steps_per_pass * self.spec.fidelity.epochs * phase.share)))
             callback = ClockCallback(clock, str(self.spec.values["schedule"]), peak, stop_asked)
-            evaluation = self._evaluation(callback, report)
             regularizers = self._regularizer_callbacks()
             self.keeping.stalled = 0
             running = Running(number, trainee, clock, callback, self.keeping, regularizers)
@@ -199,6 +196,7 @@ class _Training:
             if earlier is not None:
                 self.steps, self.training_seconds = earlier.earlier_steps, earlier.earlier_seconds
                 before = running.restore(earlier)
+            evaluation = self._evaluation(callback, report, 1.0 - left, phase.share)
             seconds = self._seconds(reserve, before)
             clock.start(None if seconds is None else seconds * phase.share / left - before, before)
             trainee.fit(
@@ -230,15 +228,16 @@ class _Training:
             return None
         if trial != self.spec.trial:
             # A longer training of what another trial began, which may have come to an early end.
-            earlier = replace(earlier, stalled=0, cooling_from=None)
-            self.steps_before = earlier.earlier_steps + earlier.steps
+            steps = earlier.earlier_steps + earlier.steps
+            earlier = replace(earlier, stalled=0, cooling_from=None, steps_before=steps)
+        self.steps_before = earlier.steps_before
         earlier.save(self.checkpoint_file)
         return earlier
 
     def _checkpoints(self, running: Running) -> Checkpoints:
         return Checkpoints(
             self.checkpoint_file,
-            lambda: running.checkpoint(self.spec.values, self.steps, self.training_seconds),
+            lambda: running.checkpoint(self.spec.values, self.steps, self.training_seconds, self.steps_before),
             at_the_end=self.spec.promotable,
         )
 
@@ -267,8 +266,9 @@ class _Training:
     def _summary(self, sha256: str, affinity: dict[str, float]) -> TrialResult:
         kept = self.keeping.kept
         assert kept is not None
-        steps = self.steps or kept.steps
-        seconds = self.training_seconds or time.monotonic() - self.begun
+        ended = self.steps >= kept.steps  # else the phase of that measurement still runs
+        steps = self.steps if ended else kept.steps
+        seconds = self.training_seconds if ended else time.monotonic() - self.begun
         return TrialResult(
             f1=kept.f1,
             val_loss=kept.val_loss,
@@ -280,7 +280,7 @@ class _Training:
             seconds=time.monotonic() - self.begun,
             training_seconds=seconds,
             images_per_second=steps * self.batch_size / max(1e-9, seconds),
-            why_ended=self.why_ended or "cut off",
+            why_ended=self.why_ended if ended else "cut off",
             weights_sha256=sha256,
             affinity=affinity,
             epochs_before=self.steps_before * self.batch_size / len(self.data.splits.train),
@@ -369,7 +369,9 @@ class _Training:
         affordable = evaluation_seconds / EVALUATION_SHARE / max(1e-9, step_seconds)
         return max(1, min(total_steps, max(self.steps_per_pass, round(affordable))))
 
-    def _evaluation(self, clock: ClockCallback, report: Callable[[EpochReport], None]) -> Evaluation:
+    def _evaluation(
+        self, clock: ClockCallback, report: Callable[[EpochReport], None], done: float, share: float
+    ) -> Evaluation:
         store = self.data.store
         return Evaluation(
             scorer=self.scorer,
@@ -381,6 +383,9 @@ class _Training:
             images_per_step=self.batch_size,
             examples=len(self.data.splits.train),
             clock=clock,
+            earlier_steps=self.steps,
+            done=done,
+            share=share,
             keeping=self.keeping,
             patience=self.spec.patience,
             report=report,

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from automl_img.evaluation.metrics import f1_name
 from automl_img.events import SearchEnded
 from automl_img.recipe import duration_text
 
@@ -60,11 +61,6 @@ def _numbers(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def f1_name(task: str) -> str:
-    """What the F1 is called that a task is judged by."""
-    return "hierarchical F1" if task == "hierarchical" else "macro-F1"
 
 
 def _best(event: SearchEnded) -> Text:

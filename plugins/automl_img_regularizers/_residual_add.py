@@ -35,6 +35,10 @@ class ResidualAdd(keras.layers.Layer):
             branch = keras.random.dropout(branch, self.rate, noise_shape=alone, seed=self.generator)
         return ops.add(shortcut, branch)
 
+    def for_prediction(self) -> Any:
+        """Return Keras's layer that does the same in prediction, so that a saved model needs no layer of ours."""
+        return keras.layers.Add(name=self.name, dtype=self.dtype_policy)
+
     def compute_output_shape(self, input_shape: list[Any]) -> Any:
         """Return the shape of either input."""
         return input_shape[0]

@@ -49,7 +49,13 @@ def test_a_network_without_places_has_no_map():
 def test_the_surest_mistakes_come_first_then_one_right_answer_of_each_class():
     labels = np.array([0, 0, 1, 1, 0])
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.1, 0.9], [0.45, 0.55]], np.float32)
-    assert examples(labels, probabilities).tolist() == [1, 4, 0, 3]
+    assert examples(labels, probabilities.argmax(axis=1), probabilities).tolist() == [1, 4, 0, 3]
+
+
+def test_what_a_threshold_has_decided_is_looked_into_and_not_the_more_probable_class():
+    labels = np.array([0, 1, 0])
+    probabilities = np.array([[0.6, 0.4], [0.65, 0.35], [0.9, 0.1]], np.float32)
+    assert examples(labels, np.array([1, 1, 0]), probabilities).tolist() == [0, 2, 1]
 
 
 def test_maps_are_kept_and_a_damaged_file_is_none(tmp_path):
@@ -58,5 +64,19 @@ def test_maps_are_kept_and_a_damaged_file_is_none(tmp_path):
     assert (Attention.load(tmp_path / "a.npz").maps == attention.maps).all()
     (tmp_path / "a.npz").write_bytes(b"torn")
     assert Attention.load(tmp_path / "a.npz") is None
+    assert Attention.load(tmp_path / "nowhere.npz") is None
     np.savez(tmp_path / "b.npz", indices=np.array([None], object), maps=attention.maps)
     assert Attention.load(tmp_path / "b.npz") is None, "pickled objects are not read"
+
+
+@pytest.mark.parametrize("harm", ["cut off", "one byte is another"])
+def test_wherever_a_file_of_maps_is_damaged_there_are_none_or_those_that_were_written(tmp_path, harm):
+    path = tmp_path / "a.npz"
+    attention = Attention(np.array([3, 5]), np.arange(32, dtype=np.uint8).reshape(2, 4, 4))
+    attention.save(path)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        rest = b"" if harm == "cut off" else bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
+        path.write_bytes(whole[:place] + rest)
+        found = Attention.load(path)
+        assert found is None or (found.maps == attention.maps).all()

@@ -13,7 +13,7 @@ from automl_img.evaluation.decision import (
     decision_figures,
     fit_decision,
 )
-from automl_img.evaluation.evidence import split_figures
+from automl_img.evaluation.evidence import split_curves, split_figures
 from automl_img.recipe import Wish
 from automl_img.tasks import make_task
 
@@ -66,9 +66,17 @@ def test_figures_and_answers_of_two_classes_follow_their_threshold(inspected):
     assert figures["f1"] == pytest.approx(metrics.f1_score(labels, decided, average="macro"))
     assert figures["matthews"] == pytest.approx(metrics.matthews_corrcoef(labels, decided))
     assert figures["confusion"] == metrics.confusion_matrix(labels, decided).tolist()
+    found = split_curves(BINARY, labels, probabilities, thresholds)["reliability"]
+    assert np.dot(found["accuracy"], found["count"]) == pytest.approx((decided == labels).sum())
+    assert figures["calibration_error"] == found["error"]
     assert Decision().answers(BINARY, probabilities, thresholds=thresholds).tolist() == [
         BINARY.class_names[place] for place in decided
     ]
+
+
+def test_the_confidence_of_an_answer_is_that_of_the_class_which_the_threshold_gives():
+    found = split_curves(BINARY, np.array([1, 0]), probabilities_of(0.4, 0.1), (0.7, 0.3))["reliability"]
+    assert found["confidence"] == pytest.approx([0.4, 0.9]) and found["accuracy"] == (1.0, 1.0)
 
 
 def test_costs_move_the_answer_to_the_cheaper_mistake():
@@ -109,6 +117,23 @@ def test_a_wish_that_holds_already_changes_nothing(inspected):
         BINARY, labels, probabilities, energy, Wishes(wishes=(Wish("recall", 0.1, "defect"),))
     )
     assert decision.is_plain and kept.kept
+
+
+@pytest.mark.parametrize(
+    ("labels", "wish", "moved"),
+    [
+        ([0, 0, 1, 1, 1], Wish("recall", 0.9, "defect"), True),  # at 0.5 it holds, at 0.6 it does not
+        ([0, 0, 0, 1, 1], Wish("precision", 0.9, "defect"), False),  # the other way round
+    ],
+)
+def test_a_wish_for_one_of_two_classes_is_held_against_the_answers_that_their_threshold_gives(labels, wish, moved):
+    labels, probabilities, thresholds = np.array(labels), probabilities_of(0.1, 0.3, 0.52, 0.7, 0.9), (0.4, 0.6)
+    energy, wishes = np.zeros(5, np.float32), Wishes(wishes=(wish,))
+    decision, found, (kept,) = fit_decision(BINARY, labels, probabilities, energy, wishes, thresholds)
+    assert (found, decision.is_plain) == (thresholds, not moved)
+    assert kept.kept and kept.reached == 1.0
+    answers = decision.answers(BINARY, probabilities, thresholds=found)
+    assert answers.tolist() == [BINARY.class_names[label] for label in labels]
 
 
 def test_a_wish_that_cannot_be_kept_says_what_can():
@@ -166,6 +191,16 @@ def test_a_share_of_the_strangest_images_is_unknown(inspected):
     assert energy[answers == UNKNOWN].max() < energy[answers != UNKNOWN].min()
 
 
+@pytest.mark.parametrize("name", [UNKNOWN, DONT_KNOW])
+def test_a_class_that_is_called_as_a_refusal_is_an_answer_where_none_is_refused(name):
+    task = make_task("binary", ("fine", name))
+    decision = Decision(costs=((0.0, 1.0), (9.0, 0.0)))
+    labels, energy = np.array([0, 1, 1]), np.zeros(3, np.float32)
+    figures = decision_figures(task, labels, probabilities_of(0.05, 0.9, 0.2), energy, decision)
+    assert (figures["answered"], figures["unknown"], figures["dont_know"]) == (1.0, 0.0, 0.0)
+    assert figures["accuracy"] == 1.0 and figures["per_class"][name] == {"precision": 1.0, "recall": 1.0}
+
+
 def test_energy_is_that_of_the_papers():
     logits = np.array([[2.0, -1.0, 0.5], [-3.0, -2.0, -4.0]], np.float32)
     several = make_task("multilabel", ("a", "b", "c"))
@@ -185,9 +220,19 @@ def test_a_parent_is_answered_where_its_class_is_not_sure():
 
 def test_accuracy_over_coverage_is_counted_from_the_surest():
     labels, probabilities = np.array([1, 0, 1, 0]), probabilities_of(0.9, 0.2, 0.3, 0.45)
-    curve = coverage_curve(labels, probabilities)
+    curve = coverage_curve(labels, BINARY.decide(probabilities), probabilities)
     assert curve["coverage"] == [0.25, 0.5, 0.75, 1.0]
     assert curve["accuracy"] == pytest.approx([1.0, 1.0, 2 / 3, 3 / 4])
+
+
+def test_accuracy_over_coverage_is_that_of_the_answers_which_a_threshold_gives():
+    """By it all are right, and the two images of the second class are the least sure."""
+    labels, probabilities = np.array([1, 0, 1, 0]), probabilities_of(0.45, 0.2, 0.4, 0.1)
+    decided = BINARY.decide(probabilities, (0.7, 0.3))
+    curve = coverage_curve(labels, decided, probabilities)
+    assert curve["accuracy"] == [1.0] * 4
+    wrong = coverage_curve(np.array([0, 1, 1, 1]), decided, probabilities)
+    assert wrong["accuracy"] == pytest.approx([0.0, 0.0, 0.0, 1 / 4]), "the only right answer, of 0.4, comes last"
 
 
 @pytest.mark.parametrize(

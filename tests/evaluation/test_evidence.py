@@ -162,3 +162,30 @@ def test_predictions_come_back_and_a_damaged_file_is_one_line(tmp_path):
     Predictions(np.arange(2), np.zeros(3, np.int64), np.zeros((3, 2), np.float32)).save(path)
     with pytest.raises(RunFolderError, match="do not fit one another"):
         Predictions.load(path)
+
+
+def test_predictions_of_which_a_byte_is_another_are_those_that_were_written_or_one_line(tmp_path):
+    path = tmp_path / "test.npz"
+    Predictions(np.arange(3), np.array([0, 1, 1]), np.full((3, 2), 0.5, np.float32), np.array([0, 1, 0])).save(path)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            assert Predictions.load(path).labels.tolist() == [0, 1, 1]
+        except RunFolderError as error:
+            refused += 1
+            assert "the predictions cannot be read" in str(error) and "\n" not in str(error)
+    assert refused > len(whole) / 4
+
+
+def test_a_file_of_other_arrays_holds_no_predictions(tmp_path):
+    np.savez(tmp_path / "a.npz", indices=np.array(3), labels=np.array(1), probabilities=np.zeros((1, 2)))
+    with pytest.raises(RunFolderError, match="do not fit one another"):
+        Predictions.load(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", indices=np.arange(3))
+    with pytest.raises(RunFolderError, match="it holds no array 'labels'"):
+        Predictions.load(tmp_path / "b.npz")
+    np.save(tmp_path / "c.npy", np.arange(3))
+    with pytest.raises(RunFolderError, match="the predictions cannot be read"):
+        Predictions.load(tmp_path / "c.npy")

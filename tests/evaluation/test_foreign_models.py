@@ -215,6 +215,12 @@ def test_a_further_network_in_another_file_is_refused(model):
     refused(model, r"names a file that is not one of its own; found '../../secret.h5'")
 
 
+@pytest.mark.parametrize("values", [{"architecture": "plainest"}, {"regularizer.plainest": True}])
+def test_a_plugin_that_is_not_here_is_told_when_the_model_is_loaded(values, model):
+    change(model, lambda content: content["plan"]["values"].update(values))
+    refused(model, r"model.json: unknown (architecture|regularizer); found 'plainest'", PluginError)
+
+
 def test_what_an_older_version_wrote_is_still_read(model):
     content = json.loads((model / "model.json").read_text())
     for key in ("temperature", "decision", "others"):
@@ -252,7 +258,7 @@ def evil(model, marker, monkeypatch):
     """The model names a module that lies beside it, and the working directory is there."""
     folder = model.parent
     (folder / "evil_plugin.py").write_text(f"open({str(marker)!r}, 'w')\n")
-    change(model, lambda content: content.update(plugin_modules=["evil_plugin"]))
+    change(model, lambda content: content["plugin_modules"].append("evil_plugin"))
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     return model
@@ -287,7 +293,10 @@ def test_a_module_that_a_search_has_used_is_known_by_its_file(tmp_path, monkeypa
 
 def test_a_run_of_ones_own_is_opened_by_another_process(finished, tmp_path):
     """Its module is imported because the search that trained the model has used it, from the same file."""
-    code = f"import automl_img; print(automl_img.load({str(finished[0].run_dir)!r}).class_names[0])"
+    code = (
+        f"import sys, automl_img; loaded = automl_img.load({str(finished[0].run_dir)!r}); "
+        "assert not {'keras', 'tensorflow'} & set(sys.modules); print(loaded.class_names[0])"
+    )
     path = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
     ran = subprocess.run(
         [sys.executable, "-c", code],

@@ -2,16 +2,22 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from automl_img.errors import ModelFileError, PluginError, UsageError
+from automl_img.evaluation.model_file import Member, ModelCard, member_file, write_model
 from automl_img.evaluation.predictor import Predictor
 from automl_img.export import Samples, comparison, export_model, exporter_of, formats_of
-from automl_img.plugin import Exporter, discover, needed_library
+from automl_img.plugin import Exporter, ImageTraits, discover, needed_library
 from automl_img.search.exporting import export_run
+from automl_img.training.artifacts import save_weights
+from automl_img.training.network import NetworkPlan, build_network
 
 REGISTRY = discover()
 FIGURES = {"test": {"images": 90, "f1": 0.98, "accuracy": 0.97, "intervals": {"f1": [0.96, 1.0]}}}
@@ -65,6 +71,41 @@ def test_each_format_answers_as_the_model_does(name, predictor, samples, tmp_pat
     assert labels["input"]["dtype"] == ("float32" if name == "keras" else "uint8")
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "| 90 test | 0.9800 | 0.9600 to 1.0000 | 0.9700 |" in card and "Licence" in card
+
+
+OPENED = """
+import sys
+import keras
+import numpy
+
+images = numpy.load(sys.argv[1])
+for file in sys.argv[2:]:
+    numpy.save(f"{file}.npy", keras.models.load_model(file).predict(images, verbose=0))
+assert not [name for name in sys.modules if name.startswith("automl_img")]
+"""
+
+
+@pytest.mark.train
+def test_a_keras_file_needs_no_layer_of_ours_that_differs_from_those_of_keras_in_training_alone(tmp_path):
+    values = {"architecture": "resnet9", "resnet9.width": 16, "resnet9.stem_stride": 1}
+    values |= {"regularizer.stochastic_depth": True, "regularizer.stochastic_depth.rate": 0.3}
+    plan = NetworkPlan(values, ImageTraits(8, 8, 1, 3, examples=100), (120.0,), (60.0,))
+    weights = [tmp_path / f"{name}.weights.h5" for name in "ab"]
+    first, second = (save_weights(build_network(plan, REGISTRY).model, file) for file in weights)
+    one = ModelCard(plan, ("a", "b", "c"), {}, (), 1.3, (), True, first, {}, {})
+    two = replace(one, others=(Member(plan, member_file(1), second, 0.4),))
+    images, files = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1)).astype(np.uint8), {}
+    for name, card in {"one": one, "two": two}.items():
+        write_model(tmp_path / name, card, *weights[: len(card.files)])
+        predictor = Predictor(tmp_path / name, REGISTRY)
+        assert any(type(layer).__name__ == "ResidualAdd" for layer in predictor.networks()[0].layers)
+        files[predictor.save(tmp_path / f"{name}.keras")] = predictor.predict_proba(images)
+    np.save(tmp_path / "images.npy", images.astype(np.float32))
+    command = [sys.executable, "-c", OPENED, str(tmp_path / "images.npy"), *map(str, files)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    for file, expected in files.items():
+        assert np.load(f"{file}.npy") == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.train

@@ -104,6 +104,24 @@ def test_duplicates_between_labels_stand_side_by_side_with_both_labels(folder):
     assert re.findall(r"<b><bdi>(\w+)</bdi></b>", article) == ["dog", "cat"]
 
 
+def test_only_kinds_of_duplicates_that_are_not_all_listed_may_have_more(monkeypatch):
+    monkeypatch.setattr("automl_img.data.inspection.collecting.SHOWN_GROUPS", 3)
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 12, 12), np.uint8)
+    labels = np.arange(40) % 2
+    copied = [0, 1, 2, 3, 4]  # the first of them with another label
+    train = np.concatenate([pixels, pixels[copied]]), np.concatenate([labels, [1], labels[copied[1:]]])
+    data = dataset_from_arrays(*train, test=(pixels[[10, 39]], labels[[10, 39]]))
+    found, page = looked_at(data)
+    assert [group.between_splits for group in found.duplicates] == [True, True, False]
+    assert found.totals["duplicate groups"] == 7
+
+    def said(sentence):
+        return next(part for part in page.split("<article") if sentence in part)
+
+    assert "not shown here" not in said("also in train") and "not shown here" not in said("different labels")
+    assert "At least 1 more group not shown here." in said("repeat another of the same split")
+
+
 def test_nothing_comes_from_outside_and_nothing_runs(folder):
     page = looked_at(dataset(folder))[1]
     checked = Checker(page)

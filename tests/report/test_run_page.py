@@ -29,7 +29,7 @@ class MadeAnswers:
 
 
 def trials():
-    curve = [Measured(float(epoch), 1 / (1 + epoch), 0.5, 0.5 + 0.02 * epoch) for epoch in range(1, 11)]
+    curve = [Measured(float(epoch), 0.5 + 0.02 * epoch) for epoch in range(1, 11)]
     done = [
         TrialFacts(
             rank=rank,
@@ -158,6 +158,15 @@ def test_the_page_opens_with_the_answer_and_holds_all_the_evidence():
     ):
         assert fact in page
     assert "automl-img reproduce runs/fashion" in page and "keras 3.15.1; 2 cores, 24 GiB" in page
+
+
+@pytest.mark.parametrize(("kind", "name"), [("multiclass", "macro-F1"), ("hierarchical", "hierarchical F1")])
+def test_charts_call_the_f1_what_it_is(kind, name):
+    page = run_page(made(("shoe/boot", "shoe/sandal", "bag"), kind=kind))
+    titles = [attributes["aria-label"] for tag, attributes in Reader(page).tags if tag == "svg"]
+    assert f"{name[0].upper()}{name[1:]} on validation images over passes, a line for each trial" in titles
+    assert f"Best {name} on validation images over time" in titles
+    assert f"{name[0].upper()}{name[1:]}, validation" in text_of(page)
 
 
 def test_every_link_of_the_page_leads_to_a_place_on_it():

@@ -1,5 +1,6 @@
 """A training that is cut off goes on from its checkpoint as if nothing had been."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,17 @@ def test_a_longer_trial_goes_on_from_one_that_was_promoted(spec, place, tmp_path
 
 
 @pytest.mark.train
+def test_a_longer_trial_that_is_cut_off_still_knows_what_the_promoted_one_had_trained(spec, place, tmp_path):
+    short = replace(spec, fidelity=Fidelity(2, None), promotable=True)
+    ended, _, _ = train(short, place, tmp_path)
+    longer = replace(spec, trial=7, continues=f"{spec.trial}/1")
+    cut, _, _ = train(longer, place, tmp_path, 1)
+    assert isinstance(cut, TaskFailed)
+    again, _, _ = train(replace(longer, attempt=2, continues="7/1"), place, tmp_path)
+    assert again.value.epochs_before == pytest.approx(ended.value.epochs)
+
+
+@pytest.mark.train
 def test_a_longer_trial_goes_on_also_from_one_that_came_to_an_early_end(spec, place, tmp_path):
     short = replace(spec, fidelity=Fidelity(30, None), patience=1, promotable=True)
     ended, _, _ = train(short, place, tmp_path)
@@ -167,3 +179,16 @@ def test_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_not_at_all(tmp_path
     assert found.callbacks[1:] == [{}, {"masks": []}]
     path.write_bytes(path.read_bytes()[:200])
     assert Checkpoint.load(path) is None
+
+
+def test_a_checkpoint_knows_the_steps_of_the_trial_before_and_one_of_an_earlier_version_has_none(tmp_path):
+    path = tmp_path / CHECKPOINT_FILE
+    replace(checkpoint(), steps_before=7).save(path)
+    assert Checkpoint.load(path).steps_before == 7
+    with np.load(path) as file:
+        arrays = dict(file)
+    facts = json.loads(str(arrays.pop("facts")))
+    del facts["steps_before"]
+    with path.open("wb") as file:
+        np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
+    assert Checkpoint.load(path).steps_before == 0

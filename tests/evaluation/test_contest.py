@@ -1,0 +1,43 @@
+"""What a model may do within its limits, decided from answers that are made up."""
+
+import numpy as np
+import pytest
+
+from automl_img.evaluation.contest import _mirrored
+from automl_img.tasks import make_task
+
+TASK = make_task("multiclass", ("ant", "bee"))
+TRUTH = np.array([0, 1, 1])
+RIGHT, WRONG = np.eye(2, dtype=np.float32)[TRUTH], np.eye(2, dtype=np.float32)[[0, 0, 1]]
+
+
+class Answers:
+    """Gives logits, one kind of images as they are and one of the means with their mirror images; notes what is timed."""
+
+    def __init__(self, plain, both, seconds=0.02):
+        self.plain, self.both, self.seconds, self.timed = plain, both, seconds, []
+
+    def logits(self, images, indices, *, mirrored=False):
+        return self.both if mirrored else self.plain
+
+    def seconds_of_one(self, images, *, mirrored=False):
+        self.timed.append(mirrored)
+        return self.seconds
+
+
+@pytest.mark.parametrize(
+    ("plain", "both", "latency", "mirrored", "timed"),
+    [
+        (WRONG, RIGHT, None, True, []),
+        (WRONG, RIGHT, 0.03, True, [True]),
+        (WRONG, RIGHT, 0.01, False, [True]),
+        (RIGHT, WRONG, 0.03, False, []),
+        (RIGHT, RIGHT, None, False, []),
+    ],
+    ids=["no limit", "within the limit", "too slow", "worse", "no better"],
+)
+def test_mirror_images_are_asked_for_where_that_is_better_and_within_the_latency(plain, both, latency, mirrored, timed):
+    scorer = Answers(plain, both)
+    found, logits = _mirrored(TASK, TRUTH, scorer, None, np.arange(3), latency)
+    assert found is mirrored and logits is (both if mirrored else plain)
+    assert scorer.timed == timed, "it is timed only where the answer hangs on it"
