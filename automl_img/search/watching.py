@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import secrets
 import threading
@@ -10,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from automl_img.errors import UsageError
+from automl_img.errors import AutoMLImageError, UsageError
 from automl_img.report.run_page import run_page
 from automl_img.search.journal import JOURNAL_FILE
+from automl_img.search.lock import LOCK_FILE, driver_of
 from automl_img.search.reporting import evidence_of
 from automl_img.search.run_folder import METRICS_FILE, RunFolder
 
@@ -32,7 +34,11 @@ class LivePage:
         self._made: tuple[object, str, bool] | None = None
 
     def now(self) -> tuple[str, bool]:
-        """Return the page, and whether the search still runs."""
+        """Return the page, and whether the search still runs.
+
+        Raises:
+            AutoMLImageError: The files of the run cannot be read.
+        """
         with self._lock:
             seen = self._seen()
             if self._made is None or self._made[0] != seen:
@@ -41,10 +47,17 @@ class LivePage:
             return self._made[1], self._made[2]
 
     def _seen(self) -> object:
-        files = [
-            self._folder.path / name for name in (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", METRICS_FILE, "driver.lock")
-        ]
-        return [(file.stat().st_mtime_ns, file.stat().st_size) if file.is_file() else None for file in files]
+        names = (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", METRICS_FILE, LOCK_FILE)
+        # A driver that is killed changes no file.
+        return driver_of(self._folder.path), [_stamp(self._folder.path / name) for name in names]
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        facts = file.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size
 
 
 def watch(path: str | Path, *, port: int, every: float, ready: Callable[[str], None]) -> None:
@@ -65,6 +78,10 @@ def watch(path: str | Path, *, port: int, every: float, ready: Callable[[str], N
     class Handler(BaseHTTPRequestHandler):
         server_version, sys_version = "automl-img", ""
 
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # the browser has gone
+                super().handle()
+
         def do_GET(self) -> None:
             host = self.headers.get("Host", "").rpartition(":")[0]
             if host not in (LOOPBACK, "localhost"):
@@ -72,11 +89,18 @@ def watch(path: str | Path, *, port: int, every: float, ready: Callable[[str], N
             elif not hmac.compare_digest(urlsplit(self.path).path.strip("/").encode(), token.encode()):
                 self._answer(404, "There is no such page: take the address that automl-img watch has printed.")
             else:
+                self._show()
+
+        def _show(self) -> None:
+            try:
                 text, running = page.now()
+            except AutoMLImageError as error:
+                self._answer(500, f"The page cannot be made: {error}")
+            else:
                 self._answer(200, text, running=running)
 
         def _answer(self, status: int, text: str, *, running: bool = False) -> None:
-            body = text.encode("utf-8")
+            body = text.encode("utf-8", "backslashreplace")
             self.send_response(status)
             self.send_header("Content-Type", f"text/{'html' if status == 200 else 'plain'}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))

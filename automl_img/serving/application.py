@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from automl_img.evaluation.predictor import Predictor
 from automl_img.serving.batching import Batcher, Busy
-from automl_img.serving.guard import App, Guard
+from automl_img.serving.guard import TRUSTED, App, Guard
 from automl_img.serving.measuring import CONTENT_TYPE, Measures
 from automl_img.serving.messages import ClassOut, HealthOut, ImageOut, ImagesIn, PredictionsOut, ProblemOut
 from automl_img.serving.page import page, page_headers
@@ -52,7 +52,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         408: "The request does not arrive in time.",
         413: "The request is too large, or holds too many images.",
         415: "The request is of another content type.",
-        503: "Too many images wait, or requests arrive; try again.",
+        503: "Too many images wait, or requests come at once; try again.",
     }.items()
 }
 
@@ -78,6 +78,17 @@ class Limits:
     seconds: float = 60.0
 
 
+def warm_up(predictor: Predictor) -> None:
+    """Predict once: the first prediction builds and compiles the network.
+
+    Raises:
+        ModelFileError: The weights do not fit the network.
+        PluginError: A plugin broke its contract.
+    """
+    image = predictor.card.plan.image
+    predictor.answer(np.zeros((1, image.height, image.width, image.channels), np.uint8))
+
+
 def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits | None = None) -> App:
     """Return the application that serves a model.
 
@@ -98,8 +109,6 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        image = predictor.card.plan.image
-        answer(np.zeros((1, image.height, image.width, image.channels), np.uint8))  # the first prediction compiles
         batcher.start()
         yield
         await batcher.stop()
@@ -108,7 +117,7 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
     app = FastAPI(
         title=f"automl-img: {name}",
         summary="Tells the class of an image.",
-        version=predictor.card.versions.get("automl-img", ""),
+        version=predictor.card.versions.get("automl-img") or "unknown",
         lifespan=life,
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
@@ -133,11 +142,11 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
             async with room.arriving():
                 uploads = await uploads_of(request, limits.images)
             images = await decoded(uploads, predictor.card.plan.image, threads, limits.pixels)
-        readable = [one.pixels for one in images if one.pixels is not None]
-        try:
-            answers = iter(await batcher.answers(np.stack(readable)) if readable else ())
-        except Busy:
-            raise HTTPException(503, "too many images wait: try again", {"Retry-After": RETRY_SECONDS}) from None
+            readable = [one.pixels for one in images if one.pixels is not None]
+            try:
+                answers = iter(await batcher.answers(np.stack(readable)) if readable else ())
+            except Busy:
+                raise HTTPException(503, "too many images wait: try again", {"Retry-After": RETRY_SECONDS}) from None
         found = [_said(predictor, one, answers, top) for one in images]
         measures.images.labels("answered").inc(len(readable))
         measures.images.labels("unreadable").inc(len(images) - len(readable))
@@ -145,8 +154,15 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
         response.status_code = 200 if readable else 422
         return PredictionsOut(predictions=found)
 
-    @app.get("/healthz", summary="Whether the server answers, and what it serves")
-    async def healthz() -> HealthOut:
+    @app.get(
+        "/healthz",
+        response_model_exclude_none=True,
+        summary="Whether the server answers, and what it serves",
+        description="Where a token is asked for, what is served is told to those alone who bring it.",
+    )
+    async def healthz(request: Request) -> HealthOut:
+        if not request.scope[TRUSTED]:
+            return HealthOut()
         plan, task = predictor.card.plan, predictor.task.kind
         image = [plan.image.height, plan.image.width, plan.image.channels]
         kind = str(plan.values["architecture"])
@@ -158,7 +174,7 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
 
     @app.get("/", include_in_schema=False)
     async def root() -> HTMLResponse:
-        text, nonce = page(name, asks_token=bool(token), limits=(limits.bytes, limits.images))
+        text, nonce = page("" if token else name, asks_token=bool(token), limits=(limits.bytes, limits.images))
         return HTMLResponse(text, headers=page_headers(nonce))
 
     @app.exception_handler(ClientDisconnect)

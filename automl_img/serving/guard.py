@@ -22,7 +22,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 OPEN_PATHS = (
     "/healthz",
     "/",
-)  # without a token: for whoever sees that the server lives, and the page that asks for the token
+)  # without a token: for whoever asks whether the server lives, and the page that asks for the token
+TRUSTED = "automl_img.trusted"  # in a request's scope: whether what is served may be told to who asks
 
 
 class Guard:
@@ -56,7 +57,8 @@ class Guard:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if self._token and scope["path"] not in OPEN_PATHS and not self._knows_token(headers):
+        scope[TRUSTED] = not self._token or self._knows_token(headers)
+        if not scope[TRUSTED] and scope["path"] not in OPEN_PATHS:
             said = "the token is missing or wrong: send Authorization: Bearer TOKEN, as the server printed it"
             await _refuse(send, 401, said, {"www-authenticate": "Bearer"})
         elif not self._token and _host(headers.get("host", "")) not in LOOPBACK:

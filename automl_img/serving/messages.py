@@ -51,11 +51,13 @@ class ProblemOut(BaseModel):
 
 
 class HealthOut(BaseModel):
-    """What is served."""
+    """That the server lives, and what is served, which only those are told who bring the token where one is asked for."""
 
     status: str = "ok"
-    model: str
-    architecture: str
-    task: str
-    classes: list[str]
-    image: list[int] = Field(description="Height, width and channels that the network gets; any size may be sent.")
+    model: str | None = None
+    architecture: str | None = None
+    task: str | None = None
+    classes: list[str] | None = None
+    image: list[int] | None = Field(
+        None, description="Height, width and channels that the network gets; any size may be sent."
+    )

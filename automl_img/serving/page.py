@@ -13,7 +13,7 @@ def page(name: str, *, asks_token: bool, limits: tuple[int, int]) -> tuple[str, 
     """Return the page, and the word that its script and its style must carry to be run by a browser.
 
     Args:
-        name: What the model is called.
+        name: What the model is called; empty: it is told to those alone who bring the token.
         asks_token: Whether requests must bring a token, for which the page asks.
         limits: Bytes and images of one request.
     """

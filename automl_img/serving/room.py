@@ -1,4 +1,4 @@
-"""How many requests are taken in at the same time, and for how long each may arrive."""
+"""How many requests are held at the same time, and for how long each may arrive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Room:
     """Bounds the memory that requests hold: each may be as large as one may, and may be sent a byte at a time.
 
     Args:
-        requests: Taken in at the same time.
+        requests: Held at the same time, from their first byte until they are answered.
         seconds: In which each has to have arrived.
     """
 
@@ -30,7 +30,7 @@ class Room:
             HTTPException: 503, there is none.
         """
         if self._free <= 0:
-            raise HTTPException(503, "too many requests arrive: try again", {"Retry-After": RETRY_SECONDS})
+            raise HTTPException(503, "too many requests at once: try again", {"Retry-After": RETRY_SECONDS})
         self._free -= 1
         try:
             yield

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from automl_img.errors import UsageError
 from automl_img.evaluation.predictor import Predictor
-from automl_img.serving.application import Limits, make_app
+from automl_img.serving.application import Limits, make_app, warm_up
 from automl_img.serving.guard import LOOPBACK
 
 GRACE_SECONDS = 10
@@ -39,38 +39,45 @@ def serve(
 
     Raises:
         UsageError: The address or the port cannot be used.
+        ModelFileError, PluginError: The model cannot predict.
     """
     import uvicorn
 
     outside = host not in (*LOOPBACK, "::1")
     token = token or (secrets.token_urlsafe(24) if outside else "")
-    listener = _listener(host, port)
-    address = f"http://{'[::1]' if host == '::1' else host}:{listener.getsockname()[1]}"
+    with _listener(host, port) as listener:
+        address = url_of(host, listener.getsockname()[1])
+        warm_up(predictor)  # before uvicorn runs, which would tell what is wrong by a traceback
 
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                ready(address, token)
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                if self.started:
+                    ready(address, token)
 
-    app = make_app(predictor, name=name, token=token, limits=limits)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
-    )
-    # uvicorn ends in good order, and then raises the signal once more: for the caller it is the end that was asked for.
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    try:
-        with listener:
+        app = make_app(predictor, name=name, token=token, limits=limits)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+        )
+        # uvicorn ends in good order, and then raises the signal once more: for the caller it is the end that was asked for.
+        before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        try:
             Server(config).run([listener])
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the address that a browser takes; IPv6 stands in brackets."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
 
 
 def _listener(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # names with an empty part, such as 192.168..1, are a UnicodeError
         raise UsageError("there is no such address", where="--host", found=host) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

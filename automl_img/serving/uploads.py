@@ -67,7 +67,7 @@ async def uploads_of(request: Request, most: int) -> list[Upload]:
     if kind == "multipart/form-data":
         found = await _of_form(request, most)
     elif kind == "application/json":
-        found = _of_json(await request.body())
+        found = _of_json(await request.body(), most)
     elif kind.startswith("image/") or kind == "application/octet-stream":
         found = [Upload("image", await request.body())]
     else:
@@ -75,8 +75,6 @@ async def uploads_of(request: Request, most: int) -> list[Upload]:
         raise HTTPException(415, f"{said}; found {kind or 'no content type'}")
     if not found:
         raise HTTPException(422, "the request holds no image: name the fields of the form files")
-    if len(found) > most:
-        raise HTTPException(413, f"the request holds {len(found)} images, more than {most}")
     return found
 
 
@@ -93,13 +91,15 @@ async def _of_form(request: Request, most: int) -> list[Upload]:
         raise HTTPException(400, "the names in the form cannot be read in its character set") from error
 
 
-def _of_json(body: bytes) -> list[Upload]:
+def _of_json(body: bytes, most: int) -> list[Upload]:
     try:
         given = ImagesIn.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the body"
         raise HTTPException(422, f'{where}: {first["msg"]}; send {{"images": ["<base64>", …]}}') from error
+    if len(given.images) > most:
+        raise HTTPException(413, f"the request holds {len(given.images)} images, more than {most}")
     found = []
     for place, text in enumerate(given.images):
         try:

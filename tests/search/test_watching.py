@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from automl_img.errors import UsageError
+from automl_img.search.journal import Journal
+from automl_img.search.lock import RunLock
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.watching import LivePage, watch
 
@@ -22,15 +25,18 @@ PLUGINS = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
 @pytest.fixture
 def address(finished):
     """Where the page on the finished search is shown."""
+    return shown(finished[0].run_dir)
+
+
+def shown(run):
+    """Show the page on a run, and return its address."""
     told, found = threading.Event(), []
 
     def ready(where):
         found.append(urlsplit(where))
         told.set()
 
-    threading.Thread(
-        target=watch, args=(finished[0].run_dir,), kwargs={"port": 0, "every": 5, "ready": ready}, daemon=True
-    ).start()
+    threading.Thread(target=watch, args=(run,), kwargs={"port": 0, "every": 5, "ready": ready}, daemon=True).start()
     assert told.wait(30)
     return found[0]
 
@@ -64,6 +70,39 @@ def test_the_page_is_made_again_only_when_the_run_has_changed(finished):
     assert live.now()[0] is first and not running
     os.utime(folder.path / "metrics.json")
     assert live.now()[0] is not first
+
+
+def test_a_search_whose_process_was_killed_is_no_longer_shown_as_running(finished, tmp_path):
+    run = shutil.copytree(finished[0].run_dir, tmp_path / "run")
+    (run / "metrics.json").unlink()
+    journal = Journal(run)
+    journal.set_meta("state", "running")
+    journal.close()
+    lock, live = RunLock(run), LivePage(RunFolder(run))
+    page, running = live.now()
+    assert running and "The search is running" in page and live.now()[0] is page
+    lock._file.close()  # what the system does for a process that was killed: no file changes
+    page, running = live.now()
+    assert not running and "the search was cut off" in page
+
+
+def test_a_run_that_cannot_be_read_is_one_sentence_on_the_page(finished, tmp_path):
+    run = shutil.copytree(finished[0].run_dir, tmp_path / "run")
+    address = shown(run)
+    (run / "data.json").write_text("[]")
+    answer, text = get(address, address.path)
+    assert answer.status == 500 and text.startswith("The page cannot be made: ")
+    assert text.endswith("data.json does not hold what it should") and "Traceback" not in text
+
+
+def test_a_browser_that_goes_leaves_nothing_on_the_terminal(address, monkeypatch, capsys):
+    def go(page):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(LivePage, "now", go)
+    with pytest.raises(http.client.RemoteDisconnected):
+        get(address, address.path)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.e2e

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import io
 import struct
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ fastapi = pytest.importorskip("fastapi", reason="FastAPI is not installed: pip i
 from fastapi.testclient import TestClient  # noqa: E402
 
 from automl_img.serving.application import Limits, make_app  # noqa: E402
+from automl_img.serving.uploads import _of_json  # noqa: E402
 
 pytestmark = pytest.mark.train
 LIMITS = Limits(bytes=300_000, images=5, waiting=64, pixels=1_000_000)
@@ -126,6 +129,15 @@ def test_what_is_no_request_is_refused_with_a_reason(client, request_, status, s
     assert said in answer.text
 
 
+def test_too_many_images_in_json_are_refused_before_one_is_decoded(monkeypatch):
+    decoded = []
+    monkeypatch.setattr(base64, "b64decode", lambda text, **named: decoded.append(text) or b"")
+    with pytest.raises(fastapi.HTTPException) as caught:
+        _of_json(b'{"images": ["AAAA", "AAAA", "AAAA"]}', 2)
+    assert (caught.value.status_code, caught.value.detail) == (413, "the request holds 3 images, more than 2")
+    assert decoded == []
+
+
 PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\nx\r\n--x--\r\n'
 
 
@@ -171,6 +183,27 @@ def test_requests_beyond_those_that_are_taken_in_are_told_to_come_again(predicto
         answer = client.post("/predict", files=files(images[0]))
         assert answer.status_code == 503 and answer.headers["retry-after"] == "1"
         assert client.get("/healthz").status_code == 200
+
+
+def test_a_request_keeps_its_place_until_it_is_answered(predictor, images):
+    begun, may = threading.Event(), threading.Event()
+
+    class Slow:
+        card, task, class_names = predictor.card, predictor.task, predictor.class_names
+
+        def answer(self, pixels):
+            begun.set()
+            assert may.wait(30)
+            return np.array(["0"]), np.zeros((1, 10), np.float32)
+
+    app = make_app(Slow(), name="digits", limits=Limits(requests=1))
+    with TestClient(app, base_url="http://localhost") as client, ThreadPoolExecutor(1) as elsewhere:
+        first = elsewhere.submit(client.post, "/predict", files=files(images[0]))
+        assert begun.wait(30)
+        refused = client.post("/predict", files=files(images[0]))
+        may.set()
+        assert refused.status_code == 503 and first.result(30).status_code == 200
+        assert client.post("/predict", files=files(images[0])).status_code == 200
 
 
 def test_a_request_that_does_not_arrive_in_time_is_given_up(predictor):
@@ -286,6 +319,15 @@ def test_a_token_opens_and_nothing_else_does(predictor, images):
         counts = client.get("/metrics", headers={"authorization": "Bearer sesame"}).text
         assert 'automl_img_requests_total{path="/predict",status="401"} 4.0' in counts
         assert 'automl_img_requests_total{path="/metrics",status="401"} 4.0' in counts
+
+
+def test_what_is_served_is_told_to_those_alone_who_bring_the_token(predictor):
+    with TestClient(make_app(predictor, name="secret project", token="sesame"), base_url="http://some.host") as client:
+        for headers in ({}, {"authorization": "Bearer wrong"}):
+            assert client.get("/healthz", headers=headers).json() == {"status": "ok"}
+            assert "secret project" not in client.get("/", headers=headers).text
+        told = client.get("/healthz", headers={"authorization": "Bearer sesame"}).json()
+    assert told["model"] == "secret project" and told["classes"] == list(predictor.class_names)
 
 
 def test_several_labels_are_told_as_a_list(predictor, images):

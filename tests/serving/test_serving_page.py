@@ -1,5 +1,6 @@
 """The page in a real browser, and the command as a person starts and ends it."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -25,20 +26,28 @@ PLUGINS = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
 PROGRAM = str(Path(sys.executable).parent / "automl-img")
 
 
+@contextlib.contextmanager
+def running(app):
+    """Yield the address of a server."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
 @pytest.fixture(scope="module")
 def server(finished):
     """The address of a running server."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(finished[0].predictor, name="digits <b>&amp;"), log_level="error")
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
-    thread.start()
-    while not running.started:
-        assert thread.is_alive()
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    running.should_exit = True
-    thread.join(20)
+    with running(make_app(finished[0].predictor, name="digits <b>&amp;")) as address:
+        yield address
 
 
 @pytest.fixture
@@ -71,6 +80,18 @@ def test_a_picture_is_shown_with_its_answer_and_a_broken_one_with_its_error(brow
     refused = [text for text in said if "422" not in text]  # Chromium tells of the broken picture's status
     assert refused == []
     assert all(url.startswith((server, "blob:")) for url in asked)
+
+
+def test_the_name_of_the_model_is_shown_to_who_gives_the_token(browser, finished):
+    with running(make_app(finished[0].predictor, name="digits", token="sesame")) as address:
+        page = browser.new_page()
+        page.goto(address)
+        assert page.locator("h1").inner_text() == "What is this?" and page.title() == "what is this?"
+        page.fill("#token input", "sesame")
+        page.press("#token input", "Tab")
+        page.wait_for_selector("#about:not(:empty)")
+        assert page.locator("h1").inner_text() == "digits"
+        page.close()
 
 
 def started(*arguments):
