@@ -109,6 +109,7 @@ class ChildProcess:
         """Yield what the task sent; a TaskDone or TaskFailed comes last, and exactly once."""
         if self._answered:
             return
+        alive = self._process.is_alive()  # asked first: what it sent before it ended is read below
         with contextlib.suppress(EOFError, OSError):
             while self.connection.poll():
                 message = self.connection.recv()
@@ -118,7 +119,7 @@ class ChildProcess:
                     yield message
                     return
                 yield message
-        if not self._process.is_alive():
+        if not alive:
             self._answered = True
             yield self._post_mortem()
         elif self.seconds_left() == 0.0:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_img.errors import SearchError
+from automl_img.errors import SearchError, reason_of
 from automl_img.recipe import ComputeSettings
 from automl_img.training.spec import TrialSpec
 
@@ -111,7 +111,7 @@ def connect(address: str) -> bool:
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise SearchError(
-            f"no Ray cluster answers: {' '.join(str(error).split())[:200]}",
+            f"no Ray cluster answers: {reason_of(error, 200)}",
             where="compute.address",
             found=address,
             hint="`ray start --head` begins one; this process must run on one of its nodes.",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl_img.errors import SearchError, named_reason_of
+from automl_img.errors import SearchError, named_reason_of, reason_of
 from automl_img.executors.base import Done, Failed, Message
 from automl_img.executors.local import DEADLINE_GRACE, attempt_folder, message_of
 from automl_img.executors.process import TaskFailed
@@ -194,7 +194,7 @@ def _keep(files: Files, trials: Path) -> None:
 
 def _gone(error: Exception) -> SearchError:
     return SearchError(
-        f"the Ray cluster does not answer any more: {' '.join(str(error).split())[:200]}",
+        f"the Ray cluster does not answer any more: {reason_of(error, 200)}",
         where="compute.address",
         hint="What was learned is safe: `automl-img search --resume RUN` goes on, there or with compute.executor=local.",
     )

@@ -106,6 +106,7 @@ class EstimateArgument:
     precision: str
     seconds_per_image: float
     weights: str
+    parameter_limit: int | None = None
 
 
 def estimate(link: Link, argument: EstimateArgument) -> list[Any]:
@@ -122,6 +123,7 @@ def estimate(link: Link, argument: EstimateArgument) -> list[Any]:
             precision=argument.precision,
             seconds_per_image=argument.seconds_per_image,
             weights=argument.weights,
+            parameter_limit=argument.parameter_limit,
         )
     )
 

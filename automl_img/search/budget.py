@@ -52,8 +52,3 @@ class Budget:
     def epochs_left(self) -> float:
         """Epochs left; infinite without a limit."""
         return math.inf if self.epochs is None else max(0.0, self.epochs - self.epochs_spent)
-
-    @property
-    def countable_left(self) -> bool:
-        """Whether trials and epochs, which do not pass by themselves, are left."""
-        return self.trials_left >= 1 and self.epochs_left >= 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from collections.abc import Mapping
 
 from automl_img import events
 from automl_img.executors import Done, Epoch, Executor, Failed, Message, Saved
+from automl_img.executors.local import attempt_folder
 from automl_img.plugin import Signal
 from automl_img.search.interruption import Interruption
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
+from automl_img.training.artifacts import WEIGHTS_FILE
 from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
 POLL_SECONDS = 0.5
@@ -30,7 +34,7 @@ class Driver:
         self.run, self.scheduler, self.executor = run, scheduler, executor
         self.best: float | None = max((row.result.f1 for row in run.journal.trials() if row.result), default=None)
         self.attempts: dict[int, TrialSpec] = {}
-        self.saved: dict[int, TrialResult] = {}
+        self.saved: dict[int, tuple[TrialSpec, TrialResult]] = {}
         self.stopped: set[int] = set()
 
     def drive(self, interruption: Interruption) -> None:
@@ -49,7 +53,7 @@ class Driver:
                     executor.stop(trial)
             self._wait_for_room(interruption)
             signal: Signal | None = None
-            while len(running) < executor.slots():
+            while not running or len(running) < executor.slots():  # with no room at all one waits, and asks for it
                 answer = scheduler.next(self.run.elapsed)
                 if isinstance(answer, Signal):
                     signal = answer
@@ -116,7 +120,7 @@ class Driver:
             )
             self._stop_if_worse(spec, report)
         elif isinstance(message, Saved):
-            self.saved[spec.trial] = message.result
+            self.saved[spec.trial] = spec, message.result
             self.run.journal.saved(spec.trial, spec.attempt, message.result)
         elif isinstance(message, Done):
             self._free(spec, running)
@@ -156,13 +160,13 @@ class Driver:
         )
 
     def _failed(self, spec: TrialSpec, failure: Failed) -> None:
-        saved = self.saved.pop(spec.trial, None)
-        lost = failure.kind is FailureKind.NODE_LOST and saved is not None
-        if saved is not None and not (
-            lost and self.scheduler.may_catch_up(spec.trial, saved.seconds, self.run.elapsed)
+        earlier, saved = self.saved.get(spec.trial, (spec, None))
+        if saved is not None and not self.scheduler.may_catch_up(
+            spec.trial, failure.kind, saved.seconds, self.run.elapsed
         ):
             said = f"trial {spec.trial} was cut off ({failure.kind}: {failure.message}); the weights it had saved count"
             self.run.decided(said)
+            self._hand_on_weights(earlier, spec)
             self._done(spec, saved)
             return
         again = self.scheduler.fail(spec.trial, failure.kind, failure.message)
@@ -174,3 +178,11 @@ class Driver:
         else:
             text = failure.message + ("; it is tried once more" if again else "")
             self.run.say(events.TrialFailed, spec.trial, spec.stage, spec.architecture, kind, text)
+
+    def _hand_on_weights(self, earlier: TrialSpec, last: TrialSpec) -> None:
+        """Give the weights that an earlier attempt had saved to the last one, where they are looked for."""
+        if earlier.attempt == last.attempt:
+            return
+        source, place = (attempt_folder(self.run.folder.trials, spec) / WEIGHTS_FILE for spec in (earlier, last))
+        with contextlib.suppress(OSError):  # then the trial has a figure and no weights, as one whose weights are torn
+            shutil.copyfile(source, place)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img import events
+from automl_img.cache import in_use
 from automl_img.data.splits import SplitIndices
 from automl_img.errors import SearchError
 from automl_img.evaluation.model_file import library_versions
@@ -19,7 +20,7 @@ from automl_img.executors.site import Site
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
 from automl_img.plugin.trust import refuse_strange_modules, remember
-from automl_img.recipe import Recipe
+from automl_img.recipe import ComputeSettings, Recipe
 from automl_img.search import preparation, resuming, run_folder
 from automl_img.search.deciding import wishes_of
 from automl_img.search.driving import Driver
@@ -29,7 +30,7 @@ from automl_img.search.planning import make_scheduler
 from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.search.run_folder import RunFolder
-from automl_img.search.space import build_space
+from automl_img.search.space import SearchSpace, build_space
 
 PROGRESS_SECONDS = 0.2  # between two events on the preparation of images
 
@@ -85,10 +86,17 @@ def run_search(
     if recipe.search.warm_start is not None and not resume:
         RunFolder.open(recipe.search.warm_start)
     begun = time.monotonic() if begun is None else begun
-    with contextlib.closing(site_of(recipe.compute, recipe.search.limits.memory)) as site:
+    with contextlib.closing(site_of(_compute_of(recipe), recipe.search.limits.memory)) as site:
         run = Run(recipe, registry, folder, listener, begun, site, resume=resume)
         with contextlib.closing(run):
             return _search(run, site, dataset, interruption, accept=accept_changes)
+
+
+def _compute_of(recipe: Recipe) -> ComputeSettings:
+    """The recipe's; of trials side by side, what a strategy suggests would depend on which ends first."""
+    if not recipe.train.deterministic or recipe.compute.slots != "auto":
+        return recipe.compute
+    return recipe.compute.model_copy(update={"slots": 1})
 
 
 def _search(
@@ -108,9 +116,18 @@ def _search(
                 f"processes cannot be forked here ({problem}): each trial starts a fresh one, some seconds slower"
             )
         _refuse_idle_gpus(run, canary.gpus)
-    place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, recipe.plugins)
+    with in_use(data.store.cache_entries()):
+        return _drive(run, site, data, space, interruption, accept=accept)
+
+
+def _drive(
+    run: Run, site: Site, data: PreparedData, space: SearchSpace, interruption: Interruption, *, accept: bool
+) -> SearchOutcome:
+    place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, run.recipe.plugins)
     scheduler = make_scheduler(run, data, space, place)
     settled = resuming.restore(run, scheduler, accept=accept) if run.resumed else {}
+    if run.resumed:
+        run.begin()
     executor = site.open(place, run.folder.trials)
     try:
         driver = Driver(run, scheduler, executor)

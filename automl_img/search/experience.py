@@ -15,9 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from automl_img.plugin import ImageTraits
 from automl_img.search.journal import TrialRow
+from automl_img.search.trials import SEARCH
 from automl_img.training.artifacts import write_json
 
 FOLDER_VARIABLE = "AUTOML_IMG_EXPERIENCE"
+MOST_TRIALS = 500  # of one search
 MOST_KEPT = 200  # searches in the local store; older ones are forgotten
 LARGEST_FILE = 2_000_000  # bytes
 
@@ -120,8 +122,8 @@ def experience_of(
             parameters=row.result.parameters,
             megaflops=row.result.megaflops,
         )
-        for row in rows
-        if row.result is not None and math.isfinite(row.result.f1)
+        for row in _telling(rows)
+        if row.result is not None
     )
     return Experience(
         data=data,
@@ -136,6 +138,13 @@ def experience_of(
         gpu=circumstances.gpu,
         trials=trials,
     )
+
+
+def _telling(rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """The trials that ended well; of very many the looks and final trainings, and the best of the rest, in their order."""
+    ended = [(row, row.result.f1) for row in rows if row.result is not None and math.isfinite(row.result.f1)]
+    ended.sort(key=lambda one: (one[0].stage == SEARCH, -one[1]))
+    return sorted((row for row, _ in ended[:MOST_TRIALS]), key=lambda row: row.trial)
 
 
 def read_experiences(path: Path) -> list[Experience]:

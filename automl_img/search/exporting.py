@@ -17,7 +17,6 @@ from automl_img.search import run_folder
 from automl_img.search.preparation import reopened_store
 from automl_img.search.run_folder import RunFolder
 
-EXPORT_FOLDER = "export"
 COMPARED = 200  # images
 COMPARED_BY_F1 = 1000  # of 200 images one alone moves F1 by half of the loss that is allowed
 CALIBRATING = 300
@@ -42,12 +41,14 @@ def export_run(
         max_f1_loss: By how much the F1 of a calibrated format may be below that of Keras.
 
     Raises:
-        RunFolderError: It is no run folder, or its images are no longer there.
+        RunFolderError: It is no run folder, its images are no longer there, or a link in it leads elsewhere.
         ModelFileError: It has no model, or the export does not answer as it does, or not well enough.
         UsageError: There is no such format, the folder is not empty, or a library is missing.
         PluginError: The exporter was left out, or is in a module that nobody here has named or used.
     """
     folder = RunFolder.open(path)
+    if out is None:
+        folder.refuse_links()
     recipe = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE))
     refuse_strange_modules(recipe.plugins.modules, where=str(folder.path))
     # `only` is what the search may use; a format is what a person asks for now.
@@ -63,5 +64,5 @@ def export_run(
     samples = Samples(np.asarray(store.images[chosen]), store.labels[chosen], np.asarray(store.images[calibrating]))
     metrics = folder.read(run_folder.METRICS_FILE) if folder.has(run_folder.METRICS_FILE) else {}
     figures = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
-    target = out or folder.path / EXPORT_FOLDER / exporter.format
+    target = out or folder.exports / exporter.format
     return export_model(predictor, exporter, target, samples, figures, max_f1_loss=max_f1_loss)

@@ -164,7 +164,9 @@ def _candidates(run: Run, rows: list[TrialRow], data: PreparedData) -> tuple[Can
         size += weights.stat().st_size
         if len(found) > 1 and size > CANDIDATES_BYTES:
             return tuple(found[:-1])
-    return tuple(found[:CANDIDATES])
+        if len(found) == CANDIDATES:
+            break
+    return tuple(found)
 
 
 def _clearly(f1: float, images: int) -> float:

@@ -94,7 +94,7 @@ class Journal:
         clock: Tells the seconds of the budget that have gone; they are kept with everything else.
 
     Raises:
-        RunFolderError: There is none, or one of another version of automl-img.
+        RunFolderError: There is none, or one of another version of automl-img; or it is a link, which may lead to what is not the run's.
     """
 
     def __init__(self, folder: Path, *, create: bool = False, clock: Callable[[], float] | None = None) -> None:
@@ -106,6 +106,7 @@ class Journal:
                 where=str(folder),
                 hint="Runs lie in runs/ unless told otherwise.",
             )
+        _refuse_links(path)
         self._database = sqlite3.connect(path, isolation_level=None)
         try:
             self._database.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
@@ -234,12 +235,14 @@ class Journal:
         """A trial has ended without a result; ``status`` is "failed", "skipped" or "stopped"."""
         with self._transaction() as database:
             database.execute(
-                "UPDATE trials SET status = ?, kind = ?, message = ? WHERE trial = ?", (status, kind, message, trial)
+                "UPDATE trials SET status = ?, kind = ?, message = ? WHERE trial = ?",
+                (status, kind, _utf_8(message), trial),
             )
             _keep(database, changes)
 
     def remark(self, text: str) -> None:
         """Keep a decision or a warning for the report, once."""
+        text = _utf_8(text)
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO remarks SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM remarks WHERE text = ?)",
@@ -300,6 +303,19 @@ class Journal:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+
+def _refuse_links(path: Path) -> None:
+    """SQLite writes into a database, and into the files beside it, even where it is only read."""
+    for file in (path, *(path.with_name(f"{path.name}-{part}") for part in ("journal", "shm", "wal"))):
+        if file.is_symlink():
+            hint = "If it is yours, put the file itself in its place."
+            raise RunFolderError("this is a link to another file, which would be written", where=str(file), hint=hint)
+
+
+def _utf_8(text: str) -> str:
+    """Names of files may hold bytes that are no text, which SQLite does not take."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _row(row: tuple[Any, ...]) -> TrialRow:

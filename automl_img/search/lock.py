@@ -24,10 +24,10 @@ class RunLock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK_FILE
-        self._file = self._path.open("a+", encoding="utf-8")
-        while (taken := _take(self._file)) and not self._is_there():  # its last holder has just removed it
-            self._file.close()
-            self._file = self._path.open("a+", encoding="utf-8")
+        try:
+            taken = self._open()
+        except OSError as error:
+            raise RunFolderError(f"the run folder cannot be written: {error.strerror}", where=str(folder)) from error
         if not taken:
             self._file.close()
             raise RunFolderError(
@@ -39,6 +39,13 @@ class RunLock:
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
         self._file.flush()
+
+    def _open(self) -> bool:
+        self._file = self._path.open("a+", encoding="utf-8")
+        while (taken := _take(self._file)) and not self._is_there():  # its last holder has just removed it
+            self._file.close()
+            self._file = self._path.open("a+", encoding="utf-8")
+        return taken
 
     def release(self) -> None:
         """Let another driver take the run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from automl_img.errors import (
 from automl_img.executors.process import TaskDone
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
-from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
+from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, Problem, discover
 from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.recipe import Recipe, duration_text
 from automl_img.search.space import SearchSpace
@@ -67,7 +67,7 @@ class PreparedData:
 
 
 def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool = True) -> None:
-    """See that the plugins which the recipe names exist and know the options that it gives them.
+    """See that the plugins which the recipe names exist, and take the options that it gives them.
 
     Args:
         recipe: The recipe.
@@ -97,12 +97,13 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
     trackers_of(recipe, registry)
     _check_epochs(recipe, registry)
     weights = recipe.train.weights
-    if weights.endswith(".h5") and not Path(weights).expanduser().is_file():
+    if weights.endswith(".h5") and not _expanded(weights, "train.weights").is_file():
         raise RecipeError("there is no such weights file", where="train.weights", found=weights)
     for kind in ("architecture", "augmentation", "regularizer"):
         wanted = getattr(recipe.search, f"{kind}s")
         for name in () if wanted == "all" else wanted:
             registry.get(kind, name, where=f"search.{kind}s")
+    _check_options(recipe, registry)
 
 
 def _check_epochs(recipe: Recipe, registry: PluginRegistry) -> None:
@@ -116,16 +117,40 @@ def _check_epochs(recipe: Recipe, registry: PluginRegistry) -> None:
         )
 
 
+def _check_options(recipe: Recipe, registry: PluginRegistry) -> None:
+    """Begin with the strategy on an empty space, if it has options: wrong ones are told before anything is trained."""
+    name, options = recipe.search.strategy, recipe.search.options
+    if not options:  # most strategies import TensorFlow when they begin
+        return
+    problem = Problem((), recipe.seed, recipe.budget.trials or 1, recipe.train.epochs, dict(options))
+    try:
+        registry.get("strategy", name, where="search.strategy")().start(problem)
+    except AutoMLImageError:
+        raise
+    except Exception as error:
+        reason = f"the strategy {name} cannot begin with these options: {named_reason_of(error)}"
+        raise PluginError(reason, where="search.options", found=options) from error
+
+
 def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
     """Return the images that the recipe names; :func:`check_plugins` has passed before.
 
     Raises:
         PluginError: The source is unknown.
+        RecipeError: The path begins at a home folder that is not there.
         DataError: The images are not there or cannot be used.
     """
     source: DataSource = registry.get("source", recipe.data.source, where="data.source")
-    path = None if recipe.data.path is None else Path(recipe.data.path).expanduser().absolute()
+    path = None if recipe.data.path is None else _expanded(recipe.data.path, "data.path").absolute()
     return source.load(path, {**recipe.data.options, "task": recipe.data.task})
+
+
+def _expanded(path: str, key: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        hint = "Write the whole path."
+        raise RecipeError("there is no such home folder", where=key, found=path, hint=hint) from error
 
 
 def prepare_data(
@@ -149,6 +174,10 @@ def prepare_data(
     dataset = validated(dataset, recipe.data.task)
     found = None if earlier is not None else _inspected(recipe, dataset)
     analysis = analyse(dataset, seed=recipe.seed)
+    if found is not None:  # it has looked at all images for colour, the analysis at some
+        analysis = replace(analysis, channels=max(analysis.channels, found.channels))
+    elif earlier is not None:
+        analysis = replace(analysis, channels=earlier["analysis"]["channels"])
     height, width = recipe.data.size() or (analysis.height, analysis.width)
     channels = analysis.channels if recipe.data.channels == "auto" else recipe.data.channels
     store = PreparedStore.prepare(
@@ -208,6 +237,7 @@ def estimate_starts(
     seconds_per_image: float,
     weights: str,
     slots: int,
+    parameter_limit: int | None = None,
 ) -> list[Estimate]:
     """Estimate architectures in child processes and choose the member of each that fits.
 
@@ -221,6 +251,7 @@ def estimate_starts(
         seconds_per_image: Longest wanted time of a training step, divided by the batch size.
         weights: "none" or pretrained weights.
         slots: Child processes at once.
+        parameter_limit: The most weights that a network may have, or None.
     """
     estimates: list[Estimate] = []
     candidates = []
@@ -232,7 +263,11 @@ def estimate_starts(
         except Exception as error:
             estimates.append(Estimate(name, -1, 0, {}, None, named_reason_of(error)))
     shares = [tuple(candidates[i::slots]) for i in range(slots)]
-    arguments = [EstimateArgument(place, share, precision, seconds_per_image, weights) for share in shares if share]
+    arguments = [
+        EstimateArgument(place, share, precision, seconds_per_image, weights, parameter_limit)
+        for share in shares
+        if share
+    ]
     return estimates + [found for part in _run_all(arguments) for found in part]
 
 

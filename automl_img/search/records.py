@@ -45,11 +45,10 @@ class Records:
         self._records[trial].lost += 1
         self._unsaved.add(trial)
 
-    def lose_node(self, trial: int) -> int:
-        """An attempt has ended with its node; returns how many of this trial have."""
+    def lose_node(self, trial: int) -> None:
+        """An attempt has ended with its node."""
         self._records[trial].nodes_lost += 1
         self._unsaved.add(trial)
-        return self._records[trial].nodes_lost
 
     # -- what there is -----------------------------------------------------------------------------------------------------------
 
@@ -57,6 +56,11 @@ class Records:
     def running(self) -> bool:
         """Whether any trial runs."""
         return bool(self._running)
+
+    @property
+    def epochs_running(self) -> float:
+        """Epochs that the running trials may still come to, all together."""
+        return sum(self._records[trial].spec.fidelity.epochs for trial in self._running)
 
     @property
     def exploring(self) -> int:
@@ -105,6 +109,12 @@ class Records:
         """Architectures of which a trial failed by its own fault."""
         own = (FailureKind.RAISED, FailureKind.NONFINITE)
         return {record.spec.architecture for record in self._records.values() if record.failure in own}
+
+    def rename(self) -> None:
+        """Give all trials keys that no strategy gives."""
+        for trial, record in self._records.items():
+            record.key = f"earlier-{trial}"
+            self._unsaved.add(trial)
 
     # -- saving and going on -----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.model_file import read_model, write_model
+from automl_img.executors.devices import DevicePool
 from automl_img.executors.process import TaskDone, TaskFailed
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import MeasureArgument, Place, TrainArgument, measure_model, train
@@ -20,10 +21,12 @@ from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.search.stages import overhead_of
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
+from automl_img.training.hardware import Hardware
 from automl_img.training.spec import Fidelity, TrialSpec
 
 FOLDER = "refit"  # among the trials
 RESERVE = 8.0  # seconds of a time budget that are kept for the test images and the report
+WHOLE = 0.8  # of the passes, below which the new weights are no better than the old ones
 MARGIN = 1.2  # over the predicted time, below which it is not begun
 
 
@@ -47,10 +50,19 @@ def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
     together = replace(splits, train=np.sort(np.concatenate([splits.train, splits.validation])))
     folder.mkdir(parents=True, exist_ok=True)
     together.save(folder / "splits.npz")
-    argument = TrainArgument(spec, replace(place, splits=str(folder / "splits.npz")), str(folder), time.monotonic())
+    devices = DevicePool.of(Hardware.detect(), run.recipe.compute).take(spec.trial, alone=True)
+    everything = replace(place, splits=str(folder / "splits.npz"))
+    argument = TrainArgument(spec, everything, str(folder), time.monotonic(), devices)
     (answer,) = run_tasks(train, [argument], [folder / "log.txt"])
     if isinstance(answer, TaskFailed):
         run.decided(f"the winner could not be trained again on all images: {answer.message}; it stays as it was")
+        return False
+    # One that came to its end may count fewer passes than it was given: batches do not divide the images evenly.
+    if answer.value.why_ended == "time" and answer.value.epochs < WHOLE * spec.fidelity.epochs:
+        run.decided(
+            f"training the winner again on all images came to {answer.value.epochs:.1f} of {spec.fidelity.epochs} passes in "
+            "the time that was left; it stays as it was"
+        )
         return False
     _replace_weights(run.folder.model, folder / WEIGHTS_FILE, len(together.train), answer.value.epochs)
     run.decided(
@@ -80,7 +92,7 @@ def _spec(run: Run, data: PreparedData, best: TrialRow) -> TrialSpec | None:
     """What to train: the winner for the passes that served it best, if there is time for it."""
     assert best.result is not None
     result, splits = best.result, data.splits
-    epochs = max(1.0, result.best_epoch - result.epochs_before if result.epochs_before else result.best_epoch)
+    epochs = max(1.0, result.best_epoch)  # those of a trial that it continued too: this training begins anew
     more = (len(splits.train) + len(splits.validation)) / len(splits.train)
     predicted = result.training_seconds * epochs / max(1e-9, result.epochs) * more + overhead_of(run.capacity.hardware)
     budget, deadline = run.recipe.budget.time, None

@@ -123,10 +123,7 @@ def _importance(rows: list[TrialRow]) -> dict[str, Any]:
 
 
 def _trial(entry: Entry, begun: float, values: Any, journal: Journal) -> TrialFacts:
-    curve = [
-        Measured(*(one[name] for name in ("epoch", "loss", "val_loss", "f1")))
-        for one in journal.measurements(entry.trial)
-    ]
+    curve = [Measured(one["epoch"], one["f1"]) for one in journal.measurements(entry.trial)]
     return TrialFacts(
         rank=entry.rank,
         trial=entry.trial,

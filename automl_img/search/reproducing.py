@@ -168,7 +168,9 @@ def _different_versions(folder: RunFolder, registry: PluginRegistry, spec: Trial
 def _different_training(row: TrialRow) -> list[str]:
     assert row.result is not None
     if row.result.epochs_before:
-        return [f"it had gone on from trial {row.spec.continues.split('/')[0]}, and was trained from the beginning now"]
+        trial = row.spec.continues.split("/")[0]
+        before = "another trial" if trial == str(row.trial) else f"trial {trial}"  # its own, after it was cut off
+        return [f"it had gone on from {before}, and was trained from the beginning now"]
     if row.result.why_ended == "time" and not row.spec.deterministic:
         return ["its learning rate followed the clock, and follows the steps now"]
     return []

@@ -12,6 +12,8 @@ from automl_img.search.trials import attempt_name
 from automl_img.training.spec import FailureKind, TrialSpec
 
 RETRIES = {FailureKind.CRASHED: 1, FailureKind.OUT_OF_MEMORY: 1, FailureKind.NO_SPACE: 3}
+#: After these a trial goes on from its checkpoint, rather than count with the weights that it had saved.
+CAUGHT_UP = (FailureKind.CRASHED, FailureKind.NODE_LOST)
 NODES_LOST = 3  # times that a trial is begun again because its node has gone; not its fault, and counted apart
 
 
@@ -38,7 +40,9 @@ class Retries:
 
     def after(self, trial: int, kind: FailureKind) -> bool:
         """Let another attempt wait if one that ended with this failure deserves it; returns whether it does."""
-        deserved = self._deserves(trial, kind)
+        deserved = self.deserves(trial, kind)
+        if kind is FailureKind.NODE_LOST:
+            self._records.lose_node(trial)
         if deserved:
             self._waiting.append(again(self._records[trial].spec, kind))
         return deserved
@@ -48,14 +52,15 @@ class Retries:
         self._records.lose(spec.trial)
         self._waiting.append(resumed(spec))
 
-    def may_lose_a_node(self, trial: int) -> bool:
-        """Whether the trial would be tried again if its node went now."""
-        return self._records[trial].nodes_lost < NODES_LOST
+    def forget(self, trial: int) -> None:
+        """A trial has ended well: no other attempt at it waits."""
+        self._waiting = [spec for spec in self._waiting if spec.trial != trial]
 
-    def _deserves(self, trial: int, kind: FailureKind) -> bool:
+    def deserves(self, trial: int, kind: FailureKind) -> bool:
+        """Whether the trial is tried again if its attempt ends with this failure now."""
         record = self._records[trial]
         if kind is FailureKind.NODE_LOST:
-            return self._records.lose_node(trial) <= NODES_LOST
+            return record.nodes_lost < NODES_LOST
         return record.spec.attempt - record.lost - record.nodes_lost <= RETRIES.get(kind, 0)
 
     def state(self) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from automl_img.plugin import PluginRegistry
 from automl_img.recipe import Recipe
 from automl_img.search.journal import CHOSEN, Journal
 from automl_img.search.lock import RunLock
-from automl_img.search.run_folder import RunFolder
+from automl_img.search.run_folder import RECIPE_FILE, RunFolder
 from automl_img.search.tracking import Tracking, trackers_of
 
 
@@ -52,17 +52,23 @@ class Run:
         self.recipe, self.registry = recipe, registry
         self.folder = RunFolder.open(folder) if resume else RunFolder.create(folder)
         self._lock = RunLock(self.folder.path)
-        self.folder.begin(recipe)
         self._listener, self._begun = listener, begun
         self.resumed = resume
+        self.folder.prepare()
         self.journal = Journal(self.folder.path, create=True)
         self._begun -= float(self.journal.meta("elapsed") or 0.0)
         self.journal.clock = lambda: self.elapsed
-        self.journal.set_meta("state", "running")
-        self.journal.set_meta(CHOSEN, None)
+        if not resume:
+            self.begin()
         self._tracking = Tracking(trackers_of(recipe, registry), self.folder.path, recipe.plain(), self.decided)
         self.capacity = site.capacity
         self.skipped = [(name, reason) for name, reason in self.journal.meta("skipped") or []]
+
+    def begin(self) -> None:
+        """From here on it is a search with this recipe that has not ended; one that goes on stays what it was until it is let go on."""
+        self.folder.write(RECIPE_FILE, self.recipe.plain())
+        self.journal.set_meta("state", "running")
+        self.journal.set_meta(CHOSEN, None)
 
     @property
     def elapsed(self) -> float:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.errors import RunFolderError
-from automl_img.recipe import Recipe
 from automl_img.search.leaderboard import Entry, to_csv
+from automl_img.search.lock import LOCK_FILE
 from automl_img.training.artifacts import CHECKPOINT_FILE, replacing, write_json
 
 RECIPE_FILE = "recipe.json"
@@ -25,6 +25,7 @@ METRICS_FILE = "metrics.json"
 MODEL_FOLDER = "model"
 EVALUATION_FOLDER = "evaluation"
 TRIALS_FOLDER = "trials"
+EXPORT_FOLDER = "export"
 ROOM = 8e6  # bytes free, below which a search waits; its journal's log grows by less before it is looked at again
 
 
@@ -34,7 +35,7 @@ class RunFolder:
     ``recipe.json`` the resolved recipe · ``versions.json`` libraries, plugins, machine · ``data.json`` fingerprint and traits of the
     data · ``splits.npz`` indices of the splits · ``journal.sqlite`` all trials · ``leaderboard.csv`` · ``metrics.json`` ·
     ``model/`` the best model · ``evaluation/`` its predictions on validation and test images, and the curves of its figures ·
-    ``trials/<trial>/<attempt>/`` logs, and weights as far as they are kept.
+    ``trials/<trial>/<attempt>/`` logs, and weights as far as they are kept · ``export/<format>/`` what was exported.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,24 +63,27 @@ class RunFolder:
         """Open the folder of an earlier run.
 
         Raises:
-            RunFolderError: It is no run folder.
+            RunFolderError: It is no run folder, or its lock is a link to another file.
         """
         folder = cls(Path(path))
         if not (folder.path / RECIPE_FILE).is_file():
             problem = "this is no run folder" if folder.path.exists() else "there is no such run folder"
             raise RunFolderError(problem, where=str(path), hint="Runs lie in runs/ unless told otherwise.")
+        lock = folder.path / LOCK_FILE
+        if lock.is_symlink():
+            problem = "this is a link to another file, which a search would write"
+            raise RunFolderError(problem, where=str(lock), hint="Delete it.")
         return folder
 
-    def begin(self, recipe: Recipe) -> None:
-        """Write what a search needs before anything else, also one that goes on; an earlier request to stop is void.
+    def prepare(self) -> None:
+        """Make ready for a search that begins, or goes on; an earlier request to stop is void.
 
         Raises:
             RunFolderError: The folder cannot be written, or a link in it leads elsewhere.
         """
-        self._refuse_links()
+        self.refuse_links()
         try:
             self.trials.mkdir(exist_ok=True)
-            self.write(RECIPE_FILE, recipe.plain())
             self.stop_file.unlink(missing_ok=True)
         except OSError as error:
             raise RunFolderError(f"the run folder cannot be written: {error}", where=str(self.path)) from error
@@ -107,6 +111,11 @@ class RunFolder:
     def evaluation(self) -> Path:
         """Where the best model's predictions are."""
         return self.path / EVALUATION_FOLDER
+
+    @property
+    def exports(self) -> Path:
+        """Where the best model lies in other formats."""
+        return self.path / EXPORT_FOLDER
 
     @property
     def splits(self) -> Path:
@@ -171,17 +180,22 @@ class RunFolder:
         Args:
             but: Folder of an attempt whose weights stay.
         """
-        self._refuse_links()
+        self.refuse_links()
         for folder, _, names in os.walk(self.trials):  # which does not follow links
             for name in names if Path(folder) != but else ():
                 if name.endswith(".weights.h5") or name == CHECKPOINT_FILE:
                     (Path(folder) / name).unlink(missing_ok=True)
 
-    def _refuse_links(self) -> None:
-        """Refuse a folder in which a search would write or delete, but that lies elsewhere: the run may be somebody else's."""
+    def refuse_links(self) -> None:
+        """See that no folder in which anything is written or deleted lies elsewhere: the run may be somebody else's.
+
+        Raises:
+            RunFolderError: A link leads out of the run folder.
+        """
         inside = self.path.resolve()
-        kept = (self.trials, self.model, self.evaluation)
-        for folder in (*kept, *self.trials.glob("*"), *self.trials.glob("*/*")):
+        kept = (self.trials, self.model, self.evaluation, self.exports)
+        below = (*self.trials.glob("*"), *self.trials.glob("*/*"), *self.exports.glob("*"))
+        for folder in (*kept, *below):
             if folder.is_symlink() and not folder.resolve().is_relative_to(inside):
                 raise RunFolderError("a link leads out of the run folder", where=str(folder))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -17,16 +16,10 @@ from automl_img.search.metering import DeviceMeter
 from automl_img.search.policy import AugmentationPolicy
 from automl_img.search.prospects import Prospects
 from automl_img.search.records import Records
-from automl_img.search.retrying import Retries
+from automl_img.search.retrying import CAUGHT_UP, Retries
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import (
-    LEAST_EPOCHS,
-    SHORTEST_LOOK,
-    StagePlan,
-    extended,
-    no_time_for_a_look,
-    plan_stages,
-)
+from automl_img.search.stages import LEAST_EPOCHS, SHORTEST_LOOK, StagePlan, extended
+from automl_img.search.staging import epoch_seconds, expected_suggestions, looks, planned
 from automl_img.search.suggesting import FEW, Suggester
 from automl_img.search.trials import (
     FINAL,
@@ -74,11 +67,9 @@ class Scheduler:
         earlier: Sequence[Outcome] = (),
     ) -> None:
         self.budget = budget
-        self.skipped: list[tuple[str, str]] = []
         self.stage = ""
         self._rules, self._decided = rules, decided
         self._suggester = Suggester(space, strategy, rules, decided, earlier)
-        self._queue = list(starts)
         self._starts = list(starts)
         self._records = Records()
         self._meter = DeviceMeter(rules.device_seconds, rules.devices)
@@ -87,10 +78,10 @@ class Scheduler:
         self._policy = AugmentationPolicy(rules.probe)
         self._finals = FinalTrainings()
         self._stopping = False
-        self.plan = self._plan(elapsed)
-        self._skip_looks_that_do_not_fit()
+        self.plan = planned(rules, self._starts, budget.trials_left, elapsed, self._end(elapsed))
+        self._queue, self.skipped = looks(self.plan, self._starts, rules.overhead)
         self.trains_at_once = self.plan is not None and self.plan.is_one_training(
-            elapsed, self._epoch_seconds(self._queue[0])
+            elapsed, epoch_seconds(rules, self._starts[0])
         )
         if self.trains_at_once:
             self._finals.choose(one_training(self._queue.pop(), self._starts))
@@ -104,6 +95,11 @@ class Scheduler:
             self._meter.begin(answer.trial, elapsed, self._devices(answer))
         return answer
 
+    @property
+    def _epochs_left(self) -> float:
+        """Epochs of the budget that no running trial may come to."""
+        return self.budget.epochs_left - self._records.epochs_running
+
     def _devices(self, spec: TrialSpec) -> float:
         if spec.threads == 0:
             return self._rules.devices_alone
@@ -112,7 +108,7 @@ class Scheduler:
     def _next(self, elapsed: float) -> TrialSpec | Signal:
         if self._retries and not self._stopping:
             return self._launch_again(self._retries.take(), elapsed)
-        if self._stopping or not self.budget.countable_left:
+        if self._stopping or self.budget.trials_left < 1 or self._epochs_left < 1:
             return WAIT if self._records.running else DONE
         spec = self._next_full(elapsed) if self.plan is None else self._next_staged(elapsed, self.plan)
         return spec if spec is not DONE or not self._records.running else WAIT
@@ -131,6 +127,7 @@ class Scheduler:
         """A trial has ended well."""
         record = self._records.end(trial)
         record.result = result
+        self._retries.forget(trial)
         self.budget = self.budget.with_epochs(result.epochs - result.epochs_before)
         if self._policy.learn(result.affinity):
             self._decided(self._policy.sentence())
@@ -142,12 +139,15 @@ class Scheduler:
         record.failure = kind
         if not self._stopping and self._retries.after(trial, kind):
             return True
+        done = record.curve[-1][0] if record.curve else 0.0
+        self.budget = self.budget.with_epochs(max(1.0, done * record.spec.fidelity.epochs))
         self._suggester.tell(record, None)
         return False
 
-    def may_catch_up(self, trial: int, seconds: float, elapsed: float) -> bool:
-        """Whether a trial whose node has gone may begin again, and there is time to bring it as far as it was after ``seconds``."""
-        return self._retries.may_lose_a_node(trial) and not self._stopping and seconds <= self._end(elapsed) - elapsed
+    def may_catch_up(self, trial: int, kind: FailureKind, seconds: float, elapsed: float) -> bool:
+        """Whether a trial that has failed so may begin again, and there is time to bring it as far as it was after ``seconds``."""
+        deserved = kind in CAUGHT_UP and self._retries.deserves(trial, kind)
+        return deserved and not self._stopping and seconds <= self._end(elapsed) - elapsed
 
     def interrupt(self) -> None:
         """Begin nothing more."""
@@ -205,8 +205,9 @@ class Scheduler:
         self._meter.restore(own["meter"], elapsed)
         end = self._end(elapsed)
         self._retries.restore(own["retries"])
-        if own["plan"] is not None and not math.isinf(end):
-            self.plan = extended(StagePlan(**own["plan"]), end, self._rules.final_share)
+        plan = None if own["plan"] is None else StagePlan(**own["plan"])
+        if plan is not None and not math.isinf(end):
+            self.plan = extended(plan, end, self._rules.final_share)
         settled: dict[int, TrialResult] = {}
         for row in trials:
             self._records.restore(row, state[f"trial/{row.trial}"], curves.get(row.trial, ()))
@@ -216,45 +217,25 @@ class Scheduler:
                 settled[row.trial] = row.saved
             else:
                 self._retries.go_on(row.spec)
-        self._suggester.restore(state, self._records.done(), anew=anew)
+        if self._suggester.restore(state, anew=anew):
+            self._records.rename()  # a strategy that starts anew gives the same names again
+            self._suggester.learn(self._records.done())
         if self._suggester.started:
             self._suggester.remember(self._records.of_stage(SEARCH))
+        if plan is not None and self.plan is not None and not settled and not self._retries:
+            self._search_again(elapsed, more=self.plan.end - plan.end)
         return settled
 
-    # -- planning ----------------------------------------------------------------------------------------------------------------
-
-    def _plan(self, elapsed: float) -> StagePlan | None:
-        rules, end = self._rules, self._end(elapsed)
-        if math.isinf(end) or rules.final_share == 0 or rules.deterministic or not self._starts:
-            return None
-        full = statistics.median(self._full_seconds(start) for start in self._starts) * rules.slots
-        plan = plan_stages(
-            elapsed=elapsed,
-            end=end,
-            starts=len(self._starts),
-            slots=rules.slots,
-            final_share=rules.final_share,
-            full_seconds=full,
-            overhead=rules.overhead,
-        )
-        share = (end - elapsed) * rules.slots / self.budget.trials_left
-        return None if share > 3 * plan.look_slot and not math.isinf(self.budget.trials_left) else plan
+    def _search_again(self, elapsed: float, *, more: float) -> None:
+        """Let a search that has ended, and was given ``more`` seconds, search on before it trains the best in full again."""
+        assert self.plan is not None
+        slot = self.plan.search_slot
+        if more >= slot and self._finals.chosen and elapsed + slot <= self.plan.search_end:
+            self._finals = FinalTrainings()
 
     def _end(self, elapsed: float) -> float:
         """When all training must have ended, as far as is known now."""
         return min(self._rules.end, self._meter.moment(elapsed))
-
-    def _epoch_seconds(self, start: Start) -> float:
-        return self._rules.examples * start.seconds_per_image
-
-    def _full_seconds(self, start: Start) -> float:
-        return self._rules.epochs * self._epoch_seconds(start)
-
-    def _skip_looks_that_do_not_fit(self) -> None:
-        if self.plan is not None and self.plan.looks < len(self._queue):
-            for start in self._queue[self.plan.looks :]:
-                self.skipped.append((start.architecture, no_time_for_a_look(self.plan.looks, self._rules.overhead)))
-            self._queue = self._queue[: self.plan.looks]
 
     # -- every trial a full training ---------------------------------------------------------------------------------------------
 
@@ -280,7 +261,7 @@ class Scheduler:
             start = self._queue.pop(0)
             values = dict(start.values) if first else self._with_policy(start.values)
             why = f"the starting point of {start.architecture}"
-            return self._launch(SEARCH, why, values, deadline, threads=threads, probe=rules.probe if first else ())
+            return self._launch(SEARCH, why, values, deadline, threads=threads, probe=self._probe())
         return self._suggested(SEARCH, deadline, None, threads)
 
     # -- stages ------------------------------------------------------------------------------------------------------------------
@@ -290,7 +271,6 @@ class Scheduler:
         if self._queue:
             self.stage = LOOK
             start = self._queue.pop(0)
-            probe = rules.probe if not self._records else ()
             why = f"a look at {start.architecture}"
             seconds = min(plan.look_seconds, self._seconds_until(plan.search_end, elapsed))
             return self._launch(
@@ -300,7 +280,7 @@ class Scheduler:
                 2 * plan.look_slot,
                 seconds=seconds,
                 threads=self._threads(min(rules.slots, plan.looks)),
-                probe=probe,
+                probe=self._probe(),
                 required=(LEAST_EPOCHS, plan.final_seconds * rules.slots),
             )
         if not self._finals.chosen:
@@ -417,7 +397,7 @@ class Scheduler:
         return self._launch(
             stage,
             why,
-            self._suggester.space.complete(suggestion.values),
+            suggestion.values,
             deadline,
             seconds=seconds,
             threads=threads,
@@ -430,13 +410,9 @@ class Scheduler:
     def _start_strategy(self) -> None:
         trials = self.budget.trials_left
         if math.isinf(trials):
-            trials = FEW if self.plan is None else max(1, self._expected_suggestions(self.plan))
+            trials = FEW if self.plan is None else max(1, expected_suggestions(self.plan, self._rules.slots))
         self._suggester.start(self._ranked(), int(trials), self._policy.affinity, narrow=self.plan is not None)
         self._suggester.remember(self._records.of_stage(SEARCH))
-
-    def _expected_suggestions(self, plan: StagePlan) -> int:
-        time = max(0.0, plan.search_end - plan.looks / self._rules.slots * plan.look_slot)
-        return int(time * self._rules.slots / plan.search_slot)
 
     def _launch(
         self,
@@ -463,7 +439,7 @@ class Scheduler:
             values,
             self._rules,
             deadline=deadline,
-            epochs=min(self._rules.epochs if epochs is None else epochs, self.budget.epochs_left),
+            epochs=min(self._rules.epochs if epochs is None else epochs, self._epochs_left),
             seconds=seconds,
             threads=threads,
             probe=probe,
@@ -472,6 +448,10 @@ class Scheduler:
         spec = replace(spec, continues=continues, promotable=self._suggester.promotes and fraction < 1)
         self._records.begin(Record(spec, key or f"start-{spec.trial}", fraction))
         return spec
+
+    def _probe(self) -> tuple[str, ...]:
+        """The augmentations that the next trial measures: the first one does, and if it fails, the one after it."""
+        return () if self._policy.affinity or self._records.probing else self._rules.probe
 
     def _attempt_of(self, key: str | None) -> str:
         """Return the attempt whose checkpoint a promoted suggestion goes on from."""

@@ -69,6 +69,7 @@ def find_starts(
         seconds_per_image=affordable,
         weights=recipe.train.weights,
         slots=Hardware.detect(gpus=0).slots("auto"),  # they are built by the processor
+        parameter_limit=recipe.search.limits.parameters,
     )
     starts, hopeless = _starts(run, estimates, len(data.splits.train), seconds, expected)
     if run.capacity.hardware.gpus:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeVar
 
+from automl_img.errors import AutoMLImageError, named_reason_of
 from automl_img.plugin import DONE, Measurement, Outcome, PluginError, Problem, SearchStrategy, Signal, Suggestion
 from automl_img.search.space import SearchSpace
 from automl_img.search.trials import Record, Rules
@@ -13,6 +16,10 @@ from automl_img.search.trials import Record, Rules
 AFFINITY = 0.75  # an augmentation below it makes other images of the classes than the network knows
 PROMISING = 3  # architectures that the search stage goes on with
 FEW = 20  # suggestions below which the search stays near the best starting point
+
+Answer = TypeVar("Answer")
+Otherwise = TypeVar("Otherwise")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Suggester:
     Attributes:
         space: What is searched now.
         started: Whether the strategy has begun.
-        exhausted: Whether it has nothing more to suggest.
+        exhausted: Whether it has nothing more to suggest. One that fails has not: the search goes on without it.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Suggester:
         self._earlier = tuple(earlier)
         self._narrowed: Narrowing | None = None
         self._trials = self._begun = 0
+        self._failed = False
 
     @property
     def promotes(self) -> bool:
@@ -83,33 +91,57 @@ class Suggester:
         if narrow and done:
             self._narrow(done, affinity, few=trials < FEW)
         self._trials = trials
-        self._strategy.start(self._problem())
         self.started = True
         self._begun += 1
-        self._tell_all(done)
+        self._guarded(lambda: self._strategy.start(self._problem()), None)
+        self.learn(done)
 
     def ask(self) -> Suggestion | Signal:
-        """Return what to try next, WAIT, or DONE."""
+        """Return what to try next, with the values of all active hyperparameters, WAIT, or DONE."""
         if self.exhausted:
             return DONE
-        answer = self._strategy.ask()
+        answer = self._guarded(self._asked, DONE)
         self.exhausted = answer is DONE
+        return answer
+
+    def _asked(self) -> Suggestion | Signal:
+        answer: object = self._strategy.ask()
+        if isinstance(answer, Suggestion):
+            return replace(answer, values=self.space.complete(answer.values))
+        if not isinstance(answer, Signal):
+            raise TypeError(f"ask returned {answer!r}, no Suggestion, WAIT or DONE")
         return answer
 
     def tell(self, record: Record, score: float | None) -> None:
         """Say what came of a trial; before the start nothing listens."""
         if self.started:
-            self._strategy.tell(Outcome(record.key, record.spec.values, score, record.fraction))
+            outcome = Outcome(record.key, record.spec.values, score, record.fraction)
+            self._guarded(lambda: self._strategy.tell(outcome), None)
 
     def measured(self, record: Record) -> str:
         """Hear of the last measurement of a trial; returns why it should end now, or an empty text."""
-        return self._strategy.reason_to_stop(_measurement(record, -1)) if self.started else ""
+        return self._reason_to_stop(_measurement(record, -1)) if self.started else ""
 
     def remember(self, records: Sequence[Record]) -> None:
         """Hear of all measurements that were made before the strategy began, or in an earlier process."""
         for record in records:
             for place in range(len(record.curve)):
-                self._strategy.reason_to_stop(_measurement(record, place))
+                self._reason_to_stop(_measurement(record, place))
+
+    def _reason_to_stop(self, measurement: Measurement) -> str:
+        return self._guarded(lambda: self._strategy.reason_to_stop(measurement), "")
+
+    def _guarded(self, call: Callable[[], Answer], otherwise: Otherwise) -> Answer | Otherwise:
+        """Call the strategy; once it has raised anything, it is left out and the answer is ``otherwise``."""
+        if self._failed:
+            return otherwise
+        try:
+            return call()
+        except Exception as error:  # whatever a plugin raises, the search keeps what it has
+            self._failed = self.exhausted = True
+            reason = str(error) if isinstance(error, AutoMLImageError) else named_reason_of(error)
+            self._decided(f"the strategy {self.name} failed, and the search goes on without it: {reason}")
+            return otherwise
 
     def changes(self) -> dict[str, Any]:
         """Return what has changed of all that :meth:`restore` needs, in entries, as JSON can hold it."""
@@ -118,23 +150,27 @@ class Suggester:
             "narrowed": None if self._narrowed is None else asdict(self._narrowed),
             "begun": self._begun,
             "exhausted": self.exhausted,
+            "failed": self._failed,
         }
         return {"suggester": own, **(self._changes_of_strategy() if self.started else {})}
 
     def _changes_of_strategy(self) -> dict[str, Any]:
         """By the number of its beginning: what it had saved before that is another space's."""
-        entries = self._strategy.changes()
+        entries = self._guarded(self._strategy.changes, NOTHING)
         if entries is None:
-            return {f"strategy/{self._begun}": self._strategy.state()}
+            state = self._guarded(self._strategy.state, None)
+            return {} if state is None else {f"strategy/{self._begun}": state}
         return {f"strategy/{self._begun}/{name}": entry for name, entry in entries.items()}
 
-    def restore(self, state: Mapping[str, Any], done: Sequence[Record], *, anew: bool) -> None:
+    def restore(self, state: Mapping[str, Any], *, anew: bool) -> bool:
         """Go on where another process ended.
 
         Args:
             state: All entries that :meth:`changes` returned, each as it was last.
-            done: Trials that ended well.
-            anew: Let the strategy start anew, and learn from ``done``, if the space has changed.
+            anew: Let the strategy start anew if the space has changed.
+
+        Returns:
+            Whether it has started anew, and is to :meth:`learn`.
 
         Raises:
             PluginError: The space has changed.
@@ -143,18 +179,24 @@ class Suggester:
         if own["narrowed"] is not None:
             self._narrow_to(Narrowing(**own["narrowed"]))
         self._trials, self.exhausted, self._begun = own["trials"], own["exhausted"], own["begun"]
+        self._failed = own.get("failed", False)
         if not self._begun:
-            return
-        self._strategy.start(self._problem())
+            return False
         self.started = True
+        self._guarded(lambda: self._strategy.start(self._problem()), None)
+        if self._failed:
+            return False
         try:
             self._strategy.restore(self._state_of_strategy(state))
-        except PluginError:
+        except Exception as error:
             if not anew:
-                raise
+                if isinstance(error, PluginError):
+                    raise
+                raise PluginError(f"{self.name} cannot read its state: {named_reason_of(error)}") from error
             self._begun += 1
             self.exhausted = False
-            self._tell_all(done)
+            return True
+        return False
 
     def _state_of_strategy(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
         whole = f"strategy/{self._begun}"
@@ -167,9 +209,10 @@ class Suggester:
         rules = self._rules
         return Problem(self.space.free(), rules.seed, self._trials, rules.epochs, dict(rules.options))
 
-    def _tell_all(self, done: Sequence[Record]) -> None:
+    def learn(self, done: Sequence[Record]) -> None:
+        """Tell the strategy, which has just started, of trials that ended well, after those of another search."""
         for outcome in self._earlier:
-            self._strategy.tell(outcome)
+            self._guarded(partial(self._strategy.tell, outcome), None)
         for record in sorted(done, key=lambda record: record.spec.trial):
             assert record.result is not None
             self.tell(record, record.result.f1)

@@ -29,10 +29,12 @@ def write_suspects(path: str | Path, limit: int, target: Path | None = None) -> 
         target: The file; ``evaluation/to_check.csv`` in the run folder unless given.
 
     Raises:
-        RunFolderError: It is no run folder, or its search has not ended.
+        RunFolderError: It is no run folder, its search has not ended, or a link in it leads elsewhere.
         UsageError: The file cannot be written.
     """
     folder = RunFolder.open(path)
+    if target is None:
+        folder.refuse_links()
     files = {split: folder.evaluation / f"{split}.npz" for split in ("validation", "test")}
     present = {split: Predictions.load(file) for split, file in files.items() if file.is_file()}
     if not present:

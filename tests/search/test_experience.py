@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -7,6 +8,7 @@ import automl_img
 from automl_img.plugin import ImageTraits
 from automl_img.search.experience import (
     MOST_KEPT,
+    MOST_TRIALS,
     Circumstances,
     Experience,
     ExperienceStore,
@@ -35,6 +37,20 @@ def test_a_finished_search_leaves_what_its_trials_came_to_and_nothing_of_the_ima
     assert [trial.f1 for trial in found.trials] == [row.result.f1 for row in rows if row.result]
     assert found.trials[0].values["optimizer"] == rows[0].spec.values["optimizer"]
     assert "digits" not in found.model_dump_json()
+
+
+def test_of_very_many_trials_the_looks_and_the_best_are_kept_in_a_file_that_can_be_read(finished, tmp_path):
+    journal = Journal(finished[0].run_dir)
+    row = next(row for row in journal.trials() if row.result)
+    journal.close()
+    rows = [replace(row, trial=n, stage="search", result=replace(row.result, f1=n / 12_000)) for n in range(12_000)]
+    rows[5] = replace(rows[5], stage="look", spec=replace(row.spec, stage="look"))
+    store = ExperienceStore(tmp_path)
+    store.keep(tmp_path / "run", experience_of(rows, DIGITS, "print"))
+    (found,) = store.read()
+    assert len(found.trials) == MOST_TRIALS
+    assert [trial.stage for trial in found.trials].index("look") == 0
+    assert found.trials[-1].f1 == 11_999 / 12_000
 
 
 def test_what_is_kept_is_read_again_and_the_same_run_is_kept_once(tmp_path):
@@ -138,3 +154,21 @@ def test_the_first_party_files_of_experience_can_be_read():
     found = read_experiences(path)
     assert len(found) >= 3
     assert len({one.fingerprint for one in found}) == len(found)
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion_mnist"])
+def test_the_first_party_experience_of_a_data_set_is_known_again_wherever_it_lies(name):
+    from automl_img.data.analysis import analyse
+    from automl_img.data.arrays import validated
+    from automl_img.data.fingerprint import fingerprint
+    from automl_img.plugin import discover
+
+    registry = discover()
+    source = registry.get("source", name)
+    if name == "fashion_mnist" and not source.system_folder.is_dir():
+        pytest.skip("the Debian package dataset-fashion-mnist is not installed")
+    dataset = validated(source.load(None, {}))
+    size = analyse(dataset)
+    mine = fingerprint(dataset, height=size.height, width=size.width, channels=size.channels)
+    found = read_experiences(registry.experience[0])
+    assert len(of_other_data(found, mine)) == len(found) - 1

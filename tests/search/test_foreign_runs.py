@@ -14,9 +14,11 @@ from automl_img.api import evaluate_run
 from automl_img.errors import DataError, PluginError, RunFolderError
 from automl_img.search.exporting import export_run
 from automl_img.search.journal import Journal
+from automl_img.search.progress import progress_of
 from automl_img.search.reporting import write_report
 from automl_img.search.reproducing import reproduce
 from automl_img.search.run_folder import RunFolder
+from automl_img.search.suspecting import write_suspects
 
 pytestmark = pytest.mark.train
 
@@ -66,8 +68,9 @@ def evil(run, marker, monkeypatch):
         lambda run: export_run(run, "keras"),
         lambda run: automl_img.fit("digits", out=run, resume=True, trials=9),
         lambda run: automl_img.fit("digits", out=run, resume=True, trials=9, accept_changes=True),
+        lambda run: automl_img.fit(object(), out=run, resume=True, trials=9),
     ],
-    ids=["evaluate", "reproduce", "export", "resume", "resume and accept"],
+    ids=["evaluate", "reproduce", "export", "resume", "resume and accept", "resume with an object"],
 )
 def test_a_module_that_only_the_recipe_of_the_run_names_is_not_imported(opens, evil, marker):
     with pytest.raises(PluginError, match=r"no search of yours has used.*found 'evil_of_run'"):
@@ -179,7 +182,7 @@ def test_a_file_of_a_run_that_is_no_object_is_refused(name, text, run):
         write_report(run)
 
 
-@pytest.mark.parametrize("name", ["trials", "trials/1", "trials/1/1", "model", "evaluation"])
+@pytest.mark.parametrize("name", ["trials", "trials/1", "trials/1/1", "model", "evaluation", "export", "export/keras"])
 def test_a_link_out_of_the_run_folder_is_not_followed_by_what_writes_or_deletes(name, run, tmp_path):
     precious = tmp_path / "precious"
     precious.mkdir()
@@ -194,6 +197,63 @@ def test_a_link_out_of_the_run_folder_is_not_followed_by_what_writes_or_deletes(
         RunFolder(run).delete_weights()
     assert [file.name for file in precious.iterdir()] == ["model.weights.h5"]
     assert (precious / "model.weights.h5").read_text() == "mine"
+
+
+def test_a_table_of_suspects_does_not_follow_a_link_out_of_the_run_unless_it_is_told_where_to_go(run, tmp_path):
+    precious = (run / "evaluation").rename(tmp_path / "precious")
+    (precious / "to_check.csv").write_text("mine")
+    (run / "evaluation").symlink_to(precious)
+    with pytest.raises(RunFolderError, match="a link leads out of the run folder"):
+        write_suspects(run, 3)
+    assert (precious / "to_check.csv").read_text() == "mine"
+    write_suspects(run, 3, tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").is_file()
+
+
+@pytest.mark.parametrize("name", ["export", "export/keras"])
+def test_an_export_does_not_follow_a_link_out_of_the_run(name, run, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    shutil.rmtree(run / "export", ignore_errors=True)
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).symlink_to(precious)
+    with pytest.raises(RunFolderError, match="a link leads out of the run folder"):
+        export_run(run, "keras")
+    assert list(precious.iterdir()) == []
+
+
+def test_a_journal_that_is_a_link_is_not_opened(run, tmp_path):
+    other = tmp_path / "bookmarks.sqlite"
+    database = sqlite3.connect(other)
+    with database:
+        database.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
+    database.close()
+    before = other.read_bytes()
+    (run / "journal.sqlite").unlink()
+    (run / "journal.sqlite").symlink_to(other)
+    for opens in (progress_of, write_report, Journal):
+        with pytest.raises(RunFolderError, match=r"journal.sqlite: this is a link to another file"):
+            opens(run)
+    assert other.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith("bookmarks")] == ["bookmarks.sqlite"]
+
+
+@pytest.mark.parametrize("part", ["journal", "shm", "wal"])
+def test_a_link_beside_the_journal_is_not_followed(part, run, tmp_path):
+    (run / f"journal.sqlite-{part}").unlink(missing_ok=True)
+    (run / f"journal.sqlite-{part}").symlink_to(tmp_path / "mine")
+    with pytest.raises(RunFolderError, match=f"journal.sqlite-{part}: this is a link to another file"):
+        Journal(run)
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_lock_that_is_a_link_is_not_written(run, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (run / "driver.lock").symlink_to(precious)
+    with pytest.raises(RunFolderError, match=r"driver.lock: this is a link to another file"):
+        automl_img.fit("digits", out=run, resume=True, trials=9)
+    assert precious.read_text() == "mine"
 
 
 def test_a_link_deep_in_the_trials_is_not_followed(run, tmp_path):

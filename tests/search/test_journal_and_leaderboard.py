@@ -93,6 +93,15 @@ def test_a_failed_transaction_leaves_nothing_behind(journal):
     assert len(journal.trials()) == 2
 
 
+def test_a_name_of_a_file_that_is_no_text_may_stand_in_a_message(journal):
+    journal.begin(spec(1))
+    journal.failed(1, "failed", "raised", "caf\udce9.png: the file cannot be read")
+    for _ in range(2):
+        journal.remark("caf\udce9.png is left out")
+    assert journal.trials()[0].message == "caf\\udce9.png: the file cannot be read"
+    assert journal.remarks() == ["caf\\udce9.png is left out"]
+
+
 def test_a_folder_without_a_journal_is_no_run_folder(tmp_path):
     with pytest.raises(RunFolderError, match="holds no journal"):
         Journal(tmp_path)

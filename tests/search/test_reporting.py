@@ -53,6 +53,18 @@ def test_a_page_needs_neither_the_cache_nor_curves(run):
     assert "Confusion" in page and "<img" not in page
 
 
+def test_damaged_maps_cost_the_page_them_alone_and_damaged_answers_are_one_line(run):
+    maps, answers = run / "evaluation" / "attention.npz", run / "evaluation" / "test.npz"
+    maps.write_bytes(maps.read_bytes()[:-100])
+    page = write_report(run).read_text()
+    assert "Confusion" in page and "Where it looks" not in page
+    content = bytearray(answers.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    answers.write_bytes(content)
+    with pytest.raises(RunFolderError, match=r"test\.npz: the predictions cannot be read"):
+        write_report(run)
+
+
 def test_a_page_of_other_images_than_those_of_the_run_has_no_pictures(run):
     data = json.loads((run / "data.json").read_text())
     (run / "data.json").write_text(json.dumps({**data, "fingerprint": "another"}))

@@ -1,10 +1,12 @@
 """A recorded trial trained again, from its run folder alone."""
 
+import types
+
 import pytest
 
 import automl_img
 from automl_img.errors import RunFolderError
-from automl_img.search.reproducing import Reproduction, reproduce
+from automl_img.search.reproducing import Reproduction, _different_training, reproduce
 
 pytestmark = pytest.mark.train
 
@@ -44,3 +46,10 @@ def test_only_within_the_tolerance_two_figures_agree():
         return Reproduction(1, "small", 0.9, found, "", 0.01, ())
 
     assert made(0.905).agrees and not made(0.95).agrees and not made(None).agrees
+
+
+@pytest.mark.parametrize(("continues", "before"), [("3/1", "trial 3"), ("7/2", "another trial")])
+def test_a_trial_that_was_cut_off_is_not_said_to_have_gone_on_from_itself(continues, before):
+    result, spec = types.SimpleNamespace(epochs_before=2.0), types.SimpleNamespace(continues=continues)
+    (said,) = _different_training(types.SimpleNamespace(trial=7, result=result, spec=spec))
+    assert said == f"it had gone on from {before}, and was trained from the beginning now"

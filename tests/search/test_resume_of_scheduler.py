@@ -208,6 +208,17 @@ def test_a_trial_that_was_cut_off_is_a_new_attempt_and_no_new_trial():
     assert play.scheduler.budget.trials_spent == 1
 
 
+def test_a_trial_that_was_cut_off_and_then_ended_well_is_not_tried_again():
+    play = Play(math.inf, 3)
+    play.step()
+    play.new_process()
+    play.done(
+        1, result(1)
+    )  # with the weights that it had saved: the search was asked to end before the next attempt began
+    play.new_process()
+    assert play.scheduler.next(play.now).trial == 2
+
+
 def test_being_cut_off_does_not_use_up_the_attempts_that_a_crash_has():
     play = Play(math.inf, 3)
     for _ in range(3):  # cut off three times
@@ -245,6 +256,7 @@ def test_another_space_is_refused_unless_accepted():
     assert len(play.strategy.told) == sum(row.status == "done" for row in play.rows.values())
     play.to_the_end()
     assert len(play.rows) == 10
+    assert len(set(play.strategy.told)) == len(play.strategy.told), "names that it gives again are not taken for others"
 
 
 @pytest.mark.parametrize("kind", [RandomSearch, SuccessiveHalving])
@@ -300,3 +312,20 @@ def test_more_time_goes_to_search_and_final_training_by_their_shares():
     assert extended(plan, 500.0, 0.6) == plan
     shorter = extended(plan, 100.0, 0.6)
     assert 0 <= shorter.search_end <= 100 and shorter.final_seconds >= 0
+
+
+def test_a_search_that_has_ended_and_gets_more_time_searches_on_before_it_trains_the_best_again():
+    play = Play(580.0, None, 2).to_the_end()
+    assert "final" in [spec.stage for spec in play.launched]
+    play.end, first = 2000.0, len(play.launched)
+    play.new_process()
+    play.to_the_end()
+    more = play.launched[first:]
+    searched = more[: [spec.stage for spec in more].index("final")]
+    assert searched and all(spec.stage == "search" and spec.fidelity.seconds for spec in searched)
+
+
+def test_a_search_that_has_ended_and_gets_no_more_time_has_ended():
+    play = Play(580.0, None, 2).to_the_end()
+    play.new_process()
+    assert not play.step()

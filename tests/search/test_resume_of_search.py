@@ -75,6 +75,8 @@ def test_arrays_are_given_again_and_must_be_the_same(tmp_path, quick_settings, d
     automl_img.fit((x, y), trials=1, settings=quick_settings, out=tmp_path / "run")
     with pytest.raises(RunFolderError, match=r"images or labels have changed.*--accept-changes"):
         automl_img.fit((255 - x, y), trials=2, out=tmp_path / "run", resume=True)
+    refused = progress_of(tmp_path / "run")
+    assert (refused.state, refused.trials, refused.model.members) == ("ended", 1, (1,)), "it is what it was"
     heard = []
     automl_img.fit(
         (255 - x, y), trials=2, out=tmp_path / "run", resume=True, accept_changes=True, listener=heard.append
@@ -89,6 +91,7 @@ def test_a_plugin_of_another_version_is_named(begun):
     versions.write_text(versions.read_text().replace('"version": "1"', '"version": "0"', 1))
     with pytest.raises(RunFolderError, match=r"plugins have changed since the search began; found '.* was 0 and is 1'"):
         automl_img.fit("digits", trials=3, out=begun, resume=True)
+    assert progress_of(begun).state == "ended"
 
 
 @pytest.mark.train

@@ -34,6 +34,16 @@ class Endless(SearchStrategy):
         return {"asked": self.asked}
 
 
+class Failing(Endless):
+    """Raises at one of its calls."""
+
+    def __init__(self, call):
+        def fail(*arguments):
+            raise RuntimeError("no")
+
+        setattr(self, call, fail)
+
+
 class Exhausted(Endless):
     """Has nothing to suggest."""
 
@@ -334,6 +344,16 @@ def test_only_the_first_trial_measures_the_augmentations():
     assert [bool(spec.probe) for spec in specs] == [True] + [False] * (len(specs) - 1)
 
 
+@pytest.mark.parametrize("budget", [Budget(time=600.0), Budget(time=600.0, trials=4)])
+def test_if_the_first_trial_fails_the_next_one_measures_the_augmentations(budget):
+    instance = scheduler(budget=budget, slots=1)
+    instance.fail(instance.next(5.0).trial, FailureKind.SKIPPED, "too large")
+    second = instance.next(6.0)
+    assert second.probe == ("flip", "swirl")
+    instance.record(second.trial, result(affinity={"flip": 0.97, "swirl": 0.3}))
+    assert instance.next(20.0).probe == ()
+
+
 def test_the_strategy_learns_from_the_looks():
     strategy = Endless()
     run(scheduler(strategy=strategy, budget=Budget(time=3600.0), end=3560.0), lambda spec: 0.8)
@@ -343,6 +363,44 @@ def test_the_strategy_learns_from_the_looks():
 def test_the_search_ends_when_the_strategy_has_nothing_to_suggest():
     specs = run(scheduler(strategy=Exhausted()), lambda spec: 0.8)
     assert {spec.stage for spec in specs} == {"look", "final"}
+
+
+class Strange(Endless):
+    """Suggests what it should not."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def ask(self):
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [None, {"architecture": "small"}])
+def test_a_strategy_that_suggests_nonsense_is_left_out(answer):
+    decided = []
+    budget = Budget(time=3600.0)
+    instance = Scheduler(space(), starts(), Strange(answer), budget, rules(end=3560.0), 5.0, decided.append)
+    assert {spec.stage for spec in run(instance, lambda spec: 0.8)} == {"look", "final"}
+    assert sum("the strategy endless failed" in text for text in decided) == 1
+
+
+@pytest.mark.parametrize("call", ["start", "ask", "tell", "reason_to_stop", "state"])
+@pytest.mark.parametrize("trials", [None, 6])
+def test_a_strategy_that_fails_costs_its_suggestions_and_no_model(call, trials):
+    decided = []
+    budget = Budget(time=3600.0, trials=trials)
+    instance = Scheduler(space(), starts(), Failing(call), budget, rules(end=3560.0), 5.0, decided.append)
+
+    def score(spec):
+        instance.measured(spec.trial, EpochReport(1.0, 10, 0.5, 0.5, 0.8, 0.5, 1000.0))
+        instance.changes()
+        return 0.8
+
+    stages = [spec.stage for spec in run(instance, score)]
+    assert len(stages) >= len(NAMES) and (trials or "final" in stages)
+    assert [text for text in decided if "failed" in text] == [
+        "the strategy endless failed, and the search goes on without it: RuntimeError: no"
+    ]
 
 
 def test_a_short_budget_looks_at_the_cheapest_and_says_why_not_at_the_others():
@@ -376,6 +434,22 @@ def test_the_epoch_budget_is_not_exceeded():
         spent += answer.fidelity.epochs
         instance.record(answer.trial, result(epochs=answer.fidelity.epochs))
     assert 100 <= spent <= 120
+
+
+def test_trials_side_by_side_share_the_epochs_that_are_left():
+    instance = scheduler(budget=Budget(epochs=110), end=math.inf, probe=())
+    specs = [instance.next(5.0) for _ in range(3)]
+    assert [spec.fidelity.epochs for spec in specs] == [50, 50, 10]
+    assert instance.next(5.0) is WAIT
+    instance.record(specs[0].trial, result(epochs=20))
+    assert instance.next(5.0).fidelity.epochs == 30, "it ended early, and what it left is free"
+
+
+def test_trials_that_fail_use_up_epochs_too():
+    instance = scheduler(budget=Budget(epochs=5), end=math.inf, slots=1, probe=())
+    for _ in range(5):
+        instance.fail(instance.next(5.0).trial, FailureKind.SKIPPED, "too large")
+    assert instance.next(5.0) is DONE
 
 
 def test_the_same_seed_gives_the_same_trials():
@@ -579,14 +653,15 @@ def test_a_trial_whose_node_is_lost_is_tried_three_times_more_and_a_crash_counts
 
 def test_a_trial_whose_node_is_lost_begins_again_only_if_it_can_catch_up():
     """Else the weights that it had saved count, which is better than nothing."""
-    instance = scheduler()
+    instance, lost = scheduler(), FailureKind.NODE_LOST
     first = instance.next(5.0)
-    assert instance.may_catch_up(first.trial, 20.0, 30.0)
-    assert not instance.may_catch_up(first.trial, 1e6, 30.0), "no time is left for that"
+    assert instance.may_catch_up(first.trial, lost, 20.0, 30.0)
+    assert not instance.may_catch_up(first.trial, lost, 1e6, 30.0), "no time is left for that"
+    assert not instance.may_catch_up(first.trial, FailureKind.OUT_OF_MEMORY, 20.0, 30.0), "it would begin anew"
     for _ in range(3):
-        assert instance.fail(first.trial, FailureKind.NODE_LOST, "")
+        assert instance.fail(first.trial, lost, "")
         instance.next(40.0)
-    assert not instance.may_catch_up(first.trial, 20.0, 50.0), "three times are enough"
+    assert not instance.may_catch_up(first.trial, lost, 20.0, 50.0), "three times are enough"
     second = instance.next(50.0)
     instance.interrupt()
-    assert not instance.may_catch_up(second.trial, 1.0, 50.0)
+    assert not instance.may_catch_up(second.trial, lost, 1.0, 50.0)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import automl_img
+from automl_img import events
+from automl_img.search.journal import Journal
 
 pytestmark = pytest.mark.train
 
@@ -31,10 +33,19 @@ def settings(weights, **more):
     }
 
 
-def test_a_network_with_given_weights_is_tuned_and_saved(weights, digits_data, tmp_path):
+def test_a_network_with_given_weights_is_tuned_in_two_phases_and_saved(weights, digits_data, tmp_path):
     images, labels = digits_data
     grey = np.kron(images[:200], np.ones((1, 4, 4), np.uint8))
-    result = automl_img.fit((grey, labels[:200]), trials=1, settings=settings(weights), out=tmp_path / "run")
+    heard, run, two = [], tmp_path / "run", settings(weights, **{"search.fixed.transfer.layers": 10})
+    result = automl_img.fit((grey, labels[:200]), trials=1, settings=two, out=run, listener=heard.append)
+    measured = [event for event in heard if isinstance(event, events.EpochEnded)]
+    progress, epochs = ([getattr(one, name) for one in measured] for name in ("progress", "epoch"))
+    assert progress == sorted(progress) and epochs == sorted(epochs), "the second goes on where the first has ended"
+    assert progress[0] < 0.31 and progress[-1] == pytest.approx(1.0), "the head alone has three tenths"
+    journal = Journal(run)
+    (row,) = journal.trials()
+    journal.close()
+    assert row.result.epochs == pytest.approx(epochs[-1]) and row.result.best_epoch in epochs
     card = json.loads((tmp_path / "run" / "model" / "model.json").read_text())
     assert card["plan"]["pretrained"] is True
     assert 0 <= result.metrics["validation"]["f1_macro"] <= 1

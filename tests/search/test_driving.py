@@ -1,0 +1,112 @@
+"""What the driver does with what trials say, without training anything."""
+
+import math
+
+import pytest
+
+from automl_img.executors import Done, Failed, Saved
+from automl_img.executors.choosing import site_of
+from automl_img.plugin import Parameter, SearchStrategy, discover
+from automl_img.recipe import ComputeSettings, recipe_from_mapping
+from automl_img.search.budget import Budget
+from automl_img.search.driving import Driver
+from automl_img.search.interruption import Interruption
+from automl_img.search.run import Run
+from automl_img.search.scheduler import Scheduler
+from automl_img.search.space import SearchSpace
+from automl_img.search.trials import Rules, Start
+from automl_img.training.artifacts import WEIGHTS_FILE
+from automl_img.training.spec import FailureKind, TrialResult
+
+SPACE = SearchSpace(
+    (
+        Parameter("architecture", "choice", "small", ("small",)),
+        Parameter("optimizer", "choice", "adamw", ("adamw",)),
+        Parameter("optimizer.adamw.lr", "float", 0.004, low=1e-4, high=0.1),
+        Parameter("batch_size", "choice", 128, (64, 128)),
+    )
+)
+
+
+class Silent(SearchStrategy):
+    """Is not asked here."""
+
+    name = "silent"
+
+
+class Scripted:
+    """An executor whose attempts say at once what a script has for them; weights are a file that names the attempt."""
+
+    def __init__(self, run, script, room=1):
+        self.run, self.script, self.room = run, script, room
+        self.attempts, self.said = [], []
+
+    def slots(self):
+        return self.room
+
+    def submit(self, spec):
+        attempt = (spec.trial, spec.attempt)
+        self.attempts.append(attempt)
+        folder = self.run.folder.trials / str(spec.trial) / str(spec.attempt)
+        folder.mkdir(parents=True)
+        for message in self.script[attempt]:
+            if isinstance(message, Saved | Done):
+                (folder / WEIGHTS_FILE).write_text(f"attempt {spec.attempt}")
+            self.said.append(message)
+
+    def poll(self, timeout):
+        said, self.said = self.said, []
+        return said
+
+
+def came_to(f1):
+    return TrialResult(f1, 0.5, 2.0, 2.0, 10, 1000, 1.0, 20.0, 18.0, 20_000.0, "time", "")
+
+
+def crashed(kind=FailureKind.CRASHED):
+    return Failed(1, kind, "SIGSEGV")
+
+
+def drive(folder, script, room=1):
+    """Drive a search of one trial; returns the attempts, the trial's row, and the weights that its last attempt has."""
+    recipe = recipe_from_mapping({"budget": {"trials": 1}, "output": {"trackers": []}})
+    run = Run(recipe, discover(), folder, lambda event: None, 0.0, site_of(ComputeSettings(), None))
+    starts = [Start("small", SPACE.start("small", {}), 1e-4)]
+    rules = Rules(7, 50, 5, 50_000, 1, math.inf, 0.6, "float32")
+    scheduler = Scheduler(SPACE, starts, Silent(), Budget(trials=1), rules, 0.0)
+    executor = Scripted(run, script, room)
+    try:
+        Driver(run, scheduler, executor).drive(Interruption())
+        (row,) = run.journal.trials()
+    finally:
+        run.close()
+    weights = folder / "trials" / "1" / str(row.spec.attempt) / WEIGHTS_FILE
+    return executor.attempts, row, weights.read_text() if weights.exists() else None
+
+
+@pytest.mark.parametrize("kind", [FailureKind.CRASHED, FailureKind.NODE_LOST])
+def test_a_trial_that_crashes_after_it_had_saved_weights_goes_on(tmp_path, kind):
+    script = {(1, 1): [Saved(1, came_to(0.6)), crashed(kind)], (1, 2): [Done(1, came_to(0.9))]}
+    attempts, row, weights = drive(tmp_path / "run", script)
+    assert attempts == [(1, 1), (1, 2)]
+    assert row.spec.continues == "1/1", "from its checkpoint"
+    assert (row.status, row.result.f1, weights) == ("done", 0.9, "attempt 2")
+
+
+def test_the_weights_of_an_earlier_attempt_count_if_the_next_one_crashes_too(tmp_path):
+    script = {(1, 1): [Saved(1, came_to(0.6)), crashed()], (1, 2): [crashed()]}
+    attempts, row, weights = drive(tmp_path / "run", script)
+    assert attempts == [(1, 1), (1, 2)]
+    assert (row.status, row.result.f1, row.spec.attempt, weights) == ("done", 0.6, 2, "attempt 1")
+
+
+@pytest.mark.parametrize("kind", [FailureKind.RAISED, FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT])
+def test_the_weights_that_were_saved_count_where_another_attempt_would_begin_anew_or_fail_again(tmp_path, kind):
+    attempts, row, weights = drive(tmp_path / "run", {(1, 1): [Saved(1, came_to(0.6)), crashed(kind)]})
+    assert (attempts, row.status, row.result.f1, weights) == ([(1, 1)], "done", 0.6, "attempt 1")
+
+
+def test_where_there_is_no_room_for_a_trial_one_waits_for_it(tmp_path):
+    """A cluster whose nodes have all gone has no slots, and sees by what waits that it needs some."""
+    attempts, row, _ = drive(tmp_path / "run", {(1, 1): [Done(1, came_to(0.9))]}, room=0)
+    assert (attempts, row.status) == ([(1, 1)], "done")
