@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -18,6 +18,7 @@ from automl_img.data.inspection.findings import Inspection, Limits
 from automl_img.errors import UsageError
 from automl_img.evaluation.predictor import Images, Predictor
 from automl_img.plugin import ImageDataset, PluginRegistry, discover, nearest
+from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.recipe import Recipe, override, read_recipe, recipe_from_mapping
 from automl_img.search.run_folder import (
     DATA_FILE,
@@ -63,7 +64,7 @@ def fit(
         listener: Receives each event of the search; :mod:`automl_img.events` lists them. Without one, a notebook shows how far the
             search is; elsewhere nothing is shown.
         resume: Go on with the search whose run folder is ``out``, with its recipe; ``budget`` and ``trials`` give it more to spend.
-            ``dataset`` is what it was; only arrays and other objects are read from it, the rest is in the recipe.
+            ``dataset`` is what it was; only arrays and other objects are read again, with the options in the recipe.
         accept_changes: Go on although images, plugins or the search space have changed since.
 
     Returns:
@@ -95,7 +96,7 @@ def fit(
         if out is None:
             raise UsageError("resume needs the run folder", where="out", hint="It is SearchResult.run_dir.")
         recipe, folder = recipe_of_run(out, overrides), out
-        images = None if isinstance(dataset, str | Path) else resolve(dataset, {})[1]
+        images = None if isinstance(dataset, str | Path) else _resolve_again(dataset, recipe, folder)
     else:
         recipe, images = resolve(dataset, overrides)
         folder = run_path(recipe, out)
@@ -127,7 +128,8 @@ def analyse(
     Args:
         dataset: What :func:`fit` takes.
         settings: Keys of the recipe by dotted name, such as ``{"data.options.root": "images"}``.
-        limits: From where on something is worth a word; None: the usual ones.
+        limits: From where on something is worth a word; None: the usual ones. Its ``unreadable`` does not count: the recipe's
+            ``data.max_unreadable`` does.
         sample: The most images that are looked at, chosen at random; None: all.
         progress: Called with the images done and the images in all.
 
@@ -174,8 +176,7 @@ def look_at(
         check_plugins(recipe, registry)
         images = load_dataset(recipe, registry)
     checked = validated(images, recipe.data.task)
-    if limits is None:
-        limits = Limits(unreadable=recipe.data.max_unreadable)
+    limits = replace(limits or Limits(), unreadable=recipe.data.max_unreadable)
     found = inspect_dataset(checked, limits=limits, sample=sample, seed=recipe.seed, progress=progress, advice=True)
     return Looked(recipe, checked, found)
 
@@ -328,6 +329,14 @@ def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDa
     return _resolve_name(str(dataset), overrides), None
 
 
+def _resolve_again(dataset: Any, recipe: Recipe, run: str | Path) -> ImageDataset | None:
+    """Read an object that a search of ``run`` goes on with as it was read when the search began."""
+    modules = recipe.plugins.modules
+    refuse_strange_modules(modules, where=str(run))
+    kept = {"data.options": recipe.data.options, "data.task": recipe.data.task, "plugins.modules": modules}
+    return resolve(dataset, kept)[1]
+
+
 def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDataset]:
     """Ask the sources for one that knows this object of another library."""
     for source in _registry(overrides).all("source"):
@@ -344,7 +353,10 @@ def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, Im
 
 
 def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError as error:
+        raise UsageError("there is no such home folder", found=name, hint="Write the whole path.") from error
     if path.suffix == ".toml":
         return read_recipe(path, overrides)
     registry = _registry(overrides)

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from automl_img.api import SearchResult, fit
+from automl_img.data.labels import plain_labels
 from automl_img.errors import DataError
 from automl_img.evaluation.predictor import Predictor
 
@@ -61,7 +62,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             y: Labels of shape (n,).
 
         Raises:
-            DataError: These are no labelled images.
+            DataError: These are no labelled images, or labels are missing or fractions.
             SearchError: The search found no model.
         """
         images, labels = np.asarray(X), np.asarray(y)
@@ -80,14 +81,16 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 found=images.shape,
                 allowed="(n, height, width[, channels])",
             )
+        plain_labels(labels, len(images), where="y")
+        classes, codes = np.unique(labels.reshape(-1), return_inverse=True)
         # All images that were given are learned from and validated on; a test is the caller's.
         settings = {"data.test": 0.0, **(self.settings or {})}
+        temporary: tempfile.TemporaryDirectory[str] | None = None
         folder = self.out
         if folder is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="automl-img-")
-            folder = Path(self._temporary.name) / "run"
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        self.result_: SearchResult = fit(
+            temporary = tempfile.TemporaryDirectory(prefix="automl-img-")
+            folder = Path(temporary.name) / "run"
+        result = fit(
             (images, codes),
             budget=self.budget,
             trials=self.trials,
@@ -95,7 +98,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             settings=settings,
             out=folder,
         )
-        self._predictor: Predictor | None = self.result_.predictor
+        predictor = result.predictor
+        # Only now: a search that fails leaves the estimator as it was.
+        self._temporary = temporary
+        self.classes_ = classes
+        self.result_: SearchResult = result
+        self._predictor: Predictor | None = predictor
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:

@@ -4,10 +4,13 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 import automl_img
 from automl_img import events
+from automl_img.data.inspection import Limits
 from automl_img.search.journal import Journal
 
 pytestmark = pytest.mark.train
@@ -167,6 +170,27 @@ def test_arrays_are_searched(digits_data, quick_settings, tmp_path):
         (images[:300] / 255.0, labels[:300]), trials=1, settings=quick_settings, out=tmp_path / "run"
     )
     assert result.metrics["test"]["images"] == 30
+
+
+def test_a_search_goes_on_with_a_frame_as_it_was_read_when_it_began(digits_data, quick_settings, tmp_path):
+    images, labels = digits_data[0][:200], digits_data[1][:200]
+    files = [tmp_path / f"{number}.png" for number in range(len(images))]
+    for file, image in zip(files, images, strict=True):
+        Image.fromarray(image).save(file)
+    kinds = np.where(labels < 5, "low", "high")
+    frame = pd.DataFrame({"where": list(map(str, files)), "kind": kinds, "colour": "grey"})
+    settings = {**quick_settings, "data.options.label": "kind"}
+    automl_img.fit(frame, trials=1, settings=settings, out=tmp_path / "run")
+    result = automl_img.fit(frame, trials=2, out=tmp_path / "run", resume=True)
+    assert len(result.leaderboard()) == 2
+
+
+def test_the_recipe_says_how_many_files_may_be_unreadable_and_the_limits_say_the_rest(digits_data):
+    images, labels = digits_data[0][:60], digits_data[1][:60]
+    found = automl_img.analyse(
+        (images, labels), settings={"data.max_unreadable": 0.2}, limits=Limits(few_images=3, unreadable=0.5)
+    )
+    assert found.limits == Limits(few_images=3, unreadable=0.2)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
 
-from automl_img import DataError, ImageClassifier
+from automl_img import DataError, ImageClassifier, SearchError
 
 # The checks of scikit-learn that need no data. The others feed two-dimensional matrices of numbers, which are no images.
 CHECKS = [
@@ -64,3 +64,45 @@ def test_a_clone_is_not_fitted(fitted, digits_data):
 def test_rows_of_numbers_are_no_images():
     with pytest.raises(DataError, match="rows of numbers, not images"):
         ImageClassifier().fit(np.zeros((10, 64)), np.arange(10) % 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([0.0, np.nan], "y: 5 of 10 labels are missing"),
+        (["a", None], "y: 5 of 10 labels are missing"),
+        ([0.5, 1.0], "y: 5 of 10 labels are no whole numbers"),
+        ([0, 1, 0], "y: every image needs one label"),
+    ],
+)
+def test_labels_that_are_none_are_refused(labels, said):
+    classifier = ImageClassifier()
+    with pytest.raises(DataError, match=said):
+        classifier.fit(np.zeros((10, 8, 8)), labels * 5)
+    with pytest.raises(NotFittedError):
+        classifier.predict(np.zeros((1, 8, 8)))
+
+
+@pytest.fixture
+def without_luck(monkeypatch):
+    def fail(*arguments, **named):
+        raise SearchError("no trial gave a model")
+
+    monkeypatch.setattr("automl_img.estimator.fit", fail)
+
+
+def test_a_fit_that_fails_leaves_an_estimator_unfitted(without_luck, digits_data):
+    classifier = ImageClassifier()
+    with pytest.raises(SearchError):
+        classifier.fit(*digits_data)
+    with pytest.raises(NotFittedError):
+        classifier.predict(digits_data[0][:3])
+
+
+@pytest.mark.train
+def test_a_second_fit_that_fails_leaves_the_first(fitted, without_luck, digits_data):
+    images, labels = digits_data
+    with pytest.raises(SearchError):
+        fitted.fit(images[:100], labels[:100] % 2)
+    assert len(fitted.classes_) == 10 and fitted.result_.run_dir.is_dir()
+    assert fitted.predict_proba(images[:3]).shape == (3, 10)

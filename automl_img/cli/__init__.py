@@ -5,8 +5,10 @@ Nothing heavy is imported at the top of these modules: ``automl-img --help`` mus
 
 from __future__ import annotations
 
+import codecs
+import json
 import sys
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -30,6 +32,9 @@ from automl_img.cli import (
 )
 from automl_img.errors import AutoMLImageError
 from automl_img.quiet import load_alone
+
+#: Writes what an encoding cannot hold, such as bytes in names of files, as JSON escapes it: JSON on standard output stays JSON.
+ESCAPES = "automl-img-escapes"
 
 app = typer.Typer(
     name="automl-img",
@@ -78,6 +83,7 @@ def _options(
 def main() -> None:
     """Run the command line and exit with its code: 0 done, 1 search failed, 2 usage or recipe error, 130 interrupted."""
     load_alone()
+    _escape_what_cannot_be_printed()
     try:
         app()
     except AutoMLImageError as error:
@@ -94,3 +100,16 @@ def _escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
+
+
+def _escape_what_cannot_be_printed() -> None:
+    """For standard output alone: standard error does so by itself."""
+    codecs.register_error(ESCAPES, _escaped_as_json)
+    file: TextIO = sys.stdout
+    if hasattr(file, "reconfigure"):
+        file.reconfigure(errors=ESCAPES)
+
+
+def _escaped_as_json(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)  # nothing is read with it
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

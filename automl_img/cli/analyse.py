@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from automl_img.cli.output import refuse_place, writing
+
 if TYPE_CHECKING:
     from automl_img.api import Looked
 
@@ -48,8 +50,6 @@ def analyse(
     _refuse_places(html, recipe, json)
     settings = parse_settings(set_ or [])
     limits = Limits(few_images=few, megabytes=megabytes, short_edge=short_edge)
-    if (share := settings.get("data.max_unreadable")) is not None:
-        limits = Limits(few_images=few, megabytes=megabytes, short_edge=short_edge, unreadable=float(share))
     with _Bar() as bar:
         looked = look_at(target, settings=settings, limits=limits, sample=sample, progress=bar.advance)
     found = looked.inspection
@@ -93,12 +93,8 @@ def _refuse_places(html: Path | None, recipe: Path | None, json: Path | None) ->
     if recipe is not None and recipe.exists():
         raise UsageError("this file exists and is left as it is", where=str(recipe), hint="Give another name.")
     for option, path in (("--html", html), ("--recipe", recipe), ("--json", json)):
-        if path is None or (option == "--json" and path == STANDARD_OUTPUT):
-            continue
-        if path.is_dir():
-            raise UsageError("this is a folder, not a file", where=option, found=str(path))
-        if not path.absolute().parent.is_dir():
-            raise UsageError("the folder of this file is not there", where=option, found=str(path))
+        if path is not None and (option != "--json" or path != STANDARD_OUTPUT):
+            refuse_place(path, option)
 
 
 def _write_all(
@@ -144,9 +140,8 @@ def _write(path: Path, text: str, *, errors: str = "strict") -> None:
     from automl_img.errors import UsageError
 
     try:
-        path.write_text(text, encoding="utf-8", errors=errors)
-    except OSError as error:
-        raise UsageError(f"the file cannot be written: {error.strerror}", where=str(path)) from error
+        with writing(path):
+            path.write_text(text, encoding="utf-8", errors=errors)
     except UnicodeEncodeError as error:
         problem = "the file cannot be written: a name in it is not UTF-8"
         raise UsageError(problem, where=str(path), found=error.object[error.start : error.end]) from error

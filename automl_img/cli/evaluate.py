@@ -29,7 +29,7 @@ def evaluate(
 ) -> None:
     """Predict a split of a run's data again with its best model, and show the figures."""
     from automl_img.api import evaluate_run
-    from automl_img.views.summary import f1_name
+    from automl_img.evaluation.metrics import f1_name
 
     figures = evaluate_run(run, split)
     if json:

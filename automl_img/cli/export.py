@@ -43,12 +43,13 @@ def export(
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from automl_img.search.exporting import export_run
 
     found = export_run(run, to, out, check, max_f1_loss=max_f1_loss)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name in ("", "size", "same class", "difference", "F1", "one image"):
+    for name in ("", "size", "same top class", "difference", "F1", "one image"):
         table.add_column(name, justify="right" if name else "left")
     table.add_row(
         found.format,
@@ -62,4 +63,4 @@ def export(
     console = Console(highlight=False)
     console.print(table)
     console.print(f"Compared on {found.images:,} images.")
-    console.print(f"{found.path}, with its labels and model card beside it", soft_wrap=True)
+    console.print(Text(f"{found.path}, with its labels and model card beside it"), soft_wrap=True)

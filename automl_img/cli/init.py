@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from automl_img.cli.output import writing
+
 TITLE = "A recipe of automl-img. What is commented out is the default."
 
 
@@ -31,10 +33,8 @@ def init(
     if path is not None or source == "folder":
         chosen["data"]["path"] = path or "photos"
     recipe_from_mapping(chosen)
-    try:
+    with writing(file):
         file.write_text(commented_recipe(chosen), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"the recipe cannot be written: {error.strerror}", where=str(file)) from error
     print(f"{file} is written. Check it with: automl-img recipe check {file}")
 
 

@@ -8,13 +8,15 @@ import glob
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+
+from automl_img.cli.output import refuse_place, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +65,7 @@ def predict(
     more = ("answer",) if predictor.decides else ()
     more = (*more, "labels") if predictor.task.kind == "multilabel" else more
     unreadable = 0
-    with contextlib.ExitStack() as stack:
+    with writing(out), contextlib.ExitStack() as stack:
         write = _writer(format, out, top, more=more, stack=stack)
         for paths, pixels in _decoded(predictor, _listed(images)):
             rows = list(_rows(predictor, paths, pixels, top))
@@ -79,16 +81,19 @@ def _refuse_place(format: Format, out: Path | None) -> None:
 
     if format is Format.parquet and out is None:
         raise UsageError("parquet is no text", where="--out", hint="Name a file with --out.")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise UsageError("the folder of this file is not there", where="--out", found=str(out))
+    if out is not None:
+        refuse_place(out, "--out")
 
 
-def _listed(images: Iterable[Path]) -> Iterator[Path]:
+def _listed(images: Sequence[Path]) -> Iterator[Path]:
     from automl_img.errors import DataError
 
+    lines: TextIO = sys.stdin
+    if STANDARD_INPUT in images and hasattr(lines, "reconfigure"):
+        lines.reconfigure(errors="surrogateescape")  # names of files may hold bytes that are no text
     for given in images:
         if given == STANDARD_INPUT:
-            yield from (Path(line.rstrip("\n")) for line in sys.stdin if line.strip())
+            yield from (Path(line.rstrip("\n")) for line in lines if line.strip())
         elif given.is_dir():
             found = sorted(path for path in given.rglob("*") if path.is_file() and not path.name.startswith("."))
             if not found:
@@ -229,7 +234,8 @@ def _parquet_writer(
     names = _columns(top, more=more)
     kinds = [pyarrow.float64() if name.startswith("confidence") else pyarrow.string() for name in names]
     schema = pyarrow.schema(list(zip(names, kinds, strict=True)))
-    writer = stack.enter_context(pyarrow.parquet.ParquetWriter(out, schema))
+    file = stack.enter_context(out.open("wb"))
+    writer = stack.enter_context(pyarrow.parquet.ParquetWriter(file, schema))
 
     def write(rows: list[Row]) -> None:
         cells = [_cells(row, top, more=more, missing=None) for row in rows]

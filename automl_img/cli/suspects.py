@@ -36,4 +36,4 @@ def suspects(
     if found:
         console.print(table)
     more = f", {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    console.print(f"{len(found)} labels to check{more}: {written}", soft_wrap=True)
+    console.print(Text(f"{len(found)} labels to check{more}: {written}"), soft_wrap=True)

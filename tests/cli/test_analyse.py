@@ -55,6 +55,20 @@ def test_the_limits_can_be_set(photos):
     assert "Fewer than 50 training images" in analyse(photos, "--few", "50").stdout
 
 
+def test_the_recipe_says_how_many_files_may_be_unreadable(photos, tmp_path):
+    for path in sorted((photos / "dog [red]x[bold]").iterdir())[:7]:
+        path.write_bytes(b"")
+    given = tmp_path / "given.toml"
+    given.write_text('[data]\npath = "photos"\nmax_unreadable = 0.2\n')
+    assert analyse(photos).returncode == 2, "7 of 70 are more than 5%"
+    ran = analyse(given, "--json", "-")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["limits"]["unreadable"] == 0.2
+    wrong = analyse(given, "--set", "data.max_unreadable=5%")
+    assert wrong.returncode == 2 and "data.max_unreadable: this value is not allowed; found '5%'" in wrong.stderr
+    assert len(wrong.stderr.strip().splitlines()) == 1
+
+
 def test_what_is_not_there_is_one_line(tmp_path):
     ran = analyse(tmp_path / "none")
     assert ran.returncode == 2 and len(ran.stderr.strip().splitlines()) == 1
@@ -135,3 +149,12 @@ def test_data_that_cannot_be_used_gives_a_page_but_no_recipe(photos, tmp_path):
     ran = analyse(photos, "--html", tmp_path / "page.html", "--recipe", tmp_path / "r.toml")
     assert ran.returncode == 2 and "is not written: a search could not use these images" in " ".join(ran.stdout.split())
     assert not (tmp_path / "r.toml").exists() and "Not usable" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 alone")
+def test_a_file_whose_name_is_no_text_is_told(photos):
+    (photos / "dog [red]x[bold]" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
+    ran = analyse(photos)
+    assert ran.returncode == 0, ran.stderr
+    assert "caf\\udce9.png:thefileisempty" in "".join(ran.stdout.split())
+    assert json.loads(analyse(photos, "--json", "-").stdout)["unreadable"][0]["image"]["path"].endswith("caf\udce9.png")

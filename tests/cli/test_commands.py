@@ -13,12 +13,14 @@ import pytest
 import typer
 from PIL import Image
 
+from automl_img.cache import downloads_folder, in_use
 from automl_img.cli import predict as predict_command
 from automl_img.cli.init import commented_recipe
 from automl_img.cli.predict import Format
 from automl_img.cli.search import parse_settings
 from automl_img.errors import UsageError
 from automl_img.recipe import Recipe, read_recipe
+from automl_img.search.exporting import export_run
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
@@ -129,6 +131,7 @@ def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
     [
         (["search", "no_such_thing"], "this is no recipe, no folder and no source"),
         (["search", "missing.toml"], "missing.toml: there is no such recipe"),
+        (["search", "~nobody-here/photos"], "there is no such home folder; found '~nobody-here/photos'"),
         (["search", "digits", "--budget", "10 parsecs"], "budget.time: unknown unit 'parsecs'"),
         (["search", "digits", "--set", "search.stratgey=random"], "Did you mean 'strategy'"),
         (["search", "digits", "--set", "search.strategy=randon"], "Did you mean 'random'"),
@@ -138,6 +141,7 @@ def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
         (["search", "digits", "--set", "data.path=3"], "data.path"),
         (["leaderboard", "nowhere"], "this is no run folder"),
         (["predict", "nowhere", "x.png"], "nowhere: there is no such folder"),
+        (["predict", "nowhere", "x.png", "--out", "."], "--out: this is a folder, not a file; found '.'"),
         (["evaluate", "nowhere"], "nowhere: there is no such run folder"),
         (["recipe", "check", "missing.toml"], "there is no such recipe"),
         (["init", "--source", "foldr"], "Did you mean 'folder'"),
@@ -233,6 +237,16 @@ def test_a_list_on_standard_input_and_patterns_name_images_too(finished, digit_f
 
 
 @pytest.mark.train
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 alone")
+def test_a_list_may_name_files_whose_names_are_no_utf_8(finished, digit_files, tmp_path, monkeypatch):
+    name = bytes(digit_files) + b"/caf\xe9.png"
+    (digit_files / "0.png").rename(os.fsdecode(name))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(name + b"\n"), encoding="utf-8"))
+    predict_command.predict(finished[0].run_dir, [Path("-")], Format.csv, 1, tmp_path / "found.csv")
+    assert name in (tmp_path / "found.csv").read_bytes()
+
+
+@pytest.mark.train
 @pytest.mark.parametrize("format", list(Format))
 def test_many_images_are_written_in_their_order_whatever_the_batches(
     format, finished, digit_files, tmp_path, monkeypatch
@@ -252,6 +266,31 @@ def test_many_images_are_written_in_their_order_whatever_the_batches(
 def test_predictions_that_cannot_be_written_say_so_before_anything_is_loaded(tmp_path):
     assert "parquet is no text" in run("predict", tmp_path, "x.png", "--format", "parquet").stderr
     assert "folder of this file" in run("predict", tmp_path, "x.png", "--out", tmp_path / "no" / "x.csv").stderr
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("format", list(Format))
+def test_a_file_that_cannot_be_opened_for_predictions_is_one_line(format, finished, digit_files, tmp_path):
+    (tmp_path / "found").symlink_to(tmp_path / "none" / "found")
+    with pytest.raises(UsageError, match="found: the file cannot be written: No such file or directory"):
+        predict_command.predict(finished[0].run_dir, [digit_files], format, 1, tmp_path / "found")
+    with pytest.raises(UsageError, match="the file cannot be written: File name too long"):
+        predict_command.predict(finished[0].run_dir, [digit_files], format, 1, tmp_path / ("x" * 300))
+
+
+@pytest.mark.train
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("format", list(Format))
+def test_a_disk_that_is_full_of_predictions_is_one_line(format, finished, digit_files):
+    with pytest.raises(UsageError, match="full: the file cannot be written: No space left"):
+        predict_command.predict(finished[0].run_dir, [digit_files], format, 1, Path("/dev/full"))
+
+
+@pytest.mark.train
+def test_an_export_into_a_folder_that_cannot_be_made_is_one_line(finished, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"file.x: the folder cannot be made: Not a directory"):
+        export_run(finished[0].run_dir, "keras", tmp_path / "file" / "x")
 
 
 @pytest.mark.train
@@ -306,12 +345,19 @@ def test_ctrl_c_ends_the_search_in_good_order_with_exit_code_130(tmp_path):
 def test_cache_lists_and_clears_what_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path))
     assert "holds nothing" in run("cache").stdout
-    (tmp_path / "download").mkdir()
-    (tmp_path / "download" / "a.gz").write_bytes(b"x" * 2_000_000)
-    assert "2.0 MB" in run("cache").stdout
+    download, foreign = downloads_folder("far"), tmp_path / "runs" / "a-week-of-work"
+    for folder in (download, foreign, tmp_path / "stores" / ".unfinished-now"):
+        folder.mkdir(parents=True)
+        (folder / "a.gz").write_bytes(b"x" * 2_000_000)
+    assert "4.0 MB" in run("cache").stdout
     assert "holds nothing unused for 3 days" in run("cache", "--days", "3").stdout
-    assert "removed" in run("cache", "--clear").stdout
-    assert list(tmp_path.iterdir()) == []
+    with in_use([download]):
+        assert "0.0 MB in" in run("cache", "--clear").stdout
+    assert (download / "a.gz").is_file(), "a search reads it"
+    assert "2.0 MB in" in (said := run("cache", "--clear").stdout) and "2.0 MB are in use and stay" in said
+    assert not download.exists()
+    assert (tmp_path / "stores" / ".unfinished-now" / "a.gz").is_file(), "a search writes it"
+    assert (foreign / "a.gz").is_file(), "it is not the cache's"
 
 
 def test_a_report_is_written_where_it_is_wanted_and_every_search_has_one(finished, tmp_path):
