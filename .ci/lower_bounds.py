@@ -1,6 +1,6 @@
 """Prints the oldest version that pyproject.toml allows of each dependency, as constraints for pip.
 
-usage: python .ci/lower_bounds.py > constraints.txt
+usage: python .ci/lower_bounds.py > build/lower-bounds.txt
 """
 
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-TRIED = ("export", "openvino", "ray", "serve", "table", "huggingface", "tfds", "test")  # what the tests need
+TRIED = ("export", "mlflow", "openvino", "ray", "serve", "table", "huggingface", "tfds", "test")  # what the tests need
 
 
 def oldest():
