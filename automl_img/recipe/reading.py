@@ -116,7 +116,7 @@ def _explain(detail: ErrorDetails, file: Path | None, text: str) -> RecipeError:
     message = detail["msg"].removeprefix("Value error, ")
     found = None if isinstance(detail["input"], Mapping | BaseModel) else detail["input"]
     hint = ""
-    expected = re.search(r"Input should be (.*)", message)
+    expected = re.search(r"Input should be (.*?)(?:, unable to parse .*)?$", message)
     if detail["type"] == "literal_error" and isinstance(found, str):
         hint = nearest(found, re.findall(r"'([^']+)'", message))
     if expected:

@@ -111,6 +111,10 @@ def test_each_key_says_what_it_allows(key):
         recipe_from_mapping({}, {key: object()})
 
 
+def test_a_text_where_a_number_belongs_is_told_without_the_words_of_a_parser(tmp_path):
+    assert refusal(tmp_path, "[data]\nmax_unreadable = '5%'\n").endswith("found '5%'; allowed: a valid number")
+
+
 def test_a_missing_recipe_is_one_line(tmp_path):
     with pytest.raises(RecipeError, match="there is no such recipe"):
         read_recipe(tmp_path / "none.toml")
