@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from automl_img import events
 from automl_img.data.inspection.findings import Inspection, Limits
-from automl_img.errors import UsageError
+from automl_img.errors import RecipeError, UsageError
 from automl_img.evaluation.predictor import Images, Predictor
+from automl_img.paths import expanded_path
 from automl_img.plugin import ImageDataset, PluginRegistry, discover, nearest
 from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.recipe import Recipe, override, read_recipe, recipe_from_mapping
@@ -91,11 +92,10 @@ def fit(
         overrides["budget.trials"] = trials
     if seed is not None:
         overrides["seed"] = seed
-    folder: str | Path
     if resume:
         if out is None:
             raise UsageError("resume needs the run folder", where="out", hint="It is SearchResult.run_dir.")
-        recipe, folder = recipe_of_run(out, overrides), out
+        recipe, folder = recipe_of_run(out, overrides), expanded_path(out, where="out")
         images = None if isinstance(dataset, str | Path) else _resolve_again(dataset, recipe, folder)
     else:
         recipe, images = resolve(dataset, overrides)
@@ -104,7 +104,7 @@ def fit(
     with python_view(listener) as view, interruption.on_ctrl_c(view.stopping):
         outcome = run_search(
             recipe,
-            Path(folder),
+            folder,
             dataset=images,
             listener=view.hear,
             interruption=interruption,
@@ -301,7 +301,7 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
             where=str(run_dir),
             hint="Set data.test in the recipe to keep some for the test.",
         )
-    predictor = Predictor(run_dir)
+    predictor = Predictor(folder.path)
     probabilities = predictor.predict_proba_prepared(store.images, indices)
     labels = store.labels
     prior = predictor.task.counts(labels[splits.train]) / len(splits.train)
@@ -353,10 +353,7 @@ def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, Im
 
 
 def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
-    try:
-        path = Path(name).expanduser()
-    except RuntimeError as error:
-        raise UsageError("there is no such home folder", found=name, hint="Write the whole path.") from error
+    path = expanded_path(name)
     if path.suffix == ".toml":
         return read_recipe(path, overrides)
     registry = _registry(overrides)
@@ -403,9 +400,14 @@ def _slug(name: str) -> str:
 
 
 def run_path(recipe: Recipe, out: str | Path | None = None) -> Path:
-    """The run folder: ``out``, the recipe's, or a new one under ``runs/``."""
+    """The run folder: ``out``, the recipe's, or a new one under ``runs/``.
+
+    Raises:
+        UsageError: ``out`` begins at the home folder of a user who is not there.
+        RecipeError: The recipe's does.
+    """
     if out is not None:
-        return Path(out)
+        return expanded_path(out, where="out")
     if recipe.output.folder is not None:
-        return Path(recipe.output.folder)
+        return expanded_path(recipe.output.folder, where="output.folder", error=RecipeError)
     return Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from automl_img.errors import DataError
+from automl_img.paths import expanded_path
 
 CACHE_VARIABLE = "AUTOML_IMG_CACHE"
 STORES = "stores"  # prepared images
@@ -21,11 +22,15 @@ ABANDONED_SECONDS = 24 * 3600.0  # an unfinished folder of this age belongs to a
 
 
 def cache_folder(given: Path | None = None) -> Path:
-    """Return where things to be used again lie: ``given``, else the environment's AUTOML_IMG_CACHE, else the user's cache folder."""
+    """Return where things to be used again lie: ``given``, else the environment's AUTOML_IMG_CACHE, else the user's cache folder.
+
+    Raises:
+        UsageError: AUTOML_IMG_CACHE begins at the home folder of a user who is not there.
+    """
     if given is not None:
         return given
     if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).expanduser()
+        return expanded_path(os.environ[CACHE_VARIABLE], where=CACHE_VARIABLE)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("automl-img"))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from automl_img.errors import DataError, ModelFileError, PluginError, UsageError
 from automl_img.evaluation.decision import mean_energy
 from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
+from automl_img.paths import expanded_path
 from automl_img.plugin import PluginRegistry, discover
 from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.tasks import make_task
@@ -47,7 +48,7 @@ class Predictor:
     def __init__(
         self, folder: str | Path, registry: PluginRegistry | None = None, *, plugin_modules: Sequence[str] = ()
     ) -> None:
-        self.folder = _model_folder(Path(folder))
+        self.folder = _model_folder(expanded_path(folder, error=ModelFileError))
         self.card: ModelCard = read_model(self.folder)
         self.class_names = self.card.class_names
         self.task = make_task(self.card.plan.image.task, self.class_names)
@@ -121,9 +122,10 @@ class Predictor:
         a plugin brought layers of its own that prediction needs.
 
         Raises:
-            UsageError: The folder exists and is not empty, or the path ends in something else than ``.keras``.
+            UsageError: The folder exists and is not empty, or the path ends in something else than ``.keras`` or begins at the home
+                folder of a user who is not there.
         """
-        target = Path(path)
+        target = expanded_path(path)
         if target.suffix == ".keras":
             self.keras_model().save(target)
             return target

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from automl_img.cache import downloads_folder
 from automl_img.errors import AutoMLImageError, DataError, PluginError, nearest, reason_of
+from automl_img.paths import expanded_path
 from automl_img.plugin.base import (
     Architecture,
     Augmentation,
@@ -66,6 +67,7 @@ __all__ = [
     "dataset_from_records",
     "discover",
     "downloads_folder",
+    "expanded_path",
     "hookimpl",
     "load_tensorflow",
     "nearest",

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from automl_img.errors import RecipeError, nearest
+from automl_img.paths import expanded_path
 from automl_img.recipe.models import Recipe
 
 NOUNS = {int: "whole number", float: "number", str: "text"}
@@ -68,11 +69,7 @@ def _from_its_folder(recipe: Recipe, file: Path, text: str, overrides: Mapping[s
     """Make the paths that stand in the file absolute; those that were given beside it start where the user is."""
 
     def absolute(path: str, *keys: str) -> str:
-        try:
-            expanded = Path(path).expanduser()
-        except RuntimeError as error:
-            where, hint = _place(keys, file, text), "Write the whole path."
-            raise RecipeError("there is no such home folder", where=where, found=path, hint=hint) from error
+        expanded = expanded_path(path, where=_place(keys, file, text), error=RecipeError)
         return str((file.parent / expanded).resolve())
 
     data, train, search = recipe.data, recipe.train, recipe.search

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from automl_img.paths import expanded_path
 from automl_img.plugin import ImageTraits
 from automl_img.search.journal import TrialRow
 from automl_img.search.trials import SEARCH
@@ -206,7 +207,7 @@ class ExperienceStore:
 
 def _local_folder() -> Path:
     if os.environ.get(FOLDER_VARIABLE):
-        return Path(os.environ[FOLDER_VARIABLE]).expanduser()
+        return expanded_path(os.environ[FOLDER_VARIABLE], where=FOLDER_VARIABLE)
     import platformdirs
 
     return Path(platformdirs.user_data_dir("automl-img")) / "experience"

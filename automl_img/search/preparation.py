@@ -25,6 +25,7 @@ from automl_img.errors import (
 from automl_img.executors.process import TaskDone
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
+from automl_img.paths import expanded_path
 from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, Problem, discover
 from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.recipe import Recipe, duration_text
@@ -97,7 +98,7 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
     trackers_of(recipe, registry)
     _check_epochs(recipe, registry)
     weights = recipe.train.weights
-    if weights.endswith(".h5") and not _expanded(weights, "train.weights").is_file():
+    if weights.endswith(".h5") and not expanded_path(weights, where="train.weights", error=RecipeError).is_file():
         raise RecipeError("there is no such weights file", where="train.weights", found=weights)
     for kind in ("architecture", "augmentation", "regularizer"):
         wanted = getattr(recipe.search, f"{kind}s")
@@ -141,16 +142,9 @@ def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
         DataError: The images are not there or cannot be used.
     """
     source: DataSource = registry.get("source", recipe.data.source, where="data.source")
-    path = None if recipe.data.path is None else _expanded(recipe.data.path, "data.path").absolute()
+    given = recipe.data.path
+    path = None if given is None else expanded_path(given, where="data.path", error=RecipeError).absolute()
     return source.load(path, {**recipe.data.options, "task": recipe.data.task})
-
-
-def _expanded(path: str, key: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        hint = "Write the whole path."
-        raise RecipeError("there is no such home folder", where=key, found=path, hint=hint) from error
 
 
 def prepare_data(

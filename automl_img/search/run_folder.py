@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.errors import RunFolderError
+from automl_img.paths import expanded_path
 from automl_img.search.leaderboard import Entry, to_csv
 from automl_img.search.lock import LOCK_FILE
 from automl_img.training.artifacts import CHECKPOINT_FILE, replacing, write_json
@@ -65,7 +66,7 @@ class RunFolder:
         Raises:
             RunFolderError: It is no run folder, or its lock is a link to another file.
         """
-        folder = cls(Path(path))
+        folder = cls(expanded_path(path, error=RunFolderError))
         if not (folder.path / RECIPE_FILE).is_file():
             problem = "this is no run folder" if folder.path.exists() else "there is no such run folder"
             raise RunFolderError(problem, where=str(path), hint="Runs lie in runs/ unless told otherwise.")

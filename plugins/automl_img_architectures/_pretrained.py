@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from automl_img.plugin import PluginError, reason_of
+from automl_img.plugin import PluginError, expanded_path, reason_of
 
 #: What images from 0 to 255 need: "caffe": blue-green-red, minus ImageNet's mean colour; "symmetric": -1 to 1; "built in": nothing.
 Preprocessing = Literal["caffe", "symmetric", "built in"]
@@ -75,7 +75,7 @@ def _preprocessed(images: Any, preprocessing: Preprocessing) -> Any:
 
 
 def _weight_file(name: str, weights: str | Path) -> Path:
-    path = Path(weights).expanduser()
+    path = expanded_path(weights, where=name, error=PluginError)
     if not path.name.endswith(ENDINGS):
         raise PluginError("this is no weight file", where=name, found=str(path), allowed=ENDINGS)
     if not path.is_file():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
-from automl_img.plugin import DataError
+from automl_img.plugin import DataError, expanded_path
 from automl_img_sources.folder import EXTENSIONS
 
 LOOKED_AT = 200  # files whose presence is checked here; the core looks at all of them when it reads them
@@ -45,11 +45,7 @@ def expanded(given: object, option: str) -> Path:
     Raises:
         DataError: It is that of a user who is not there.
     """
-    try:
-        return Path(str(given)).expanduser()
-    except RuntimeError as error:
-        where, hint = f"data.options.{option}", "Write the whole path."
-        raise DataError("there is no such home folder", where=where, found=given, hint=hint) from error
+    return expanded_path(str(given), where=f"data.options.{option}", error=DataError)
 
 
 def image_root(given: object, folder: Path) -> Path:
