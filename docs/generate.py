@@ -4,6 +4,7 @@ usage: python docs/generate.py [--check]
 """
 
 import argparse
+import inspect
 import sys
 import typing
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic_core import PydanticUndefined
 import automl_img
 from automl_img import errors
 from automl_img.recipe import Recipe
+from automl_img.recipe.models import BudgetSettings
 from automl_img.training.spec import FailureKind
 
 DOCS = Path(__file__).resolve().parent
@@ -21,13 +23,18 @@ EXIT_CODES = (
     "| exit code | when |",
     "|---|---|",
     "| 0 | done |",
-    "| 1 | the search ended without a model; the reason is printed |",
+    "| 1 | the search ended without a model, and the reason is printed; `reproduce`: the F1 does not agree; `plugins check`: a check failed |",
     "| 2 | a wrong argument, recipe, data set, plugin or folder; one line says what |",
     "| 3 | `predict`: some images could not be read; the others are predicted |",
-    "| 130 | interrupted with Ctrl-C; once ends the search in good order with the best model so far, twice ends at once |",
+    "| 130 | interrupted with Ctrl-C, SIGTERM, or by `automl-img stop`: a search ends in good order with the best model so far, at a second Ctrl-C at once |",
 )
 EXAMPLES = (
-    {"problem": "unknown key 'trails'", "where": "cats.toml, line 8", "allowed": ["time", "trials"], "hint": "Did you mean 'trials'?"},
+    {
+        "problem": "unknown key 'trails'",
+        "where": "cats.toml:8: budget.trails",
+        "allowed": sorted(BudgetSettings.model_fields),
+        "hint": "Did you mean 'trials'?",
+    },
     {"problem": "there is no such column", "where": "data.options.label", "found": "lable", "allowed": ["image", "label"]},
 )
 FAILURES = {  # one for each kind: a new one without its sentence fails here
@@ -46,26 +53,62 @@ NOTICE = "<!-- Written by docs/generate.py; change the code instead. -->\n\n"
 def recipe_page():
     lines = [
         "# Recipes\n",
-        "A recipe is a TOML file. Every key has a default but the budget, which needs at least one of its keys; `automl-img init` writes",
-        "a commented one, `automl-img recipe check FILE` says whether one is right, `automl-img recipe schema` prints the JSON Schema.",
-        "`--set table.key=value` replaces any of them.\n",
+        "A recipe is a TOML file. Every key has a default; `automl-img init` writes a commented one, `automl-img recipe check FILE` says whether",
+        "one is right, `automl-img recipe schema` prints the JSON Schema. `--set table.key=value` replaces any of them.\n",
+        "A search without a recipe, of a path or a source, has these defaults too, but for one: it keeps 10% of the images for the test,",
+        "as `data.test = 0.1` does.\n",
+        'Durations are numbers with units, such as `"90s"`, `"10m"`, `"1h30m"` or `"2d"`; sizes are, too: `"500MB"`, `"4GB"`, `"2GiB"`.',
+        "`automl-img plugins` lists the names of sources, strategies, architectures and all other plugins.\n",
     ]
-    _table(Recipe, "", lines)
+    schema = Recipe.model_json_schema()
+    _table(Recipe, "", schema, schema["$defs"], lines)
+    _options("source", "data.options", lines)
+    _options("strategy", "search.options", lines)
     return NOTICE + "\n".join(lines) + "\n"
 
 
-def _table(model, prefix, lines):
+def _table(model, prefix, schema, definitions, lines):
     rows, below = [], []
     for name, field in model.model_fields.items():
         inner = next((c for c in (field.annotation, *typing.get_args(field.annotation)) if _is_model(c)), None)
         if inner is not None:
             below.append((f"{prefix}{name}", inner))
             continue
-        rows.append(f"| `{name}` | {_default(field)} | {field.description or ''} |")
+        rows.append(f"| `{name}` | {_values(schema['properties'][name])} | {_default(field)} | {field.description or ''} |")
     title = f"`[{prefix.rstrip('.')}]`" if prefix else "Top level"
-    lines += [f"## {title}\n", *([_about(model)] if prefix else []), "| key | default | meaning |", "|---|---|---|", *rows, ""]
+    lines += [f"## {title}\n", *([_about(model)] if prefix else []), "| key | value | default | meaning |", "|---|---|---|---|", *rows, ""]
     for name, inner in below:
-        _table(inner, f"{name}.", lines)
+        _table(inner, f"{name}.", definitions[inner.__name__], definitions, lines)
+
+
+def _options(kind, key, lines):
+    """The settings that each plugin of a kind takes."""
+    from automl_img.plugin import discover
+
+    registry = discover()
+    rows = [
+        f"| `{name}` | `{option}` | {about[:1].upper()}{about[1:]} |".replace('"|"', '"\\|"')
+        for name in registry.names(kind)
+        for option, about in registry.get(kind, name).options.items()
+    ]
+    lines += [f"## `[{key}]`\n", f"What each {kind} takes.\n", f"| {kind} | option | meaning |", "|---|---|---|", *rows, ""]
+
+
+def _values(schema):
+    """What a key may hold, in words, by its JSON Schema."""
+    if "anyOf" in schema:
+        return " or ".join(_values(one) for one in schema["anyOf"] if one.get("type") != "null")
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    kind = schema["type"]
+    if kind == "array":
+        return f"two {_values(schema['prefixItems'][0])}s" if "prefixItems" in schema else f"list of {_values(schema['items'])}"
+    if kind == "string" and "examples" in schema:
+        return "size" if "4GB" in schema["examples"] else "duration"
+    words = {"integer": "whole number", "number": "number", "boolean": "`true`, `false`", "object": "table", "string": "text"}
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {schema[key]:,}" for key, sign in signs.items() if key in schema]
+    return f"{words[kind]} {', '.join(bounds)}".rstrip()
 
 
 def _is_model(candidate):
@@ -73,7 +116,8 @@ def _is_model(candidate):
 
 
 def _about(model):
-    return model.__doc__.strip().split(": ", 1)[-1].capitalize() + "\n"
+    about = " ".join(model.__doc__.split()).split(": ", 1)[-1]
+    return f"{about[:1].upper()}{about[1:]}\n"
 
 
 def _default(field):
@@ -91,6 +135,7 @@ def command_page():
 
     lines = [
         "# The command line\n",
+        "`automl-img COMMAND --help` shows the same in the terminal, `automl-img --version` the version.\n",
         *EXIT_CODES,
         "",
     ]
@@ -104,9 +149,8 @@ def _command(command, context, lines):
     if context.parent is not None:
         lines += [f"## `{context.command_path}`\n", (command.help or "").strip(), ""]
         for parameter in command.params:
-            names = ", ".join(f"`{name}`" for name in parameter.opts)
-            about = getattr(parameter, "help", None) or ""
-            lines.append(f"- {names if parameter.param_type_name == 'option' else f'`{parameter.name.upper()}`'}: {about}")
+            term, about = parameter.get_help_record(context)
+            lines.append(f"- `{term}`: {about}")
         lines.append("")
     for name, inner in sorted(getattr(command, "commands", {}).items()):
         _command(inner, type(context)(inner, info_name=name, parent=context), lines)
@@ -135,7 +179,7 @@ def python_page():
 
 def hooks_page():
     from automl_img import plugin
-    from automl_img.plugin import hookspecs
+    from automl_img.plugin import hookspecs, testing
     from automl_img.plugin.manager import KINDS
 
     lines = [
@@ -143,16 +187,25 @@ def hooks_page():
         "A plugin implements the hooks that it needs, each with `@hookimpl` from `automl_img.plugin`; [Write a plugin](plugins.md) says how to begin.\n",
         "| hook | what it is called for |",
         "|---|---|",
-        *(f"| `{hook}` | {_first_sentence(getattr(hookspecs, hook))} |" for hook, _ in KINDS.values()),
+        *(f"| `{hook}` | {_first_sentence(getattr(hookspecs, hook))} |" for hook in (*(hook for hook, _ in KINDS.values()), "register_experience")),
         "",
         "What they register derives from these classes.\n",
     ]
     bases = [base for _, base in KINDS.values()]
-    others = [getattr(plugin, name) for name in plugin.__all__ if isinstance(getattr(plugin, name), type)]
+    named = [getattr(plugin, name) for name in plugin.__all__]
+    functions = [one for one in named if inspect.isfunction(one)]
+    others = [one for one in named if isinstance(one, type)]
     others = [one for one in others if one not in bases and not issubclass(one, Exception) and one.__module__.startswith("automl_img.plugin")]
     for title, classes in (("What a plugin derives from", bases), ("What it is given and gives back", others)):
         lines += [f"## {title}\n", *(f"::: {one.__module__}.{one.__name__}\n" for one in classes if one.__name__ not in automl_img.__all__)]
-    lines += ["`ImageDataset` and `Split`, which a source returns, stand in the [Python API](python-api.md#classes)."]
+    lines += [
+        "`ImageDataset` and `Split`, which a source returns, stand in the [Python API](python-api.md#classes). A strategy's `ask` may also return",
+        "`WAIT`, to be asked again when a trial has ended, or `DONE`.\n",
+        "## What it may call\n",
+        *(f"::: {one.__module__}.{one.__name__}\n" for one in functions),
+        "## What checks it\n",
+        *(f"::: {one.__module__}.{one.__name__}\n" for one in (testing.Checks, *testing.CHECKS.values())),
+    ]
     return NOTICE + "\n".join(lines).rstrip() + "\n"
 
 
@@ -176,8 +229,8 @@ def errors_page():
         "",
         "::: automl_img.errors.AutoMLImageError\n",
         "## Failures of trials\n",
-        "A trial that fails costs itself alone. The leaderboard says which kind it was and the message; [When things go wrong](when-things-go-wrong.md)",
-        "says what is kept.\n",
+        "A trial that fails costs itself alone, and where it had saved weights these count. Else the leaderboard says which kind it was and the message;",
+        "[When things go wrong](when-things-go-wrong.md) says what is kept.\n",
         "| kind | when |",
         "|---|---|",
         *(f"| {kind.value} | {FAILURES[kind.name]} |" for kind in FailureKind),

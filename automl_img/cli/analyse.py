@@ -30,9 +30,9 @@ def analyse(
         typer.Option("--set", metavar="KEY=VALUE", help="Replace any key of the recipe; can be repeated."),
     ] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Look at so many images only, chosen at random.")] = None,
-    few: Annotated[int, typer.Option(min=0, help="Training images of a class below which it is told.")] = 30,
-    megabytes: Annotated[float, typer.Option(min=0, help="Size of a file above which it is told.")] = 6.0,
-    short_edge: Annotated[int, typer.Option(min=0, help="Shorter side in pixels below which it is told.")] = 256,
+    few: Annotated[int, typer.Option(min=0, help="Name classes with fewer training images.")] = 30,
+    megabytes: Annotated[float, typer.Option(min=0, help="Name files that are larger.")] = 6.0,
+    short_edge: Annotated[int, typer.Option(min=0, help="Name images whose shorter side has fewer pixels.")] = 256,
 ) -> None:
     """Look at all images before training: what is there, what is wrong (above all duplicates between splits), what to do.
 

@@ -16,7 +16,8 @@ def cache(
 ) -> None:
     """List the prepared images and downloads that are kept to be used again, or clear them.
 
-    What a search uses now is left where it is. Removing the rest costs the next search its preparation, nothing else.
+    What a search uses now is left where it is. The next search prepares or downloads again what it needs. A run on arrays or other objects
+    can no longer be evaluated, exported or reproduced without its prepared images.
     """
     from rich import box
     from rich.console import Console

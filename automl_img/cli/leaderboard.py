@@ -10,8 +10,8 @@ import typer
 
 def leaderboard(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, with all hyperparameters.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, with all hyperparameters.")] = False,
 ) -> None:
     """Show the trials of a run, best first; also of one that is still running."""
     from dataclasses import asdict

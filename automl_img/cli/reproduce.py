@@ -12,9 +12,11 @@ def reproduce(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     trial: Annotated[int | None, typer.Argument(min=1, help="Number of a trial; the best unless given.")] = None,
 ) -> None:
-    """Train a recorded trial again, from the run folder alone, and say whether its F1 agrees, or what differs.
+    """Train a recorded trial again, and say whether its F1 agrees, or what differs.
 
-    The run folder stays as it is. The exit code is 1 where the F1 does not agree.
+    Its images must be in the cache still, or where they were. The run folder stays as it is.
+
+    The exit code is 1 where the F1 does not agree.
     """
     from rich.console import Console
 

@@ -17,7 +17,8 @@ def serve(
     token: Annotated[
         str,
         typer.Option(
-            envvar="AUTOML_IMG_TOKEN", help="That requests must bring; made, and printed, where one is needed."
+            envvar="AUTOML_IMG_TOKEN",
+            help="That requests must bring; where one is needed and none is given, it is made and printed.",
         ),
     ] = "",
     max_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes of one request.")] = 20.0,
@@ -44,10 +45,11 @@ def serve(
         pixels=int(1e6 * max_megapixels),
     )
 
-    def ready(address: str, token: str) -> None:
+    def ready(address: str, asked: str) -> None:
         print(f"{predictor.card.trained.get('run', run.name)} answers at {address}", flush=True)
-        if token:
-            print(f"requests bring the header: Authorization: Bearer {token}", flush=True)
+        if asked:  # a secret that was given does not go into a log
+            shown = "TOKEN, which is the one that was given" if token else asked
+            print(f"requests bring the header: Authorization: Bearer {shown}", flush=True)
 
     name = str(predictor.card.trained.get("run") or run.name)
     run_server(predictor, name=name, host=host, port=port, token=token, limits=limits, ready=ready)

@@ -23,7 +23,7 @@ from automl_img.plugin.deprecation import outgoing
 from automl_img.plugin.exporter import Exporter, Predict, needed_library
 from automl_img.plugin.hookspecs import hookimpl
 from automl_img.plugin.manager import PluginRecord, PluginRegistry, discover
-from automl_img.plugin.oracle import OracleStrategy
+from automl_img.plugin.oracle import Levels, OracleStrategy, check_options, whole_number
 from automl_img.plugin.records import SPLIT_NAMES, Record, dataset_from_records
 from automl_img.plugin.source import DataSource, ImageDataset, Split
 from automl_img.plugin.space import Parameter, Space
@@ -45,6 +45,7 @@ __all__ = [
     "Exporter",
     "ImageDataset",
     "ImageTraits",
+    "Levels",
     "Measurement",
     "OracleStrategy",
     "Outcome",
@@ -64,6 +65,7 @@ __all__ = [
     "Split",
     "Suggestion",
     "Tracker",
+    "check_options",
     "dataset_from_records",
     "discover",
     "downloads_folder",
@@ -73,6 +75,7 @@ __all__ = [
     "nearest",
     "needed_library",
     "reason_of",
+    "whole_number",
 ]
 
 if not TYPE_CHECKING:  # else a checker of types would take any name for one of this module

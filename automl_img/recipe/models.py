@@ -96,7 +96,8 @@ class SearchSettings(Settings):
     regularizers: Names = Field("all", description="Regularizer plugins that take part.")
     warm_start: str | None = Field(
         None,
-        description="Run folder of an earlier search: its best configuration is tried first, and its trials are learned from.",
+        description="Run folder of an earlier search: its best configuration is tried first, and on the same images its trials are learned "
+        "from.",
     )
     starts: bool = Field(True, description="Try each architecture's own starting point first.")
     final_share: float = Field(
@@ -110,14 +111,16 @@ class SearchSettings(Settings):
         description="Learn from this user's earlier searches on other images, and let later ones learn from this one.",
     )
     fixed: dict[str, OptionValue] = Field(
-        default_factory=dict, description="Hyperparameters by full name that are not searched, such as lr = 0.003."
+        default_factory=dict,
+        description='Hyperparameters by full name that are not searched, such as "optimizer.muon.lr" = 0.01; automl-img leaderboard RUN '
+        "--json shows the names.",
     )
     options: dict[str, OptionValue] = Field(default_factory=dict, description="Settings of the strategy plugin.")
     limits: LimitSettings = Field(default_factory=LimitSettings)
 
 
 class BudgetSettings(Settings):
-    """``[budget]``: what the whole command may spend. At least one key is set."""
+    """``[budget]``: what the whole command may spend; at least one key is set, or the table is left out: ten minutes."""
 
     time: Duration | None = Field(None, description="Wall time of the whole command, the final evaluation included.")
     trials: int | None = Field(None, gt=0, description="Number of trials.")
@@ -282,7 +285,7 @@ class DecisionSettings(Settings):
         None,
         gt=0,
         lt=0.5,
-        description='Share of validation images that may be called "unknown", so that strange ones are.',
+        description='Share of validation images that may be called "unknown": it sets how strange an image must be to be called so.',
     )
     parents: float | None = Field(
         None, gt=0.5, lt=1, description="Hierarchical: probability below which the parent of a class is answered."
@@ -331,7 +334,9 @@ class PluginSettings(Settings):
 class Recipe(Settings):
     """A whole recipe."""
 
-    name: str = Field("search", pattern=r"^[\w.-]+$", description="Names the run folder.")
+    name: str = Field(
+        "search", pattern=r"^[\w.-]+$", description="Names the run folder; the name of the file unless given."
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything random.")
     data: DataSettings = Field(default_factory=DataSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)

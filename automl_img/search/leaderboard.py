@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from automl_img.search.journal import TrialRow
 
@@ -28,6 +30,7 @@ class Entry:
         seconds: Wall time.
         images_per_second: Training speed.
         note: Why it failed or was skipped, or why it was run.
+        values: Hyperparameters by full name, as ``search.fixed`` takes them.
     """
 
     rank: int
@@ -43,6 +46,7 @@ class Entry:
     seconds: float | None
     images_per_second: float | None
     note: str
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def leaderboard(trials: Iterable[TrialRow], skipped: Iterable[tuple[str, str]] = ()) -> list[Entry]:
@@ -93,6 +97,7 @@ def _entry(row: TrialRow, rank: int) -> Entry:
         seconds=None if result is None else round(result.seconds, 1),
         images_per_second=None if result is None else round(result.images_per_second),
         note=f"{row.kind}: {row.message}" if row.message else row.spec.why,
+        values=dict(row.spec.values),
     )
 
 
@@ -110,9 +115,11 @@ def _short(value: object) -> str:
 
 
 def to_csv(entries: Sequence[Entry]) -> str:
-    """The leaderboard as CSV with a header."""
+    """The leaderboard as CSV with a header; the hyperparameters of a trial are JSON in one column."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(Entry.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(entry) for entry in entries)
+    for entry in entries:
+        values = json.dumps(entry.values) if entry.values else ""
+        writer.writerow({**asdict(entry), "values": values})
     return buffer.getvalue()

@@ -94,12 +94,8 @@ def _journal(folder: RunFolder) -> dict[str, Any]:
         rows = journal.trials()
         begun = journal.begun()
         first = min(begun.values(), default=0.0)
-        specs = {row.trial: row.spec.values for row in rows}
         skipped = [(name, reason) for name, reason in journal.meta("skipped") or []]
-        trials = [
-            _trial(entry, begun.get(entry.trial, first) - first, specs.get(entry.trial, {}), journal)
-            for entry in leaderboard(rows, skipped)
-        ]
+        trials = [_trial(entry, begun.get(entry.trial, first) - first, journal) for entry in leaderboard(rows, skipped)]
         best = best_trial(rows, journal.meta(CHOSEN))
         return {
             "state": state_of(journal.meta("state"), driver_of(folder.path)),
@@ -122,7 +118,7 @@ def _importance(rows: list[TrialRow]) -> dict[str, Any]:
     return {"importance": [(one.name, one.share) for one in found], "explained": explained}
 
 
-def _trial(entry: Entry, begun: float, values: Any, journal: Journal) -> TrialFacts:
+def _trial(entry: Entry, begun: float, journal: Journal) -> TrialFacts:
     curve = [Measured(one["epoch"], one["f1"]) for one in journal.measurements(entry.trial)]
     return TrialFacts(
         rank=entry.rank,
@@ -138,7 +134,7 @@ def _trial(entry: Entry, begun: float, values: Any, journal: Journal) -> TrialFa
         seconds=entry.seconds,
         note=entry.note,
         begun=begun,
-        values=values,
+        values=entry.values,
         curve=curve,
     )
 

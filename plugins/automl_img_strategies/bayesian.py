@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from automl_img.plugin import OracleStrategy, Problem, SearchStrategy, hookimpl
-from automl_img.plugin.oracle import whole_number
+from automl_img.plugin import OracleStrategy, Problem, SearchStrategy, hookimpl, whole_number
 from automl_img_strategies.candidates import NEAR, NEIGHBOURS, climb
 
 TURNS = 8  # in which candidates are sought beside the most promising

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from automl_img.plugin import OracleStrategy, Parameter, Problem, SearchStrategy, hookimpl
-from automl_img.plugin.oracle import Levels, whole_number
+from automl_img.plugin import Levels, OracleStrategy, Parameter, Problem, SearchStrategy, hookimpl, whole_number
 from automl_img_strategies.candidates import NEAR, NEIGHBOURS, climb
 
 TREES = 64

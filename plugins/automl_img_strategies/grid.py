@@ -10,6 +10,7 @@ from typing import Any
 
 from automl_img.plugin import (
     DONE,
+    Levels,
     Outcome,
     Parameter,
     PluginError,
@@ -17,9 +18,11 @@ from automl_img.plugin import (
     SearchStrategy,
     Signal,
     Suggestion,
+    check_options,
     hookimpl,
+    whole_number,
 )
-from automl_img.plugin.oracle import Levels, check_options, digest_of, whole_number
+from automl_img.plugin.oracle import digest_of
 
 #: Which value a parent has: its index if a condition names the value, else OTHER.
 Known = tuple[tuple[str, int], ...]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from automl_img.plugin import OracleStrategy, Problem, SearchStrategy, hookimpl
-from automl_img.plugin.oracle import FAILED, whole_number
+from automl_img.plugin import OracleStrategy, Problem, SearchStrategy, hookimpl, whole_number
+from automl_img.plugin.oracle import FAILED
 
 
 class HyperbandSearch(OracleStrategy):

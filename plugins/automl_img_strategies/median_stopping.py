@@ -6,8 +6,7 @@ import math
 import statistics
 from collections.abc import Callable
 
-from automl_img.plugin import Measurement, PluginError, Problem, SearchStrategy, hookimpl
-from automl_img.plugin.oracle import whole_number
+from automl_img.plugin import Measurement, PluginError, Problem, SearchStrategy, hookimpl, whole_number
 from automl_img_strategies.bayesian import BayesianSearch
 
 WARM_UP = 0.3  # learning rates are high at first, and the order of the trials says little

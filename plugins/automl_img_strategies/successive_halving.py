@@ -7,8 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from automl_img.plugin import DONE, WAIT, Outcome, Problem, SearchStrategy, Signal, Suggestion, hookimpl
-from automl_img.plugin.oracle import check_options, whole_number
+from automl_img.plugin import (
+    DONE,
+    WAIT,
+    Outcome,
+    Problem,
+    SearchStrategy,
+    Signal,
+    Suggestion,
+    check_options,
+    hookimpl,
+    whole_number,
+)
 from automl_img_strategies.random import RandomSearch
 
 RANDOM, TRAINING = "random ", "training "  # the beginnings of the names of entries in the state

@@ -1,3 +1,6 @@
+import csv
+import io
+import json
 import sqlite3
 
 import pytest
@@ -59,6 +62,15 @@ def test_failed_and_skipped_trials_come_last_with_their_reason(journal):
     assert entries[1].note == "crashed: SIGSEGV"
     assert "too slow" in to_csv(entries)
     assert best_trial([row for row in journal.trials() if row.result is None]) is None
+
+
+def test_the_leaderboard_names_hyperparameters_as_a_recipe_fixes_them(journal):
+    journal.begin(spec(1))
+    journal.done(1, result(0.5))
+    entries = leaderboard(journal.trials(), [("huge", "too slow")])
+    assert entries[0].values == {"architecture": "small", "small.width": 0.25, "batch_size": 64}
+    done, skipped = csv.DictReader(io.StringIO(to_csv(entries)))
+    assert json.loads(done["values"]) == entries[0].values and skipped["values"] == ""
 
 
 def test_a_trial_that_is_tried_again_counts_once(journal):

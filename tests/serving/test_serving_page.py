@@ -132,3 +132,12 @@ def test_another_address_than_this_machines_own_gets_a_token(finished):
     process.communicate(timeout=60)
     assert "Authorization: Bearer" in lines[1] and len(lines[1].rpartition(" ")[2].strip()) >= 32
     assert process.returncode in (0, 130)
+
+
+@pytest.mark.e2e
+def test_a_token_that_was_given_is_asked_for_and_not_printed(finished):
+    process = started(finished[0].run_dir, "--port", 0, "--token", "open-sesame")
+    lines = [process.stdout.readline(), process.stdout.readline()]
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=60)
+    assert "Authorization: Bearer TOKEN" in lines[1] and "open-sesame" not in "".join((*lines, rest, errors))

@@ -53,7 +53,7 @@ class StrategyChecks(Checks):
             found = f"an unknown option raised {type(error).__name__}"
         else:
             found = "an unknown option is not refused"
-        hint = "Raise PluginError in start, or call automl_img.plugin.oracle.check_options(self, problem)."
+        hint = "Raise PluginError in start, or call automl_img.plugin.check_options(self, problem)."
         need(False, found, hint)
 
     def test_it_suggests_points_of_spaces_of_every_kind(self) -> None:
