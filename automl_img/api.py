@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -52,7 +53,7 @@ def fit(
     Ctrl-C, or a notebook's stop button, ends the search in good order with the best model so far; twice ends it at once.
 
     Args:
-        dataset: A folder of images by class, the name of a data source such as ``"fashion_mnist"``, the path of a recipe, a pair
+        dataset: A folder of images by class, the name of a data source such as ``"fashion_mnist"``, a recipe or its path, a pair
             ``(x, y)`` of arrays (x of shape (n, height, width) or (n, height, width, channels), uint8, or floating point in 0..1 or
             0..255; y of shape (n,), numbers or names; or several labels an image, as 0 and 1 of shape (n, classes) or as lists of
             names), an :class:`ImageDataset`, or an object of another library that a source knows, such as a pandas DataFrame.
@@ -96,7 +97,7 @@ def fit(
         if out is None:
             raise UsageError("resume needs the run folder", where="out", hint="It is SearchResult.run_dir.")
         recipe, folder = recipe_of_run(out, overrides), expanded_path(out, where="out")
-        images = None if isinstance(dataset, str | Path) else _resolve_again(dataset, recipe, folder)
+        images = None if isinstance(dataset, str | Path | Recipe) else _resolve_again(dataset, recipe, folder)
     else:
         recipe, images = resolve(dataset, overrides)
         folder = run_path(recipe, out)
@@ -234,10 +235,11 @@ class SearchResult:
         }
 
     def leaderboard(self) -> pd.DataFrame:
-        """Return all trials, best first; the columns are those of ``leaderboard.csv``."""
+        """Return all trials, best first; the columns are those of ``leaderboard.csv``, with hyperparameters as dictionaries."""
         import pandas as pd
 
-        return pd.read_csv(self.run_dir / LEADERBOARD_FILE, keep_default_na=True)
+        read = {"hyperparameters": lambda text: json.loads(text or "{}")}
+        return pd.read_csv(self.run_dir / LEADERBOARD_FILE, keep_default_na=True, converters=read)
 
     def predict(self, images: Images) -> npt.NDArray[np.str_]:
         """Return the name of the most probable class of each image; see :meth:`Predictor.predict`."""
@@ -248,7 +250,15 @@ class SearchResult:
         return self.predictor.predict_proba(images)
 
     def evaluate(self, split: str = "test") -> dict[str, Any]:
-        """Predict a split of the run's data again and return its figures; see :func:`evaluate_run`."""
+        """Predict a split of the run's data again and return its figures.
+
+        Args:
+            split: "train", "validation" or "test".
+
+        Raises:
+            UsageError: There is no such split, or it is empty.
+            RunFolderError: The images it was made from are no longer there.
+        """
         return evaluate_run(self.run_dir, split)
 
     def save(self, path: str | Path) -> Path:
@@ -324,6 +334,8 @@ def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDa
         from automl_img.data.arrays import dataset_from_arrays
 
         return _made_recipe({"name": "arrays"}, overrides), dataset_from_arrays(*dataset)
+    if isinstance(dataset, Recipe):
+        return recipe_from_mapping(dataset.plain(), overrides), None
     if not isinstance(dataset, str | Path):
         return _resolve_object(dataset, overrides)
     return _resolve_name(str(dataset), overrides), None

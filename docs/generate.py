@@ -4,6 +4,7 @@ usage: python docs/generate.py [--check]
 """
 
 import argparse
+import dataclasses
 import inspect
 import sys
 import typing
@@ -13,7 +14,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import automl_img
-from automl_img import errors
+from automl_img import errors, events
+from automl_img.data.inspection import findings
 from automl_img.recipe import Recipe
 from automl_img.recipe.models import BudgetSettings
 from automl_img.training.spec import FailureKind
@@ -156,6 +158,11 @@ def _command(command, context, lines):
         _command(inner, type(context)(inner, info_name=name, parent=context), lines)
 
 
+def _fields(event):
+    names = [field.name for field in dataclasses.fields(event) if field.name != "elapsed"]
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def python_page():
     homes = {name: automl_img._HOMES[name] for name in automl_img.__all__}
     doors = ("fit", "load", "analyse", "read_recipe")
@@ -173,6 +180,13 @@ def python_page():
         *(f"::: {homes[name]}.{name}\n" for name in doors),
         "## Classes\n",
         *(f"::: {homes[name]}.{name}\n" for name in rest),
+        "## What `analyse` takes and gives\n",
+        *(f"::: {one.__module__}.{one.__name__}\n" for one in (findings.Limits, findings.Inspection)),
+        "## Events\n",
+        "A listener of `fit` is called with each of these, of `automl_img.events`, as it happens; all have `elapsed`, the seconds since the search began.\n",
+        "| event | what has happened | fields |",
+        "|---|---|---|",
+        *(f"| `{one.__name__}` | {_first_sentence(one)} | {_fields(one)} |" for one in events.Event.__subclasses__()),
     ]
     return NOTICE + "\n".join(lines).rstrip() + "\n"
 

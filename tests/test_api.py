@@ -164,6 +164,14 @@ def test_a_run_folder_that_exists_is_left_alone(finished, quick_settings):
     assert sorted(finished[0].run_dir.rglob("*")) == before
 
 
+def test_a_recipe_is_searched_and_settings_replace_its_keys(quick_settings, tmp_path):
+    (tmp_path / "mine.toml").write_text('[data]\nsource = "digits"\n[budget]\ntime = "1h"\ntrials = 7\n')
+    recipe = automl_img.read_recipe(tmp_path / "mine.toml", quick_settings)
+    result = automl_img.fit(recipe, trials=1, seed=3, out=tmp_path / "run")
+    assert result.recipe == {**recipe.plain(), "seed": 3, "budget": {"time": "3600s", "trials": 1}}
+    assert result.leaderboard()["hyperparameters"][0]["architecture"] == "plainnet"
+
+
 def test_arrays_are_searched(digits_data, quick_settings, tmp_path):
     images, labels = digits_data
     result = automl_img.fit(

@@ -30,7 +30,7 @@ class Entry:
         seconds: Wall time.
         images_per_second: Training speed.
         note: Why it failed or was skipped, or why it was run.
-        values: Hyperparameters by full name, as ``search.fixed`` takes them.
+        hyperparameters: Their values by full name, as ``search.fixed`` takes them.
     """
 
     rank: int
@@ -46,7 +46,7 @@ class Entry:
     seconds: float | None
     images_per_second: float | None
     note: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def leaderboard(trials: Iterable[TrialRow], skipped: Iterable[tuple[str, str]] = ()) -> list[Entry]:
@@ -97,7 +97,7 @@ def _entry(row: TrialRow, rank: int) -> Entry:
         seconds=None if result is None else round(result.seconds, 1),
         images_per_second=None if result is None else round(result.images_per_second),
         note=f"{row.kind}: {row.message}" if row.message else row.spec.why,
-        values=dict(row.spec.values),
+        hyperparameters=dict(row.spec.values),
     )
 
 
@@ -120,6 +120,6 @@ def to_csv(entries: Sequence[Entry]) -> str:
     writer = csv.DictWriter(buffer, fieldnames=list(Entry.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
     for entry in entries:
-        values = json.dumps(entry.values) if entry.values else ""
-        writer.writerow({**asdict(entry), "values": values})
+        values = json.dumps(entry.hyperparameters) if entry.hyperparameters else ""
+        writer.writerow({**asdict(entry), "hyperparameters": values})
     return buffer.getvalue()

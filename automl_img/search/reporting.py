@@ -134,7 +134,7 @@ def _trial(entry: Entry, begun: float, journal: Journal) -> TrialFacts:
         seconds=entry.seconds,
         note=entry.note,
         begun=begun,
-        values=entry.values,
+        values=entry.hyperparameters,
         curve=curve,
     )
 

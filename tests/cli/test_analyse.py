@@ -13,9 +13,10 @@ from PIL import Image
 from automl_img.recipe import read_recipe
 
 
-def analyse(*arguments):
-    command = [str(Path(sys.executable).parent / "automl-img"), "analyse", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ})
+@pytest.fixture
+def analyse(typed):
+    """A function that types ``automl-img analyse``."""
+    return lambda *arguments: typed("analyse", *arguments)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_it_shows_classes_figures_and_a_verdict(photos):
+def test_it_shows_classes_figures_and_a_verdict(analyse, photos):
     ran = analyse(photos)
     assert ran.returncode == 0, ran.stderr
     assert "binary, 2 classes, 70 train" in ran.stdout and "30×40" in ran.stdout
@@ -38,12 +39,12 @@ def test_it_shows_classes_figures_and_a_verdict(photos):
     assert "Ready to train." in ran.stdout
 
 
-def test_json_on_standard_output_is_all_there_is(photos):
+def test_json_on_standard_output_is_all_there_is(analyse, photos):
     facts = json.loads(analyse(photos, "--json", "-").stdout)
     assert facts["images"] == {"train": 70} and facts["totals"]["unreadable"] == 0
 
 
-def test_unusable_data_is_said_and_exits_with_2(photos, tmp_path):
+def test_unusable_data_is_said_and_exits_with_2(analyse, photos, tmp_path):
     for path in list((photos / "dog [red]x[bold]").iterdir()):
         path.write_bytes(b"")
     ran = analyse(photos, "--json", tmp_path / "facts.json")
@@ -51,11 +52,11 @@ def test_unusable_data_is_said_and_exits_with_2(photos, tmp_path):
     assert json.loads((tmp_path / "facts.json").read_text())["unusable"]
 
 
-def test_the_limits_can_be_set(photos):
+def test_the_limits_can_be_set(analyse, photos):
     assert "Fewer than 50 training images" in analyse(photos, "--few", "50").stdout
 
 
-def test_the_recipe_says_how_many_files_may_be_unreadable(photos, tmp_path):
+def test_the_recipe_says_how_many_files_may_be_unreadable(analyse, photos, tmp_path):
     for path in sorted((photos / "dog [red]x[bold]").iterdir())[:7]:
         path.write_bytes(b"")
     given = tmp_path / "given.toml"
@@ -69,18 +70,18 @@ def test_the_recipe_says_how_many_files_may_be_unreadable(photos, tmp_path):
     assert len(wrong.stderr.strip().splitlines()) == 1
 
 
-def test_what_is_not_there_is_one_line(tmp_path):
+def test_what_is_not_there_is_one_line(analyse, tmp_path):
     ran = analyse(tmp_path / "none")
     assert ran.returncode == 2 and len(ran.stderr.strip().splitlines()) == 1
 
 
-def test_advice_is_shown_and_is_in_the_json(photos, tmp_path):
+def test_advice_is_shown_and_is_in_the_json(analyse, photos, tmp_path):
     ran = analyse(photos, "--json", tmp_path / "facts.json")
     assert "Advice" in ran.stdout and "keep 10%" in ran.stdout
     assert json.loads((tmp_path / "facts.json").read_text())["advice"]["task"] == "binary"
 
 
-def test_html_writes_a_page_and_a_second_look_replaces_it(photos, tmp_path):
+def test_html_writes_a_page_and_a_second_look_replaces_it(analyse, photos, tmp_path):
     page = tmp_path / "page.html"
     page.write_text("old")
     ran = analyse(photos, "--html", page)
@@ -89,7 +90,7 @@ def test_html_writes_a_page_and_a_second_look_replaces_it(photos, tmp_path):
     assert text.startswith("<!DOCTYPE html>") and "cat &lt;b&gt;&amp;&#39;&#34;" in text and "<b>&" not in text
 
 
-def test_recipe_writes_one_that_says_why(photos, tmp_path):
+def test_recipe_writes_one_that_says_why(analyse, photos, tmp_path):
     ran = analyse(photos, "--recipe", tmp_path / "mine.toml")
     assert ran.returncode == 0 and f"next automl-img search {tmp_path / 'mine.toml'}" in " ".join(ran.stdout.split())
     text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
@@ -101,7 +102,7 @@ def test_recipe_writes_one_that_says_why(photos, tmp_path):
     assert "# Wall time of the whole command" in text and text.count("\n# ") > 60, "all keys are explained"
 
 
-def test_what_a_person_has_set_stays_in_the_recipe(photos, tmp_path):
+def test_what_a_person_has_set_stays_in_the_recipe(analyse, photos, tmp_path):
     given = tmp_path / "given.toml"
     given.write_text('[data]\npath = "photos"\nimage_size = 16\n[budget]\ntime = "5m"\n[train]\nepochs = 7\n')
     assert analyse(given, "--recipe", tmp_path / "new.toml", "--set", "data.channels=1").returncode == 0
@@ -111,14 +112,14 @@ def test_what_a_person_has_set_stays_in_the_recipe(photos, tmp_path):
 
 
 @pytest.mark.parametrize("name", ['quo"te \\ back', "tab\tnew\nline \x7f", "кот 猫"])
-def test_a_recipe_can_name_any_folder(photos, tmp_path, name):
+def test_a_recipe_can_name_any_folder(analyse, photos, tmp_path, name):
     photos.rename(tmp_path / name)
     ran = analyse(tmp_path / name, "--recipe", tmp_path / "r.toml")
     assert ran.returncode == 0, ran.stderr
     assert read_recipe(tmp_path / "r.toml").data.path == str(tmp_path / name)
 
 
-def test_an_existing_recipe_is_left_as_it_is(photos, tmp_path):
+def test_an_existing_recipe_is_left_as_it_is(analyse, photos, tmp_path):
     (tmp_path / "mine.toml").write_text("# mine\n")
     ran = analyse(photos, "--recipe", tmp_path / "mine.toml")
     assert ran.returncode == 2 and "this file exists and is left as it is" in ran.stderr
@@ -126,7 +127,7 @@ def test_an_existing_recipe_is_left_as_it_is(photos, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--html", "--recipe", "--json"])
-def test_a_file_in_a_folder_that_is_not_there_is_one_line_before_any_look(photos, tmp_path, option):
+def test_a_file_in_a_folder_that_is_not_there_is_one_line_before_any_look(analyse, photos, tmp_path, option):
     ran = analyse(photos, option, tmp_path / "none" / "file.toml")
     assert ran.returncode == 2 and ran.stdout == ""
     assert len(ran.stderr.strip().splitlines()) == 1 and "the folder of this file is not there" in ran.stderr
@@ -137,13 +138,13 @@ def test_a_file_in_a_folder_that_is_not_there_is_one_line_before_any_look(photos
     ("option", "name", "problem"),
     [("--html", "folder", "this is a folder"), ("--recipe", "mine.txt", "ends in .toml")],
 )
-def test_a_target_that_cannot_be_is_one_line(photos, tmp_path, option, name, problem):
+def test_a_target_that_cannot_be_is_one_line(analyse, photos, tmp_path, option, name, problem):
     (tmp_path / "folder").mkdir()
     ran = analyse(photos, option, tmp_path / name)
     assert ran.returncode == 2 and problem in ran.stderr and len(ran.stderr.strip().splitlines()) == 1
 
 
-def test_data_that_cannot_be_used_gives_a_page_but_no_recipe(photos, tmp_path):
+def test_data_that_cannot_be_used_gives_a_page_but_no_recipe(analyse, photos, tmp_path):
     for path in list((photos / "dog [red]x[bold]").iterdir()):
         path.write_bytes(b"")
     ran = analyse(photos, "--html", tmp_path / "page.html", "--recipe", tmp_path / "r.toml")
@@ -154,7 +155,9 @@ def test_data_that_cannot_be_used_gives_a_page_but_no_recipe(photos, tmp_path):
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 alone")
 def test_a_file_whose_name_is_no_text_is_told(photos):
     (photos / "dog [red]x[bold]" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
-    ran = analyse(photos)
+    command = [Path(sys.executable).parent / "automl-img", "analyse", photos]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     assert "caf\\udce9.png:thefileisempty" in "".join(ran.stdout.split())
-    assert json.loads(analyse(photos, "--json", "-").stdout)["unreadable"][0]["image"]["path"].endswith("caf\udce9.png")
+    facts = json.loads(subprocess.run([*command, "--json", "-"], capture_output=True, timeout=120).stdout)
+    assert facts["unreadable"][0]["image"]["path"].endswith("caf\udce9.png")

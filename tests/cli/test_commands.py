@@ -51,8 +51,8 @@ def run(*arguments, **more):
         "recipe check",
     ],
 )
-def test_each_command_explains_itself(command):
-    ran = run(*command.split(), "--help")
+def test_each_command_explains_itself(typed, command):
+    ran = typed(*command.split(), "--help")
     assert ran.returncode == 0
     assert "Usage" in ran.stdout
 
@@ -84,8 +84,8 @@ def test_plugins_are_listed_without_tensorflow():
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
-def test_each_recipe_that_comes_with_us_is_right(recipe):
-    ran = run("recipe", "check", recipe)
+def test_each_recipe_that_comes_with_us_is_right(typed, recipe):
+    ran = typed("recipe", "check", recipe)
     assert ran.returncode == 0, ran.stderr
     assert "right" in ran.stdout
 
@@ -147,8 +147,9 @@ def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
         (["init", "--source", "foldr"], "Did you mean 'folder'"),
     ],
 )
-def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(arguments, said, tmp_path):
-    ran = run(*arguments, cwd=tmp_path)
+def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(typed, arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = typed(*arguments)
     assert ran.returncode == 2, ran.stderr
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -177,20 +178,20 @@ def test_a_setting_without_a_key_is_refused():
 
 
 @pytest.mark.train
-def test_the_leaderboard_of_a_run_is_shown_in_three_ways(finished):
+def test_the_leaderboard_of_a_run_is_shown_in_three_ways(typed, finished):
     folder = finished[0].run_dir
-    rows = list(csv.DictReader(io.StringIO(run("leaderboard", folder, "--csv").stdout)))
+    rows = list(csv.DictReader(io.StringIO(typed("leaderboard", folder, "--csv").stdout)))
     assert [row["rank"] for row in rows] == ["1", "2"]
-    assert json.loads(run("leaderboard", folder, "--json").stdout)[0]["architecture"] == "plainnet"
-    assert "plainnet" in run("leaderboard", folder).stdout
+    assert json.loads(typed("leaderboard", folder, "--json").stdout)[0]["architecture"] == "plainnet"
+    assert "plainnet" in typed("leaderboard", folder).stdout
 
 
 @pytest.mark.train
-def test_evaluation_shows_the_recorded_figures(finished):
-    ran = run("evaluate", finished[0].run_dir, "--split", "test", "--json")
+def test_evaluation_shows_the_recorded_figures(typed, finished):
+    ran = typed("evaluate", finished[0].run_dir, "--split", "test", "--json")
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["accuracy"] == pytest.approx(finished[0].metrics["test"]["accuracy"])
-    wrong = run("evaluate", finished[0].run_dir, "--split", "tset")
+    wrong = typed("evaluate", finished[0].run_dir, "--split", "tset")
     assert wrong.returncode == 2
     assert "train, validation, test" in wrong.stderr
 
@@ -205,8 +206,8 @@ def digit_files(tmp_path, digits_data):
 
 
 @pytest.mark.train
-def test_predictions_of_files_equal_those_of_arrays(finished, digit_files, digits_data):
-    ran = run("predict", finished[0].run_dir, digit_files, "--top", "3")
+def test_predictions_of_files_equal_those_of_arrays(typed, finished, digit_files, digits_data):
+    ran = typed("predict", finished[0].run_dir, digit_files, "--top", "3")
     assert ran.returncode == 0, ran.stderr
     rows = list(csv.DictReader(io.StringIO(ran.stdout)))
     expected = finished[0].predict_proba(digits_data[0][:5])
@@ -216,9 +217,9 @@ def test_predictions_of_files_equal_those_of_arrays(finished, digit_files, digit
 
 
 @pytest.mark.train
-def test_an_unreadable_image_is_a_row_with_its_error_and_exit_code_3(finished, digit_files):
+def test_an_unreadable_image_is_a_row_with_its_error_and_exit_code_3(typed, finished, digit_files):
     (digit_files / "2b.png").write_bytes(b"no image")
-    ran = run("predict", finished[0].run_dir, digit_files, digit_files / "none.png", "--format", "json")
+    ran = typed("predict", finished[0].run_dir, digit_files, digit_files / "none.png", "--format", "json")
     assert ran.returncode == 3
     rows = json.loads(ran.stdout)
     assert [bool(row["error"]) for row in rows] == [False, False, False, True, False, False, True]
@@ -263,9 +264,9 @@ def test_many_images_are_written_in_their_order_whatever_the_batches(
     assert [str(label).removesuffix(".0") for label in np.array(labels)[[0, 1, 3]]] == ["0", "1", "2"]
 
 
-def test_predictions_that_cannot_be_written_say_so_before_anything_is_loaded(tmp_path):
-    assert "parquet is no text" in run("predict", tmp_path, "x.png", "--format", "parquet").stderr
-    assert "folder of this file" in run("predict", tmp_path, "x.png", "--out", tmp_path / "no" / "x.csv").stderr
+def test_predictions_that_cannot_be_written_say_so_before_anything_is_loaded(typed, tmp_path):
+    assert "parquet is no text" in typed("predict", tmp_path, "x.png", "--format", "parquet").stderr
+    assert "folder of this file" in typed("predict", tmp_path, "x.png", "--out", tmp_path / "no" / "x.csv").stderr
 
 
 @pytest.mark.train
@@ -342,37 +343,37 @@ def test_ctrl_c_ends_the_search_in_good_order_with_exit_code_130(tmp_path):
     assert "Stopping in good order" in search.stderr.read()
 
 
-def test_cache_lists_and_clears_what_is_kept(tmp_path, monkeypatch):
+def test_cache_lists_and_clears_what_is_kept(typed, tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path))
-    assert "holds nothing" in run("cache").stdout
+    assert "holds nothing" in typed("cache").stdout
     download, foreign = downloads_folder("far"), tmp_path / "runs" / "a-week-of-work"
     for folder in (download, foreign, tmp_path / "stores" / ".unfinished-now"):
         folder.mkdir(parents=True)
         (folder / "a.gz").write_bytes(b"x" * 2_000_000)
-    assert "4.0 MB" in run("cache").stdout
-    assert "holds nothing unused for 3 days" in run("cache", "--days", "3").stdout
+    assert "4.0 MB" in typed("cache").stdout
+    assert "holds nothing unused for 3 days" in typed("cache", "--days", "3").stdout
     with in_use([download]):
-        assert "0.0 MB in" in run("cache", "--clear").stdout
+        assert "0.0 MB in" in typed("cache", "--clear").stdout
     assert (download / "a.gz").is_file(), "a search reads it"
-    assert "2.0 MB in" in (said := run("cache", "--clear").stdout) and "2.0 MB are in use and stay" in said
+    assert "2.0 MB in" in (said := typed("cache", "--clear").stdout) and "2.0 MB are in use and stay" in said
     assert not download.exists()
     assert (tmp_path / "stores" / ".unfinished-now" / "a.gz").is_file(), "a search writes it"
     assert (foreign / "a.gz").is_file(), "it is not the cache's"
 
 
-def test_a_report_is_written_where_it_is_wanted_and_every_search_has_one(finished, tmp_path):
+def test_a_report_is_written_where_it_is_wanted_and_every_search_has_one(typed, finished, tmp_path):
     folder = finished[0].run_dir
     assert (folder / "report.html").is_file()
-    ran = run("report", folder, "--out", tmp_path / "page.html")
+    ran = typed("report", folder, "--out", tmp_path / "page.html")
     assert ran.returncode == 0 and "page.html is written (" in ran.stdout
     page = (tmp_path / "page.html").read_text()
     assert "<title>digits: what the search found</title>" in page and page.count("<img") > 10
-    assert run("report", tmp_path).returncode == 2
-    assert "cannot be written" in run("report", folder, "--out", tmp_path).stderr
+    assert typed("report", tmp_path).returncode == 2
+    assert "cannot be written" in typed("report", folder, "--out", tmp_path).stderr
 
 
-def test_suspects_are_listed_and_written(finished, tmp_path):
-    ran = run("suspects", finished[0].run_dir, "--out", tmp_path / "check.csv", "--limit", 3)
+def test_suspects_are_listed_and_written(typed, finished, tmp_path):
+    ran = typed("suspects", finished[0].run_dir, "--out", tmp_path / "check.csv", "--limit", 3)
     assert ran.returncode == 0, ran.stderr
     assert "labels to check" in ran.stdout and "check.csv" in ran.stdout
     assert (tmp_path / "check.csv").read_text().startswith("image,split,row,label,predicted,confidence,quality")

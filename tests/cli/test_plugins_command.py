@@ -19,23 +19,25 @@ def run(*arguments, paths=(), **more):
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, **more)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_is_green_and_found_at_once(kind, tmp_path):
-    made = run("plugins", "new", f"my_{kind}", "--kind", kind, cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    folder = tmp_path / f"my_{kind}"
-    assert sorted(path.suffix for path in folder.iterdir()) == [".md", ".py", ".py", ".toml"]
+def test_a_new_plugin_of_each_kind_is_green_and_found_at_once(tmp_path):
+    folders = [tmp_path / f"my_{kind}" for kind in KINDS]
+    for kind, folder in zip(KINDS, folders, strict=True):
+        made = run("plugins", "new", folder.name, "--kind", kind, cwd=tmp_path)
+        assert made.returncode == 0, made.stderr
+        assert sorted(path.suffix for path in folder.iterdir()) == [".md", ".py", ".py", ".toml"]
     tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", folder],
+        [sys.executable, "-m", "pytest", "-v", *folders],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert tested.returncode == 0, tested.stdout
-    assert "skipped" not in tested.stdout
-    listed = json.loads(run("plugins", "--json", "--module", f"automl_img_my_{kind}", paths=[folder]).stdout)
-    assert [one["left_out"] for one in listed if one["name"] == f"my_{kind}"] == [""]
+    assert "skipped" not in tested.stdout.lower()
+    assert all(f"{folder.name}/test_{folder.name}.py" in tested.stdout for folder in folders)
+    modules = [part for folder in folders for part in ("--module", f"automl_img_{folder.name}")]
+    listed = json.loads(run("plugins", "--json", *modules, paths=folders).stdout)
+    assert {folder.name for folder in folders} <= {one["name"] for one in listed}
     assert not any(one["left_out"] for one in listed)
 
 
@@ -75,9 +77,10 @@ def test_a_new_plugin_can_be_installed_and_is_listed(tmp_path):
         (["there", "--kind", "tracker"], "it exists already"),
     ],
 )
-def test_what_cannot_be_started_is_told_in_one_line(arguments, words, tmp_path):
+def test_what_cannot_be_started_is_told_in_one_line(typed, arguments, words, tmp_path, monkeypatch):
     (tmp_path / "there").mkdir()
-    ran = run("plugins", "new", *arguments, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    ran = typed("plugins", "new", *arguments)
     assert ran.returncode == 2
     assert words in " ".join(ran.stderr.split())
     assert "Traceback" not in ran.stderr

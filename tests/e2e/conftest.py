@@ -1,12 +1,18 @@
 """The command line as a person calls it."""
 
+import contextlib
 import csv
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import automl_img
+from automl_img import events
+from automl_img.cli.search import parse_settings
 
 PLUGINS = Path(__file__).parents[1] / "third_party" / "automl-img-plainnet"
 
@@ -29,6 +35,35 @@ def command():
 def search(command):
     """A function that searches a target into a run folder and returns the finished process."""
     return lambda target, out, *arguments: command("search", target, "--out", out, *arguments)
+
+
+class Enough(Exception):
+    """What a test is about has happened."""
+
+
+@pytest.fixture
+def read(tmp_path, quick_settings):
+    """A function that begins a search of a target, with settings as a person types them, until its data are ready.
+
+    It returns the description of the data in the run folder, and the event that says how many images there are.
+    """
+
+    def begin(target, *settings):
+        heard = []
+
+        def listen(event):
+            if isinstance(event, events.DataReady):
+                heard.append(event)
+                raise Enough
+
+        run = tmp_path / f"run {len(list(tmp_path.glob('run *')))}"
+        with contextlib.suppress(Enough):
+            automl_img.fit(
+                str(target), trials=1, settings={**quick_settings, **parse_settings(settings)}, out=run, listener=listen
+            )
+        return json.loads((run / "data.json").read_text()), heard[0]
+
+    return begin
 
 
 @pytest.fixture

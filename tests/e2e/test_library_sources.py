@@ -1,6 +1,4 @@
-"""Data sets of other libraries, from what their users have on disk or in memory to a finished search."""
-
-import json
+"""Data sets of other libraries, from what their users have on disk or in memory to data that are ready, or to a model."""
 
 import pytest
 from PIL import Image
@@ -60,27 +58,21 @@ def tfds_builder(digits, folder):
     return builder
 
 
-def finished(ran, run):
-    assert ran.returncode == 0, ran.stderr
-    return json.loads((run / "data.json").read_text())
-
-
-def test_a_folder_of_hugging_face(digits, tmp_path, search, quick):
+def test_a_folder_of_hugging_face(digits, tmp_path, read):
     hugging_face(digits).save_to_disk(tmp_path / "saved")
-    data = finished(search(tmp_path / "saved", tmp_path / "run", *quick), tmp_path / "run")
+    data, _ = read(tmp_path / "saved")
     assert data["class_names"] == ["even", "odd"] and data["task"] == "binary"
 
 
-def test_a_folder_of_tf_data(digits, tmp_path, search, quick):
+def test_a_folder_of_tf_data(digits, tmp_path, read):
     tf_data(digits).save(str(tmp_path / "saved"))
-    names = ["--set", "data.options.class_names=even,odd"]
-    data = finished(search(tmp_path / "saved", tmp_path / "run", *quick, *names), tmp_path / "run")
+    data, _ = read(tmp_path / "saved", "data.options.class_names=even,odd")
     assert data["class_names"] == ["even", "odd"] and data["task"] == "binary"
 
 
-def test_a_folder_of_tensorflow_datasets(digits, tmp_path, search, quick):
+def test_a_folder_of_tensorflow_datasets(digits, tmp_path, read):
     builder = tfds_builder(digits, tmp_path / "prepared")
-    data = finished(search(builder.data_dir, tmp_path / "run", *quick), tmp_path / "run")
+    data, _ = read(builder.data_dir)
     assert data["class_names"] == ["even", "odd"]
 
 

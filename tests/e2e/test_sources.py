@@ -1,4 +1,4 @@
-"""Each source and each kind of label, from what a person has on disk to a finished search, through the command line."""
+"""Each source and each kind of label, from what a person has on disk to data that are ready; some through the command line to a model."""
 
 import csv
 import gzip
@@ -8,6 +8,8 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image
+
+from automl_img.errors import DataError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.train]
 
@@ -73,12 +75,12 @@ def test_a_table_of_several_labels_in_a_cell(digits, tmp_path, search, command, 
     assert "macro-F1" in command("evaluate", tmp_path / "run").stdout
 
 
-def test_a_table_of_a_column_for_each_label(digits, tmp_path, search, quick):
+def test_a_table_of_a_column_for_each_label(digits, tmp_path, read):
     folder, labels = digits
     columns = ["even", "large", "round"]
     rows = [(folder / f"{n}.png", *(int(name in traits(labels[n])) for name in columns)) for n in range(FILES)]
     path = table(tmp_path / "labels.csv", ["image", *columns], rows)
-    _, data = finished(search(path, tmp_path / "run", *quick), tmp_path / "run")
+    data, _ = read(path)
     assert data["task"] == "multilabel" and data["class_names"] == columns
 
 
@@ -95,7 +97,7 @@ def test_a_table_of_levels_is_a_hierarchy(digits, tmp_path, search, quick):
 
 
 @pytest.mark.parametrize("ending", ["parquet", "xlsx"])
-def test_tables_of_other_programs(digits, tmp_path, search, quick, ending):
+def test_tables_of_other_programs(digits, tmp_path, read, ending):
     import pandas as pd
 
     folder, labels = digits
@@ -104,21 +106,21 @@ def test_tables_of_other_programs(digits, tmp_path, search, quick, ending):
     )
     path = tmp_path / f"labels.{ending}"
     frame.to_parquet(path) if ending == "parquet" else frame.to_excel(path, index=False)
-    _, data = finished(search(path, tmp_path / "run", *quick, "--set", f"data.options.root={folder}"), tmp_path / "run")
+    data, _ = read(path, f"data.options.root={folder}")
     assert data["task"] == "binary" and data["class_names"] == ["even", "odd"]
 
 
-def test_folders_in_folders_are_a_hierarchy(digits, tmp_path, search, quick):
+def test_folders_in_folders_are_a_hierarchy(digits, tmp_path, read):
     folder, labels = digits
     for number in range(FILES):
         target = tmp_path / "photos" / ("even" if labels[number] % 2 == 0 else "odd") / f"d{labels[number]}"
         target.mkdir(parents=True, exist_ok=True)
         (target / f"{number}.png").write_bytes((folder / f"{number}.png").read_bytes())
-    _, data = finished(search(tmp_path / "photos", tmp_path / "run", *quick), tmp_path / "run")
+    data, _ = read(tmp_path / "photos")
     assert data["task"] == "hierarchical" and len(data["class_names"]) == 10
 
 
-def test_mnist_type_files(digits_data, tmp_path, search, quick):
+def test_mnist_type_files(digits_data, tmp_path, read):
     images, labels = digits_data
     folder = tmp_path / "mnist"
     folder.mkdir()
@@ -127,12 +129,12 @@ def test_mnist_type_files(digits_data, tmp_path, search, quick):
         with gzip.open(folder / f"{name}-images-idx3-ubyte.gz", "wb") as file:
             file.write(struct.pack(">IIII", 2051, *x.shape) + x.tobytes())
         (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, len(y)) + y.tobytes())
-    metrics, _ = finished(search(folder, tmp_path / "run", *quick), tmp_path / "run")
-    assert metrics["test"]["images"] == 60
+    _, ready = read(folder)
+    assert ready.test == 60
 
 
 @pytest.mark.parametrize("form", ["npz", "npy"])
-def test_numpy_files(digits_data, tmp_path, search, quick, form):
+def test_numpy_files(digits_data, tmp_path, read, form):
     images, labels = digits_data
     if form == "npz":
         target = tmp_path / "digits.npz"
@@ -142,8 +144,8 @@ def test_numpy_files(digits_data, tmp_path, search, quick, form):
         target.mkdir()
         np.save(target / "x.npy", images[:360])
         np.save(target / "y.npy", labels[:360])
-    metrics, _ = finished(search(target, tmp_path / "run", *quick), tmp_path / "run")
-    assert metrics["test"]["images"] in (60, 36)
+    _, ready = read(target)
+    assert ready.test == (60 if form == "npz" else 36)
 
 
 def names(labels):
@@ -198,20 +200,19 @@ def write_coco(folder, labels):
 
 
 @pytest.mark.parametrize("write", [write_manifest, write_vertex, write_label_studio, write_cvat, write_coco])
-def test_what_annotation_tools_export(digits, tmp_path, search, quick, write):
+def test_what_annotation_tools_export(digits, tmp_path, read, write):
     folder, labels = digits
     path = write(tmp_path, labels)
-    _, data = finished(search(path, tmp_path / "run", *quick, "--set", f"data.options.root={folder}"), tmp_path / "run")
+    data, _ = read(path, f"data.options.root={folder}")
     assert data["task"] == "binary" and data["class_names"] == ["even", "odd"] and data["set_aside"] == []
 
 
-def test_the_exports_of_two_tools_tell_several_labels_and_levels(digits, tmp_path, search, quick):
+def test_the_exports_of_two_tools_tell_several_labels_and_levels(digits, tmp_path, read):
     folder, labels = digits
     tags = [(n, "".join(f'<tag label="{name}"/>' for name in traits(label))) for n, label in enumerate(labels)]
     images = "".join(f'<image id="{n}" name="{n}.png">{inside}</image>' for n, inside in tags)
     (tmp_path / "annotations.xml").write_text(f"<annotations>{images}</annotations>")
-    settings = ["--set", f"data.options.root={folder}"]
-    _, data = finished(search(tmp_path, tmp_path / "several", *quick, *settings), tmp_path / "several")
+    data, _ = read(tmp_path, f"data.options.root={folder}")
     assert data["task"] == "multilabel" and data["class_names"] == ["even", "large", "round"]
     content = json.loads(write_coco(tmp_path, labels).read_text())
     content["categories"] = [
@@ -219,8 +220,7 @@ def test_the_exports_of_two_tools_tell_several_labels_and_levels(digits, tmp_pat
     ]
     content["annotations"] = [{"id": n, "image_id": n, "category_id": int(label)} for n, label in enumerate(labels)]
     (tmp_path / "labels.json").write_text(json.dumps(content))
-    settings += ["--set", "data.options.hierarchy=true"]
-    _, data = finished(search(tmp_path / "labels.json", tmp_path / "levels", *quick, *settings), tmp_path / "levels")
+    data, _ = read(tmp_path / "labels.json", f"data.options.root={folder}", "data.options.hierarchy=true")
     assert data["task"] == "hierarchical" and "odd/d1" in data["class_names"]
 
 
@@ -276,20 +276,19 @@ def test_every_format_in_one_folder(digits_data, tmp_path, search, command, quic
         ),
     ],
 )
-def test_a_table_that_is_wrong_is_one_clear_line(digits, tmp_path, search, quick, header, rows, settings, parts):
+def test_a_table_that_is_wrong_is_one_clear_line(digits, tmp_path, read, header, rows, settings, parts):
     folder, _ = digits
     path = table(tmp_path / "labels.csv", header, rows)
-    more = [part for setting in (f"data.options.root={folder}", *settings) for part in ("--set", setting)]
-    ran = search(path, tmp_path / "run", *quick, *more)
-    assert ran.returncode == 2
-    assert all(part in ran.stderr for part in parts), ran.stderr
-    assert len(ran.stderr.strip().splitlines()) == 1, ran.stderr
+    with pytest.raises(DataError) as error:
+        read(path, f"data.options.root={folder}", *settings)
+    assert all(part in str(error.value) for part in parts), error.value
+    assert len(str(error.value).splitlines()) == 1, error.value
 
 
-def test_a_file_in_a_table_that_is_not_there_is_set_aside(digits, tmp_path, search, quick):
+def test_a_file_in_a_table_that_is_not_there_is_set_aside(digits, tmp_path, read):
     folder, labels = digits
     rows = [(f"{n}.png", "even" if labels[n] % 2 == 0 else "odd") for n in range(FILES)] + [("gone.png", "odd")]
     path = table(tmp_path / "labels.csv", ["file", "label"], rows)
-    _, data = finished(search(path, tmp_path / "run", *quick, "--set", f"data.options.root={folder}"), tmp_path / "run")
+    data, _ = read(path, f"data.options.root={folder}")
     assert [entry["path"].rsplit("/", 1)[1] for entry in data["set_aside"]] == ["gone.png"]
     assert any("gone.png: there is no such file" in note for note in data["notes"])

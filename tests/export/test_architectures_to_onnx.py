@@ -23,7 +23,8 @@ def test_the_smallest_member_answers_the_same_in_onnx(name, tmp_path):
     values = build_space(Recipe(), REGISTRY, traits, 1.0).start(name, members[0])
     plan = NetworkPlan(values, traits, (120.0,) * 3, (60.0,) * 3, False)
     sha256 = save_weights(build_network(plan, REGISTRY).model, tmp_path / "new.weights.h5")
-    card = ModelCard(plan, ("a", "b", "c", "d"), {}, (), 1.3, (), True, sha256, {}, {})
+    mirrored = name == "simple_cnn"  # a network that is called twice is a graph twice as large
+    card = ModelCard(plan, ("a", "b", "c", "d"), {}, (), 1.3, (), mirrored, sha256, {}, {})
     write_model(tmp_path / "model", card, tmp_path / "new.weights.h5")
     images = np.random.default_rng(0).integers(0, 255, (16, 32, 32, 3)).astype(np.uint8)
     samples = Samples(images, np.arange(16) % 4, images)

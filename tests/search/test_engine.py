@@ -5,7 +5,7 @@ import pytest
 
 import automl_img
 from automl_img import events
-from automl_img.api import resolve
+from automl_img.api import SearchResult, resolve
 from automl_img.search.engine import run_search
 from automl_img.search.interruption import Interruption
 from automl_img.training import hardware
@@ -100,10 +100,17 @@ def test_a_time_budget_gives_looks_and_a_final_training(tmp_path, quick_settings
 
 
 def test_an_architecture_that_does_not_fit_the_budget_is_skipped_before_it_costs_time(tmp_path, quick_settings):
-    heard = []
+    heard, interruption = [], Interruption()
+
+    def listen(event):
+        heard.append(event)
+        if isinstance(event, events.EpochEnded):
+            interruption.ask()
+
     settings = {**faulty(quick_settings, "too_large", "plainnet"), "train.epochs": 20, "budget.time": "30s"}
-    result = search(tmp_path, settings, heard=heard)
-    line = result.leaderboard().query("architecture == 'too_large'").iloc[0]
+    recipe, images = resolve("digits", settings)
+    run_search(recipe, tmp_path / "run", dataset=images, listener=listen, interruption=interruption)
+    line = SearchResult(tmp_path / "run").leaderboard().query("architecture == 'too_large'").iloc[0]
     assert line.status == "skipped"
     assert "even at its smallest an epoch takes about" in line.note
     (preflight,) = [event for event in heard if isinstance(event, events.Preflight)]

@@ -68,9 +68,9 @@ def test_the_leaderboard_names_hyperparameters_as_a_recipe_fixes_them(journal):
     journal.begin(spec(1))
     journal.done(1, result(0.5))
     entries = leaderboard(journal.trials(), [("huge", "too slow")])
-    assert entries[0].values == {"architecture": "small", "small.width": 0.25, "batch_size": 64}
+    assert entries[0].hyperparameters == {"architecture": "small", "small.width": 0.25, "batch_size": 64}
     done, skipped = csv.DictReader(io.StringIO(to_csv(entries)))
-    assert json.loads(done["values"]) == entries[0].values and skipped["values"] == ""
+    assert json.loads(done["hyperparameters"]) == entries[0].hyperparameters and skipped["hyperparameters"] == ""
 
 
 def test_a_trial_that_is_tried_again_counts_once(journal):

@@ -21,10 +21,9 @@ from automl_img.search.run_folder import STOP_FILE
 
 
 @pytest.fixture
-def begun(tmp_path, quick_settings):
+def begun(tmp_path, finished):
     """The run folder of a search of two trials that has ended."""
-    automl_img.fit("digits", trials=2, settings=quick_settings, out=tmp_path / "run")
-    return tmp_path / "run"
+    return shutil.copytree(finished[0].run_dir, tmp_path / "run")
 
 
 def attempts(run):
