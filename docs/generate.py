@@ -60,7 +60,7 @@ def recipe_page():
         "A search without a recipe, of a path or a source, has these defaults too, but for one: it keeps 10% of the images for the test,",
         "as `data.test = 0.1` does.\n",
         'Durations are numbers with units, such as `"90s"`, `"10m"`, `"1h30m"` or `"2d"`; sizes are, too: `"500MB"`, `"4GB"`, `"2GiB"`.',
-        "`automl-img plugins` lists the names of sources, strategies, architectures and all other plugins.\n",
+        "`automl-img plugins` lists the names of sources, strategies, architectures and all other plugins, `automl-img plugins show NAME` what can be set of one.\n",
     ]
     schema = Recipe.model_json_schema()
     _table(Recipe, "", schema, schema["$defs"], lines)

@@ -1,4 +1,4 @@
-"""``automl-img plugins``: the list, ``new`` and ``check``."""
+"""``automl-img plugins``: the list, ``show``, ``new`` and ``check``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from automl_img.cli.plugin_settings import PluginFacts
     from automl_img.plugin import PluginRegistry
     from automl_img.plugin.testing import CheckResult
 
-app = typer.Typer(help="List every plugin, start a new one, or check one.", invoke_without_command=True)
+app = typer.Typer(help="List every plugin, show one, start a new one, or check one.", invoke_without_command=True)
 Modules = Annotated[list[str] | None, typer.Option(help="Also look into this module; can be repeated.")]
 
 
@@ -63,6 +64,63 @@ def _show(registry: PluginRegistry) -> None:
     console.print(table)
     if registry.left_out:
         console.print(f"{len(registry.left_out)} of {len(records)} were left out.", style="red")
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="Of a plugin, as automl-img plugins shows it.")],
+    kind: Annotated[str | None, typer.Option(help="Its kind, where plugins of several kinds have the name.")] = None,
+    module: Modules = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what a plugin is, and what a recipe may set of it: its options, or its hyperparameters by their full names."""
+    from automl_img.cli.plugin_settings import facts_of
+    from automl_img.plugin.manager import discover
+
+    registry = discover(modules=module or ())
+    facts = [facts_of(found, name, registry) for found in _kinds_of(name, kind, registry, module or ())]
+    if json:
+        import json as writer
+
+        print(writer.dumps([asdict(one) for one in facts], indent=2, ensure_ascii=False))
+        return
+    for one in facts:
+        _describe(one)
+
+
+def _describe(facts: PluginFacts) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from automl_img.cli.plugin_settings import HYPERPARAMETERS
+
+    console = Console(highlight=False)
+    head = Text.assemble((f"{facts.kind} {facts.name}", "bold"), f", version {facts.version}")
+    console.print(head.append(f", from {facts.distribution or facts.origin} ({facts.origin})", style="dim"))
+    for paragraph in facts.about.replace("``", "").split("\n\n"):
+        console.print(Text(f"\n{' '.join(paragraph.split())}"))
+    if not facts.settings:
+        console.print("\nA recipe has nothing to set of it.")
+        return
+    key = facts.settings[0].key
+    searched = key == HYPERPARAMETERS
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column(Text(f"[{key}]"), style="bold", no_wrap=True)
+    for title in ("may be", "unless set", "only if") if searched else ("what it is for",):
+        table.add_column(title)
+    for setting in facts.settings:
+        more = (_as_toml(setting.default), setting.when) if searched else ()
+        table.add_row(*map(Text, (setting.name, setting.about, *more)))
+    console.print(table)
+    if searched:
+        said = "What is not fixed is searched; networks begin in the size that the budget can train well."
+        console.print(Text(f"{said} Ranges are those for colour images of 64×64 pixels."))
+
+
+def _as_toml(value: object) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @app.command("new")

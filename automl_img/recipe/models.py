@@ -112,8 +112,8 @@ class SearchSettings(Settings):
     )
     fixed: dict[str, OptionValue] = Field(
         default_factory=dict,
-        description='Hyperparameters by full name that are not searched, such as "optimizer.muon.lr" = 0.01; automl-img leaderboard RUN '
-        "--json shows the names.",
+        description='Hyperparameters by full name that are not searched, such as "optimizer.muon.lr" = 0.01; automl-img plugins show NAME '
+        "says those of a plugin, automl-img leaderboard RUN --json those of a search.",
     )
     options: dict[str, OptionValue] = Field(default_factory=dict, description="Settings of the strategy plugin.")
     limits: LimitSettings = Field(default_factory=LimitSettings)

@@ -230,7 +230,7 @@ def _check_fixed(space: SearchSpace) -> None:
                 "the architecture is not fixed here", where=where, hint="Name it in search.architectures."
             )
         if name not in known:
-            hint = nearest(name, known) or "`automl-img leaderboard RUN --json` shows the names in an earlier search."
+            hint = nearest(name, known) or "`automl-img plugins show NAME` says what can be set of a plugin."
             raise RecipeError("unknown hyperparameter", where=where, hint=hint)
         if not known[name].accepts(value):
             raise RecipeError("this value is not allowed", where=where, found=value, allowed=known[name].allowed())

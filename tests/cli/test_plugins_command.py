@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from automl_img.plugin import ImageTraits, discover
 from automl_img.plugin.manager import KINDS
+from automl_img.recipe import recipe_from_mapping
+from automl_img.search.space import build_space
 
 
 def run(*arguments, paths=(), **more):
@@ -39,6 +42,29 @@ def test_a_new_plugin_of_each_kind_is_green_and_found_at_once(tmp_path):
     listed = json.loads(run("plugins", "--json", *modules, paths=folders).stdout)
     assert {folder.name for folder in folders} <= {one["name"] for one in listed}
     assert not any(one["left_out"] for one in listed)
+
+
+def test_an_architecture_shows_its_hyperparameters_as_a_recipe_fixes_them(typed):
+    shown = " ".join(typed("plugins", "show", "simple_cnn").stdout.split())
+    assert shown.startswith(
+        "architecture simple_cnn, version 1, from automl-img 0.1.0 (automl_img_architectures.simple_cnn)"
+    )
+    assert "each block doubles the channels" in shown and "[search.fixed]" in shown
+    assert "simple_cnn.units a whole number from 64 to 512 128 pooling is flatten" in shown
+    (facts,) = json.loads(typed("plugins", "show", "rotation", "--json").stdout)
+    names = [setting["name"] for setting in facts["settings"]]
+    recipe = recipe_from_mapping({"search": {"fixed": {"augmentation.rotation": True}}})
+    space = build_space(recipe, discover(), ImageTraits(64, 64, 3, 10, 10_000))
+    assert names == [one.name for one in space.parameters if one.name.startswith("augmentation.rotation")]
+
+
+def test_sources_and_strategies_show_their_options_and_trackers_nothing(typed):
+    shown = " ".join(typed("plugins", "show", "table").stdout.split())
+    assert "[data.options]" in shown and "levels Columns that make a hierarchy from the top" in shown
+    assert "[search.options]" in typed("plugins", "show", "grid").stdout
+    assert "A recipe has nothing to set of it." in typed("plugins", "show", "tensorboard").stdout
+    unknown = typed("plugins", "show", "simple_cmm")
+    assert unknown.returncode == 2 and "Did you mean 'simple_cnn'" in unknown.stderr
 
 
 @pytest.mark.skipif(
