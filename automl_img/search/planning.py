@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from automl_img import events
 from automl_img.executors.tasks import Place
@@ -34,54 +34,90 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         space: Its space.
         place: Where child processes find both.
     """
-    recipe = run.recipe
-    budget, examples = Budget.of(recipe.budget), len(data.splits.train)
-    capacity = run.capacity
-    slots, precision = capacity.slots, capacity.hardware.precision(recipe.train.precision)
-    affordable, longest = preparation.DEFAULT_SECONDS_PER_IMAGE, math.inf
-    gpus, overhead = capacity.hardware.gpus > 0, overhead_of(capacity.hardware)
-    finish = finish_seconds(budget.time or 0.0, gpus=gpus)
-    left = _seconds_of_training(run, budget, finish + prediction_seconds(len(data.splits.test), affordable))
-    if not math.isinf(left):
-        part = recipe.search.final_share or 1.0
-        part = part if budget.trials is None else min(part, slots / budget.trials)
-        longest = part * left
-        affordable = wanted_seconds_per_image(longest, examples)
+    budget = Budget.of(run.recipe.budget)
+    means = _means(run, budget, data)
     earlier = run.journal.meta("starts")
     found = None
     if earlier is None:
-        found = find_starts(run, data, space, place, seconds=longest, left=left, affordable=affordable)
+        found = find_starts(
+            run, data, space, place, seconds=means.longest, left=means.left, affordable=means.seconds_per_image
+        )
         starts, outcomes = found.starts, found.outcomes
     else:
         starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
-    dearest = max((start.seconds_per_image for start in starts), default=affordable)
-    finals, evaluated = _finals_side_by_side(run), len(data.splits.test) + len(data.splits.validation)
-    end = math.inf
-    if budget.time is not None:
-        end = budget.time - finish - prediction_seconds(evaluated, dearest, finals)
-        if recipe.final.refit:
-            end = run.elapsed + BEFORE_REFIT * (end - run.elapsed)
-    limits, cores = recipe.search.limits, capacity.hardware.cores
-    augmentations = list(run.registry.all("augmentation"))
-    repeats = recipe.final.repeats
-    known = {parameter.name for parameter in space.parameters}
-    rules = Rules(
+    dearest = max((start.seconds_per_image for start in starts), default=means.seconds_per_image)
+    rules = _rules(run, data, space, _end(run, budget, data, dearest))
+    strategy = run.registry.get("strategy", run.recipe.search.strategy)()
+    scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
+    if found is None:
+        return scheduler
+    _tell(run, found, scheduler, rules)
+    for architecture, reason in scheduler.skipped:
+        run.skip(architecture, reason)
+    run.journal.set_meta("outcomes", [asdict(outcome) for outcome in outcomes])
+    run.journal.set_meta("starts", [asdict(start) for start in starts])
+    return scheduler
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What trainings may take.
+
+    Attributes:
+        left: Seconds for all of them; infinite without a budget of time or of devices.
+        longest: Seconds for the longest.
+        seconds_per_image: The step time with which that sees the images often enough.
+    """
+
+    left: float
+    longest: float
+    seconds_per_image: float
+
+
+def _means(run: Run, budget: Budget, data: PreparedData) -> _Means:
+    recipe, typical = run.recipe, preparation.DEFAULT_SECONDS_PER_IMAGE
+    left = _seconds_of_training(run, budget, _finish(run, budget) + prediction_seconds(len(data.splits.test), typical))
+    if math.isinf(left):
+        return _Means(left, math.inf, typical)
+    part = recipe.search.final_share or 1.0
+    longest = left * (part if budget.trials is None else min(part, run.capacity.slots / budget.trials))
+    return _Means(left, longest, wanted_seconds_per_image(longest, len(data.splits.train)))
+
+
+def _finish(run: Run, budget: Budget) -> float:
+    return finish_seconds(budget.time or 0.0, gpus=run.capacity.hardware.gpus > 0)
+
+
+def _end(run: Run, budget: Budget, data: PreparedData, dearest: float) -> float:
+    """When all training must have ended; ``dearest`` is the largest step time per image of the networks that may be predicted with."""
+    if budget.time is None:
+        return math.inf
+    predictions = prediction_seconds(_evaluated(data), dearest, _finals_side_by_side(run))
+    end = budget.time - _finish(run, budget) - predictions
+    return run.elapsed + BEFORE_REFIT * (end - run.elapsed) if run.recipe.final.refit else end
+
+
+def _evaluated(data: PreparedData) -> int:
+    return len(data.splits.test) + len(data.splits.validation)
+
+
+def _rules(run: Run, data: PreparedData, space: SearchSpace, end: float) -> Rules:
+    recipe, capacity = run.recipe, run.capacity
+    limits, repeats, finals = recipe.search.limits, recipe.final.repeats, _finals_side_by_side(run)
+    hardware = capacity.hardware
+    return Rules(
         seed=recipe.seed,
         epochs=recipe.train.epochs,
         patience=recipe.train.patience,
-        examples=examples,
-        slots=slots,
+        examples=len(data.splits.train),
+        slots=capacity.slots,
         end=end,
         final_share=recipe.search.final_share,
-        precision=precision,
+        precision=hardware.precision(recipe.train.precision),
         deterministic=recipe.train.deterministic,
         weights=recipe.train.weights,
-        probe=tuple(
-            plugin.name
-            for plugin in augmentations
-            if plugin.recommended and f"augmentation.{plugin.name}" in known and not plugin.mixes_labels
-        ),
+        probe=_probed(run, space),
         versions={f"{r.kind}/{r.name}": r.version for r in run.registry.records if not r.left_out},
         parameter_limit=limits.parameters,
         seconds_limit=limits.seconds,
@@ -95,22 +131,20 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         devices=capacity.devices,
         devices_each=capacity.devices_each,
         devices_alone=capacity.devices_alone,
-        threads=1 if gpus else max(1, int(capacity.devices_each)),
+        threads=1 if hardware.gpus else max(1, int(capacity.devices_each)),
         finals=finals,
-        final_threads=0 if finals == 1 else max(1, cores // finals),
-        overhead=overhead,
-        evaluated=evaluated,
+        final_threads=0 if finals == 1 else max(1, hardware.cores // finals),
+        overhead=overhead_of(hardware),
+        evaluated=_evaluated(data),
     )
-    strategy = run.registry.get("strategy", recipe.search.strategy)()
-    scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
-    if found is None:
-        return scheduler
-    _tell(run, found, scheduler, rules)
-    for architecture, reason in scheduler.skipped:
-        run.skip(architecture, reason)
-    run.journal.set_meta("outcomes", [asdict(outcome) for outcome in outcomes])
-    run.journal.set_meta("starts", [asdict(start) for start in starts])
-    return scheduler
+
+
+def _probed(run: Run, space: SearchSpace) -> tuple[str, ...]:
+    """The augmentations that trainings begin with if they suit the images, which the first network measures."""
+    known = {parameter.name for parameter in space.parameters}
+    plugins = run.registry.all("augmentation")
+    suiting = (one for one in plugins if one.recommended and not one.mixes_labels)
+    return tuple(one.name for one in suiting if f"augmentation.{one.name}" in known)
 
 
 def _finals_side_by_side(run: Run) -> int:
