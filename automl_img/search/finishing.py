@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from automl_img.recipe import duration_text
 from automl_img.search import run_folder
 from automl_img.search.deciding import wishes_of
 from automl_img.search.journal import CHOSEN, TrialRow
-from automl_img.search.leaderboard import by_worth, leaderboard
+from automl_img.search.leaderboard import Entry, by_worth, leaderboard
 from automl_img.search.learning import keep_experience
 from automl_img.search.preparation import PreparedData
 from automl_img.search.refitting import measured, refit
@@ -56,13 +57,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     run.folder.write_leaderboard(entries)
     candidates = _candidates(run, rows, data)
     if not candidates:
-        hint = ""
-        if not rows and interrupted:
-            hint = "What was prepared is kept: `automl-img search --resume RUN` goes on."
-        elif not rows and _too_late_to_begin(run):
-            hint = "What was prepared is kept: `automl-img search --resume RUN --budget 10m` goes on."
-        why = _why_nothing(run, rows, interrupted=interrupted)
-        raise SearchError(why, where=str(run.folder.path), hint=hint)
+        raise _no_model(run, rows, interrupted=interrupted)
     refitting = run.recipe.final.refit and not interrupted
     begun = run.elapsed
     figures = _finalise(run, candidates, data, place, interrupted=interrupted, test=not refitting)
@@ -101,26 +96,39 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     keep_experience(run, rows, data)
     _look_for_wrong_labels(run)
     _report(run)
-    test = figures.get("test") or {}
+    _tell_ended(run, metrics, entries, data.store.task.kind)
+    return metrics
+
+
+def _tell_ended(run: Run, metrics: Mapping[str, Any], entries: Sequence[Entry], task: str) -> None:
+    best, validation, test = metrics["best"], metrics["validation"], metrics["test"] or {}
     run.say(
         events.SearchEnded,
         run_dir=str(run.folder.path),
-        best_trial=best.trial,
-        architecture=best.architecture,
-        task=data.store.task.kind,
-        validation_f1=figures["validation"]["f1"],
-        validation_interval=tuple(figures["validation"]["intervals"]["f1"]),
+        best_trial=best["trial"],
+        architecture=best["architecture"],
+        task=task,
+        validation_f1=validation["f1"],
+        validation_interval=tuple(validation["intervals"]["f1"]),
         test_f1=test.get("f1"),
         test_interval=tuple(test["intervals"]["f1"]) if test else None,
         test_accuracy=test.get("accuracy"),
-        trials=len(rows),
-        failed=sum(row.status == "failed" for row in rows),
-        interrupted=interrupted,
+        trials=metrics["trials"],
+        failed=sum(entry.status == "failed" for entry in entries),
+        interrupted=metrics["interrupted"],
         run_bytes=run.folder.size(),
         leaderboard=tuple(entry.__dict__ for entry in entries),
-        members=tuple(selection["members"]),
+        members=tuple(best["members"]),
     )
-    return metrics
+
+
+def _no_model(run: Run, rows: Sequence[TrialRow], *, interrupted: bool) -> SearchError:
+    hint = ""
+    if not rows and interrupted:
+        hint = "What was prepared is kept: `automl-img search --resume RUN` goes on."
+    elif not rows and _too_late_to_begin(run):
+        hint = "What was prepared is kept: `automl-img search --resume RUN --budget 10m` goes on."
+    return SearchError(_why_nothing(run, rows, interrupted=interrupted), where=str(run.folder.path), hint=hint)
 
 
 def _look_for_wrong_labels(run: Run) -> None:
@@ -249,7 +257,7 @@ def _too_late_to_begin(run: Run) -> bool:
     return budget is not None and budget - run.elapsed < SHORTEST_LOOK + overhead
 
 
-def _why_nothing(run: Run, rows: list[TrialRow], *, interrupted: bool = False) -> str:
+def _why_nothing(run: Run, rows: Sequence[TrialRow], *, interrupted: bool = False) -> str:
     budget = run.recipe.budget.time
     if not rows and interrupted:
         return "no trial was run: the search was asked to end before the first one began"
