@@ -335,7 +335,8 @@ def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDa
 
         return _made_recipe({"name": "arrays"}, overrides), dataset_from_arrays(*dataset)
     if isinstance(dataset, Recipe):
-        return recipe_from_mapping(dataset.plain(), overrides), None
+        content = dataset.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return recipe_from_mapping(content, overrides), None
     if not isinstance(dataset, str | Path):
         return _resolve_object(dataset, overrides)
     return _resolve_name(str(dataset), overrides), None

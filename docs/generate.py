@@ -137,7 +137,7 @@ def command_page():
 
     lines = [
         "# The command line\n",
-        "`automl-img COMMAND --help` shows the same in the terminal, `automl-img --version` the version.\n",
+        "`--help` behind a command shows the same in the terminal, `automl-img --version` the version.\n",
         *EXIT_CODES,
         "",
     ]

@@ -10,6 +10,7 @@ from PIL import Image
 
 import automl_img
 from automl_img import events
+from automl_img.api import resolve
 from automl_img.data.inspection import Limits
 from automl_img.search.journal import Journal
 
@@ -169,7 +170,16 @@ def test_a_recipe_is_searched_and_settings_replace_its_keys(quick_settings, tmp_
     recipe = automl_img.read_recipe(tmp_path / "mine.toml", quick_settings)
     result = automl_img.fit(recipe, trials=1, seed=3, out=tmp_path / "run")
     assert result.recipe == {**recipe.plain(), "seed": 3, "budget": {"time": "3600s", "trials": 1}}
-    assert result.leaderboard()["hyperparameters"][0]["architecture"] == "plainnet"
+    assert result.leaderboard()["hyperparameters"][0]["plainnet.filters"] > 0
+
+
+def test_a_recipe_without_a_budget_of_time_has_none_where_trials_are_given(tmp_path):
+    (tmp_path / "mine.toml").write_text('[data]\nsource = "digits"\n')
+    recipe = automl_img.read_recipe(tmp_path / "mine.toml")
+    assert recipe.budget.time == 600
+    for given in (recipe, tmp_path / "mine.toml"):
+        resolved, _ = resolve(given, {"budget.trials": 3})
+        assert resolved.budget.time is None and resolved.name == "mine"
 
 
 def test_arrays_are_searched(digits_data, quick_settings, tmp_path):

@@ -19,8 +19,9 @@ def leaderboard(
     from automl_img.search.journal import Journal
     from automl_img.search.leaderboard import leaderboard as ordered
     from automl_img.search.leaderboard import to_csv
+    from automl_img.search.run_folder import RunFolder
 
-    journal = Journal(run)
+    journal = Journal(RunFolder.open(run).path)
     entries = ordered(journal.trials(), [(name, reason) for name, reason in journal.meta("skipped") or []])
     journal.close()
     if csv:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +24,14 @@ class Setting:
         key: The table of the recipe, such as "search.fixed".
         name: Its key in the table.
         about: What it may be, or what it is for.
-        default: The value it has unless set; None: the description says what there is to say.
+        default: The value it has unless set, as a recipe has it; empty: the description says what there is to say.
         when: The condition under which it counts; empty: always.
     """
 
     key: str
     name: str
     about: str
-    default: Any = None
+    default: str = ""
     when: str = ""
 
 
@@ -45,6 +46,11 @@ class PluginFacts:
     origin: str
     about: str
     settings: tuple[Setting, ...]
+
+
+def as_toml(value: object) -> str:
+    """Return a value as a recipe has it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def facts_of(kind: str, name: str, registry: PluginRegistry) -> PluginFacts:
@@ -62,7 +68,7 @@ def facts_of(kind: str, name: str, registry: PluginRegistry) -> PluginFacts:
         record.version,
         record.distribution,
         record.origin,
-        inspect.getdoc(described) or record.summary,
+        inspect.cleandoc(described.__doc__ or record.summary),
         (*_options(kind, plugin), *_hyperparameters(kind, plugin)),
     )
 
@@ -78,7 +84,9 @@ def _hyperparameters(kind: str, plugin: Any) -> list[Setting]:
     prefix = plugin.name if kind == "architecture" else f"{kind}.{plugin.name}"
     found = []
     if kind in SWITCHED:
-        found.append(Setting(HYPERPARAMETERS, prefix, "true, false", kind == "regularizer" and plugin.recommended))
+        found.append(
+            Setting(HYPERPARAMETERS, prefix, "true, false", as_toml(kind == "regularizer" and plugin.recommended))
+        )
     elif kind != "architecture":
         return found
     space = Space()
@@ -87,13 +95,13 @@ def _hyperparameters(kind: str, plugin: Any) -> list[Setting]:
     except Exception as error:
         raise PluginError(f"its space raised {named_reason_of(error)}", found=plugin.name) from error
     for parameter in space:
-        conditions = [f"{name} is {' or '.join(map(str, values))}" for name, values in parameter.when]
+        conditions = [f"{prefix}.{name} is {' or '.join(map(as_toml, values))}" for name, values in parameter.when]
         found.append(
             Setting(
                 HYPERPARAMETERS,
                 f"{prefix}.{parameter.name}",
                 parameter.allowed(),
-                parameter.default,
+                as_toml(parameter.default),
                 " and ".join(conditions),
             )
         )

@@ -111,16 +111,12 @@ def _describe(facts: PluginFacts) -> None:
     for title in ("may be", "unless set", "only if") if searched else ("what it is for",):
         table.add_column(title)
     for setting in facts.settings:
-        more = (_as_toml(setting.default), setting.when) if searched else ()
-        table.add_row(*map(Text, (setting.name, setting.about, *more)))
+        cells = (f'"{setting.name}"', setting.about, setting.default, setting.when)
+        table.add_row(*map(Text, cells if searched else (setting.name, setting.about)))
     console.print(table)
     if searched:
         said = "What is not fixed is searched; networks begin in the size that the budget can train well."
         console.print(Text(f"{said} Ranges are those for colour images of 64×64 pixels."))
-
-
-def _as_toml(value: object) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @app.command("new")

@@ -30,7 +30,7 @@ def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     Raises:
         RecipeError: The file is missing, is not TOML, or holds something a recipe does not allow.
     """
-    path = Path(path)
+    path = expanded_path(path, error=RecipeError)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

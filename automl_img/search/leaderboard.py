@@ -97,7 +97,7 @@ def _entry(row: TrialRow, rank: int) -> Entry:
         seconds=None if result is None else round(result.seconds, 1),
         images_per_second=None if result is None else round(result.images_per_second),
         note=f"{row.kind}: {row.message}" if row.message else row.spec.why,
-        hyperparameters=dict(row.spec.values),
+        hyperparameters={name: value for name, value in row.spec.values.items() if name != "architecture"},
     )
 
 

@@ -59,7 +59,7 @@ class Guard:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         scope[TRUSTED] = not self._token or self._knows_token(headers)
         if not scope[TRUSTED] and scope["path"] not in OPEN_PATHS:
-            said = "the token is missing or wrong: send Authorization: Bearer TOKEN, as the server printed it"
+            said = "the token is missing or wrong: send Authorization: Bearer TOKEN, the one that the server was given or has printed"
             await _refuse(send, 401, said, {"www-authenticate": "Bearer"})
         elif not self._token and _host(headers.get("host", "")) not in LOOPBACK:
             await _refuse(send, 403, "this server answers to localhost only; start it with --token for anything else")

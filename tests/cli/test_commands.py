@@ -139,7 +139,7 @@ def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
         (["search", "digits", "--set", 'search.architectures=["vgx"]'], "Did you mean 'vgg'"),
         (["search", "digits", "--set", "search.options.speed=3"], "has no option 'speed'"),
         (["search", "digits", "--set", "data.path=3"], "data.path"),
-        (["leaderboard", "nowhere"], "this is no run folder"),
+        (["leaderboard", "nowhere"], "nowhere: there is no such run folder"),
         (["predict", "nowhere", "x.png"], "nowhere: there is no such folder"),
         (["predict", "nowhere", "x.png", "--out", "."], "--out: this is a folder, not a file; found '.'"),
         (["evaluate", "nowhere"], "nowhere: there is no such run folder"),

@@ -29,7 +29,7 @@ def test_a_new_plugin_of_each_kind_is_green_and_found_at_once(tmp_path):
         assert made.returncode == 0, made.stderr
         assert sorted(path.suffix for path in folder.iterdir()) == [".md", ".py", ".py", ".toml"]
     tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", *folders],
+        [sys.executable, "-m", "pytest", "-v", "--rootdir", tmp_path, *folders],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -50,7 +50,7 @@ def test_an_architecture_shows_its_hyperparameters_as_a_recipe_fixes_them(typed)
         "architecture simple_cnn, version 1, from automl-img 0.1.0 (automl_img_architectures.simple_cnn)"
     )
     assert "each block doubles the channels" in shown and "[search.fixed]" in shown
-    assert "simple_cnn.units a whole number from 64 to 512 128 pooling is flatten" in shown
+    assert '"simple_cnn.units" a whole number from 64 to 512 128 simple_cnn.pooling is "flatten"' in shown
     (facts,) = json.loads(typed("plugins", "show", "rotation", "--json").stdout)
     names = [setting["name"] for setting in facts["settings"]]
     recipe = recipe_from_mapping({"search": {"fixed": {"augmentation.rotation": True}}})

@@ -68,7 +68,7 @@ def test_the_leaderboard_names_hyperparameters_as_a_recipe_fixes_them(journal):
     journal.begin(spec(1))
     journal.done(1, result(0.5))
     entries = leaderboard(journal.trials(), [("huge", "too slow")])
-    assert entries[0].hyperparameters == {"architecture": "small", "small.width": 0.25, "batch_size": 64}
+    assert entries[0].hyperparameters == {"small.width": 0.25, "batch_size": 64}
     done, skipped = csv.DictReader(io.StringIO(to_csv(entries)))
     assert json.loads(done["hyperparameters"]) == entries[0].hyperparameters and skipped["hyperparameters"] == ""
 
