@@ -211,7 +211,6 @@ def _forecast(run: Run, scheduler: Scheduler, starts: int, together: int) -> str
         return f"there is time for one training, of {duration_text(max(0.0, plan.end - run.elapsed))}, of the most promising"
     searched = max(0.0, plan.search_end - run.elapsed) * run.capacity.slots
     count = int(max(0.0, searched - plan.looks * plan.look_slot) / plan.search_slot)
-    return (
-        f"{plan.looks} of {starts} architectures get a look of {duration_text(plan.look_seconds)}, about {count} trials search on, "
-        f"and {duration_text(plan.final_seconds)} go to {finals}"
-    )
+    looks = f"{plan.looks} of {starts} architectures get a look of {duration_text(plan.look_seconds)}"
+    search = f", about {count} trials search on," if count else ""
+    return f"{looks}{search} and {duration_text(plan.final_seconds)} go to {finals}"

@@ -184,9 +184,15 @@ class LiveView(View):
     def _footer(self) -> RenderableType:
         counts = " · ".join(f"{count} {word}" for word, count in self._counts.items() if count or word == "done")
         text = Text.assemble((f"{len(self._running)} running · {counts}", ""))
-        if self._best is not None:
-            best = self._best
+        if (best := self._leader()) is not None:
+            f1, architecture, trial = best
             text.append("    best ")
-            text.append(f"F1 {best.f1:.4f}", style="bold green")
-            text.append(f"  {best.architecture}, trial {best.trial}")
+            text.append(f"F1 {f1:.4f}", style="bold green")
+            text.append(f"  {architecture}, trial {trial}")
         return text
+
+    def _leader(self) -> tuple[float, str, int] | None:
+        """The best F1 so far, its architecture and its trial, which may still run: the weights of its best measurement are kept."""
+        ended = [] if self._best is None else [(self._best.f1, self._best.architecture, self._best.trial)]
+        running = [(max(r.curve), r.event.architecture, trial) for trial, r in self._running.items() if r.curve]
+        return max((*ended, *running), key=lambda one: one[0], default=None)

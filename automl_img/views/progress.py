@@ -24,8 +24,9 @@ def progress_panel(progress: Progress) -> RenderableType:
     if cut_off:
         counts = counts.replace("running", "cut off")
     lines.append(Text(counts or "no trial yet", style="dim"))
-    if progress.best is not None:
-        lines.append(_best(progress.best, progress.model))
+    best = progress.best if progress.model else _leader(progress)
+    if best is not None:
+        lines.append(_best(best, progress.model))
     if progress.running:
         lines += [Text(), _trials(progress.running)]
     if progress.remarks:
@@ -36,6 +37,12 @@ def progress_panel(progress: Progress) -> RenderableType:
     state = f"{progress.state} by {progress.driver}" if progress.driver else progress.state
     title = f"[bold]automl-img[/] · {progress.name} · {state}"
     return Panel(Group(*lines), title=title, border_style=COLOURS[progress.state], padding=(0, 1))
+
+
+def _leader(progress: Progress) -> TrialProgress | None:
+    """The best trial so far, which may still run."""
+    measured = [one for one in (progress.best, *progress.running) if one is not None and one.f1 is not None]
+    return max(measured, key=lambda one: one.f1 or 0.0, default=None)
 
 
 def _best(best: TrialProgress, model: ModelProgress | None) -> Text:

@@ -8,12 +8,14 @@ from rich.console import Console
 
 from automl_img import events
 from automl_img.search.leaderboard import Entry
+from automl_img.search.progress import Progress, TrialProgress
 from automl_img.views import python_view
 from automl_img.views.base import JsonView
 from automl_img.views.curves import curve
 from automl_img.views.live import LiveView
 from automl_img.views.notebook import as_html, in_notebook
 from automl_img.views.plain import PlainView
+from automl_img.views.progress import progress_panel
 
 LEADERBOARD = (
     Entry(
@@ -118,6 +120,28 @@ def test_the_live_view_shows_running_trials_with_their_curve():
     row = next(line for line in console.export_text(styles=False).splitlines() if "resnet9" in line)
     assert "0.9000" in row
     assert "▁█" in row
+
+
+def test_the_best_so_far_may_be_a_trial_that_still_runs():
+    ended = events.TrialEnded(5.0, 1, "look", "vgg", 0.88, 0.4, 1.0, 1000, 5.0, True)
+    view = LiveView(Console(width=110, file=io.StringIO()))
+    shown = []
+    for event in (*STORY[:7], ended, *STORY[7:9]):
+        view.hear(event)
+        console = Console(width=110, file=io.StringIO(), record=True)
+        console.print(view.render())
+        shown.append(console.export_text(styles=False))
+    assert ["best F1 0.8800  vgg, trial 1" in picture for picture in shown[-3:]] == [True, True, False]
+    assert "best F1 0.9000  resnet9, trial 2" in shown[-1]
+
+
+def test_the_status_of_a_search_names_a_running_trial_that_leads():
+    ended = TrialProgress(1, "look", "vgg", 1.0, 0.88, (0.88,))
+    running = TrialProgress(2, "final", "resnet9", 2.0, 0.9, (0.85, 0.9))
+    state = ("fashion", "runs/fashion", "running", "this machine", 12.0, 600.0, None, None, {"done": 1, "running": 1})
+    console = Console(width=110, file=io.StringIO(), record=True)
+    console.print(progress_panel(Progress(*state, (running,), ended, None, ())))
+    assert "best F1 0.9000  resnet9, trial 2" in console.export_text(styles=False)
 
 
 def test_a_curve_goes_from_its_lowest_to_its_highest_value():
