@@ -7,11 +7,17 @@ import pytest
 pytestmark = [pytest.mark.e2e, pytest.mark.train]
 
 RECIPES = Path(__file__).parents[2] / "recipes"
+#: So that no network is drawn of which a step takes a second.
+SMALL = [
+    part
+    for setting in ("simple_cnn.filters=16", "simple_cnn.blocks=3", "simple_cnn.kernel=3")
+    for part in ("--set", f"search.fixed.{setting}")
+]
 
 
 @pytest.mark.parametrize("strategy", ["bayesian", "hyperband", "grid"])
 def test_each_strategy_searches_its_recipe(search, leaderboard, strategy, tmp_path):
-    fewer = ["--trials", "3", "--set", "train.epochs=3"]
+    fewer = ["--trials", "3", "--set", "train.epochs=3", *SMALL]
     ran = search(RECIPES / f"{strategy}.toml", tmp_path / "run", *fewer)
     assert ran.returncode == 0, ran.stderr
     assert [row["status"] for row in leaderboard(tmp_path / "run")] == ["done"] * 3
@@ -27,8 +33,7 @@ def test_the_same_seed_gives_the_same_trials_in_the_same_order(search, leaderboa
         "train.epochs=2",
         "--set",
         'search.architectures=["simple_cnn"]',
-        "--set",
-        "search.fixed.simple_cnn.filters=16",  # the drawn networks are small
+        *SMALL,
     ]
     for name in ("a", "b"):
         ran = search(RECIPES / "random.toml", tmp_path / name, *arguments)
