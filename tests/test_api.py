@@ -10,8 +10,8 @@ from PIL import Image
 
 import automl_img
 from automl_img import events
-from automl_img.api import resolve
 from automl_img.data.inspection import Limits
+from automl_img.resolving import resolve
 from automl_img.search.journal import Journal
 
 pytestmark = pytest.mark.train

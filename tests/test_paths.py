@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 import automl_img
-from automl_img.api import run_path
 from automl_img.cache import cache_folder
 from automl_img.errors import DataError, ModelFileError, RecipeError, RunFolderError, UsageError
 from automl_img.paths import expanded_path
 from automl_img.recipe import Recipe
+from automl_img.resolving import run_path
 from automl_img.search.experience import ExperienceStore
 from automl_img.search.run_folder import RunFolder
 

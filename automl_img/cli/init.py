@@ -70,10 +70,10 @@ def _write_table(
         lines.append(_comment(field.description or ""))
         lines += map(_comment, reasons.get(f"{prefix}{name}", ()))
         if name in chosen:
-            lines.append(f"{name} = {_toml(chosen[name])}")
+            lines.append(f"{name} = {as_toml(chosen[name])}")
         else:
             default = field.get_default(call_default_factory=True)
-            shown = f" {_toml(default)}" if default is not None else ""
+            shown = f" {as_toml(default)}" if default is not None else ""
             lines.append(f"# {name} ={shown}")
     for name, inner in below:
         about = (inner.__doc__ or "").strip().split(": ", 1)[-1]
@@ -86,13 +86,14 @@ def _comment(text: str) -> str:
     return f"# {''.join(c if c.isprintable() else '�' for c in text)}".rstrip()
 
 
-def _toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
+    """Return a value as a recipe has it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
+        return "[" + ", ".join(map(as_toml, value)) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{as_toml(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
     return str(value)

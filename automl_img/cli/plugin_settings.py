@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from automl_img.cli.init import as_toml
 from automl_img.errors import PluginError, named_reason_of
 from automl_img.plugin import ImageTraits, PluginRegistry, Space
 
@@ -46,11 +46,6 @@ class PluginFacts:
     origin: str
     about: str
     settings: tuple[Setting, ...]
-
-
-def as_toml(value: object) -> str:
-    """Return a value as a recipe has it."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def facts_of(kind: str, name: str, registry: PluginRegistry) -> PluginFacts:

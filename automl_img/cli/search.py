@@ -47,8 +47,8 @@ def search(
 
     Ctrl-C once ends the search in good order with the best model so far; twice ends it at once. However it ended, --resume goes on.
     """
-    from automl_img.api import resolve, run_path
     from automl_img.errors import AutoMLImageError, UsageError
+    from automl_img.resolving import resolve, run_path
     from automl_img.search.engine import run_search
     from automl_img.search.interruption import Interruption
     from automl_img.search.resuming import recipe_of_run

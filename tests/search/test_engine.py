@@ -5,7 +5,8 @@ import pytest
 
 import automl_img
 from automl_img import events
-from automl_img.api import SearchResult, resolve
+from automl_img.api import SearchResult
+from automl_img.resolving import resolve
 from automl_img.search.engine import run_search
 from automl_img.search.interruption import Interruption
 from automl_img.training import hardware

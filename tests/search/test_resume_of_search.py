@@ -95,7 +95,7 @@ def test_a_plugin_of_another_version_is_named(begun):
 
 @pytest.mark.train
 def test_an_interrupted_search_goes_on_with_what_is_left(tmp_path, quick_settings):
-    from automl_img.api import resolve
+    from automl_img.resolving import resolve
     from automl_img.search.engine import run_search
 
     interruption = Interruption()
