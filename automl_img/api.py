@@ -66,7 +66,7 @@ def fit(
             search is; elsewhere nothing is shown.
         resume: Go on with the search whose run folder is ``out``, with its recipe; ``budget`` and ``trials`` give it more to spend.
             ``dataset`` is what it was; only arrays and other objects are read again, with the options in the recipe.
-        accept_changes: Go on although images, plugins or the search space have changed since.
+        accept_changes: Go on although plugins or the search space have changed since.
 
     Returns:
         The result, with the best model.
@@ -92,6 +92,7 @@ def fit(
         overrides["budget.trials"] = trials
     if seed is not None:
         overrides["seed"] = seed
+    folder: Path | None
     if resume:
         if out is None:
             raise UsageError("resume needs the run folder", where="out", hint="It is SearchResult.run_dir.")

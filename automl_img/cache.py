@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from automl_img.errors import DataError
@@ -19,6 +19,8 @@ SPILLED = "images"  # that came out of other libraries
 DOWNLOADS = "downloads"  # by sources
 UNFINISHED = ".unfinished-"
 ABANDONED_SECONDS = 24 * 3600.0  # an unfinished folder of this age belongs to a process that was killed
+
+Keep = Callable[[Path], None]  # keeps a folder of the cache from being cleared
 
 
 def cache_folder(given: Path | None = None) -> Path:
@@ -41,18 +43,29 @@ def downloads_folder(source: str) -> Path:
     return cache_folder() / DOWNLOADS / source
 
 
+def entries_of(files: Iterable[str], cache: Path) -> set[Path]:
+    """Return the entries of the folder ``cache`` in which these files lie; files elsewhere lie in none."""
+    start = f"{cache}{os.sep}"
+    names = {tuple(file[len(start) :].split(os.sep, 2)[:2]) for file in files if file.startswith(start)}
+    return {cache.joinpath(*parts) for parts in names}
+
+
 @contextlib.contextmanager
-def in_use(folders: Iterable[Path]) -> Iterator[None]:
-    """Keep folders of the cache from being cleared as long as the block runs."""
+def in_use(folders: Iterable[Path] = ()) -> Iterator[Keep]:
+    """Keep folders of the cache from being cleared as long as the block runs; what it gives keeps one more folder until then."""
     import fcntl
 
     with contextlib.ExitStack() as held:
-        for folder in folders:
+
+        def keep(folder: Path) -> None:
             with contextlib.suppress(OSError):  # a file system without locks
                 descriptor = os.open(folder, os.O_RDONLY)
                 held.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        yield
+                fcntl.flock(descriptor, fcntl.LOCK_SH)  # waits while somebody asks whether it is in use: a moment
+
+        for folder in folders:
+            keep(folder)
+        yield keep
 
 
 def is_in_use(folder: Path) -> bool:
@@ -110,12 +123,16 @@ def new_folder(parent: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
 
 
-def discard(folder: Path) -> None:
-    """Remove a folder; a reader that has its files open keeps them."""
-    with contextlib.suppress(OSError):
+def discard(folder: Path) -> bool:
+    """Remove a folder, and return whether nothing is left of it; a reader that has its files open keeps them."""
+    try:
         doomed = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):
         folder.rename(doomed / folder.name)
-        shutil.rmtree(doomed, ignore_errors=True)
+    shutil.rmtree(doomed, ignore_errors=True)
+    return not (folder.exists() or doomed.exists())
 
 
 def _rename_unless_there(unfinished: Path, folder: Path) -> None:

@@ -100,6 +100,10 @@ class SearchError(AutoMLImageError):
     exit_code = 1
 
 
+class AutoMLImageWarning(UserWarning):
+    """Something that a person should know, and that stops nothing; the command line prints it as one line."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the hint «Did you mean 'x'?» for the known name that is nearest to ``name``, or an empty string."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -16,8 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from automl_img.api import SearchResult, fit
 from automl_img.data.labels import plain_labels
+from automl_img.data.pixels import array_of
 from automl_img.errors import DataError
 from automl_img.evaluation.predictor import Predictor
+from automl_img.paths import expanded_path
+from automl_img.search.run_folder import RunFolder
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -28,7 +31,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trials: Number of trials at most.
         random_state: Seed of everything random, a whole number; None means 0.
         settings: Other keys of the recipe by dotted name.
-        out: The run folder; a temporary one, which goes with the process, unless given.
+        out: The run folder; a temporary one, which goes with the process, unless given. Where it holds something, as from an earlier fit
+            or that of a clone, the first free one beside it is taken: ``run-2``, ``run-3`` and so on; ``result_.run_dir`` says which.
 
     Attributes:
         classes_: The labels, as they were given, in the order of the columns of :meth:`predict_proba`.
@@ -63,9 +67,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             DataError: These are no labelled images, or labels are missing or fractions.
+            RunFolderError: The run folder cannot be made.
             SearchError: The search found no model.
         """
-        images, labels = np.asarray(X), np.asarray(y)
+        images, labels = array_of(X, "X"), np.asarray(y)
         if labels.ndim == 2 and labels.shape[1] > 1:
             raise DataError(
                 "the labels have too many dimensions",
@@ -74,30 +79,37 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 allowed="(n,)",
                 hint="automl_img.fit takes several labels an image.",
             )
-        if images.ndim == 2:
+        if images.ndim < 3:
             raise DataError(
                 "these are rows of numbers, not images",
                 where="X",
                 found=images.shape,
                 allowed="(n, height, width[, channels])",
             )
-        plain_labels(labels, len(images), where="y")
-        classes, codes = np.unique(labels.reshape(-1), return_inverse=True)
+        known = plain_labels(y, len(images), where="y")
+        # The search sorts the labels as they are known here, and calls its classes by them.
+        classes = labels.reshape(-1)[np.unique(known, return_index=True)[1]]
         # All images that were given are learned from and validated on; a test is the caller's.
         settings = {"data.test": 0.0, **(self.settings or {})}
         temporary: tempfile.TemporaryDirectory[str] | None = None
-        folder = self.out
-        if folder is None:
+        if self.out is None:
             temporary = tempfile.TemporaryDirectory(prefix="automl-img-")
-            folder = Path(temporary.name) / "run"
-        result = fit(
-            (images, codes),
-            budget=self.budget,
-            trials=self.trials,
-            seed=self.random_state or 0,
-            settings=settings,
-            out=folder,
-        )
+            wanted = Path(temporary.name) / "run"
+        else:
+            wanted = expanded_path(self.out, where="out")
+        folder = RunFolder.create_free(wanted)
+        try:
+            result = fit(
+                (images, known),
+                budget=self.budget,
+                trials=self.trials,
+                seed=self.random_state or 0,
+                settings=settings,
+                out=folder.path,
+            )
+        except BaseException:
+            folder.give_back()
+            raise
         predictor = result.predictor
         # Only now: a search that fails leaves the estimator as it was.
         self._temporary = temporary
@@ -107,9 +119,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
-        """Return the probability of each class; shape (n, classes)."""
+        """Return the probability of each class; shape (n, classes). Takes what :meth:`Predictor.predict_proba` takes."""
         check_is_fitted(self, "classes_")
-        return self._model().predict_proba(np.asarray(X))
+        return self._model().predict_proba(X)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the most probable label of each image, or the one that costs and wishes of a ``[decision]`` prefer; shape (n,)."""

@@ -46,10 +46,17 @@ class SearchResumed(Event):
     Attributes:
         ended: Trials that had ended.
         cut_off: Trials that were running; they are tried again, or count with the weights that they had saved.
+        failed, skipped: Trials that had ended without a score.
+        best_trial, architecture, f1: The best so far; None and an empty name: no trial has a score.
     """
 
     ended: int
     cut_off: int
+    failed: int = 0
+    skipped: int = 0
+    best_trial: int | None = None
+    architecture: str = ""
+    f1: float | None = None
 
 
 @dataclass(frozen=True)

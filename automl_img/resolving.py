@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from automl_img.errors import RecipeError, UsageError
+from automl_img.errors import AutoMLImageError, AutoMLImageWarning, RecipeError, UsageError, named_reason_of
 from automl_img.paths import expanded_path
 from automl_img.plugin import ImageDataset, PluginRegistry, discover, nearest
+from automl_img.plugin.choosing import RAISED
 from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.recipe import Recipe, override, read_recipe, recipe_from_mapping
 
@@ -20,6 +21,7 @@ def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDa
     Raises:
         UsageError: It is nothing that images can come from.
         RecipeError: A recipe or a setting is wrong.
+        PluginError: The source of an object does not have an option that it is given.
         DataError: Arrays do not hold labelled images.
     """
     if isinstance(dataset, ImageDataset):
@@ -38,18 +40,20 @@ def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDa
 
 def resolve_again(dataset: Any, recipe: Recipe, run: str | Path) -> ImageDataset | None:
     """Read an object that a search of ``run`` goes on with as it was read when the search began."""
-    modules = recipe.plugins.modules
-    refuse_strange_modules(modules, where=str(run))
-    kept = {"data.options": recipe.data.options, "data.task": recipe.data.task, "plugins.modules": modules}
-    return resolve(dataset, kept)[1]
+    refuse_strange_modules(recipe.plugins.modules, where=str(run))
+    plugins = {f"plugins.{key}": value for key, value in recipe.plugins.model_dump().items()}
+    return resolve(dataset, {"data.options": recipe.data.options, "data.task": recipe.data.task, **plugins})[1]
 
 
 def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDataset]:
     """Ask the sources for one that knows this object of another library."""
-    for source in _registry(overrides).all("source"):
-        if source.accepts_object(data):
-            recipe = _made_recipe({"name": source.name, "data": {"source": source.name}}, overrides)
-            return recipe, source.convert(data, {**recipe.data.options, "task": recipe.data.task})
+    from automl_img.search.preparation import refuse_unknown_options
+
+    source = _first(_registry(overrides).all("source"), lambda source: source.accepts_object(data))
+    if source is not None:
+        recipe = _made_recipe({"name": source.name, "data": {"source": source.name}}, overrides)
+        refuse_unknown_options(source, "source", "data.options", recipe.data.options)
+        return recipe, source.convert(data, {**recipe.data.options, "task": recipe.data.task})
     raise UsageError(
         "labelled images cannot come from this",
         where="dataset",
@@ -68,18 +72,22 @@ def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
     if name in sources:
         return _made_recipe({"name": name, "data": {"source": name}}, overrides)
     if not path.exists():
+        if any((record.kind, record.name) == ("source", name) for record in registry.left_out):
+            registry.get("source", name)  # raises, and says why it was left out
         raise UsageError(
             "this is no recipe, no folder and no source",
             found=name,
             allowed=f"a .toml file, a path, or {', '.join(sources)}",
             hint=nearest(name, sources),
         )
-    for source in sorted(registry.all("source"), key=lambda source: source.general):
-        if source.accepts(path):
-            return _made_recipe(
-                {"name": _slug(path.absolute().stem), "data": {"source": source.name, "path": str(path.absolute())}},
-                overrides,
-            )
+    source = _first(
+        sorted(registry.all("source"), key=lambda source: source.general), lambda source: source.accepts(path)
+    )
+    if source is not None:
+        return _made_recipe(
+            {"name": _slug(path.absolute().stem), "data": {"source": source.name, "path": str(path.absolute())}},
+            overrides,
+        )
     raise UsageError(
         "no source can read this",
         found=name,
@@ -87,9 +95,38 @@ def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
     )
 
 
+def _first(sources: Iterable[Any], knows: Callable[[Any], bool]) -> Any:
+    """Return the first source that knows what it is asked about, or None. One that raises does not, and a warning says so.
+
+    Raises:
+        AutoMLImageError: None does, and one has said why.
+    """
+    raised: dict[str, BaseException] = {}
+    found = None
+    for source in sources:
+        try:
+            if knows(source):
+                found = source
+                break
+        except RAISED as error:
+            raised[source.name] = error
+    said = next((reason for reason in raised.values() if isinstance(reason, AutoMLImageError)), None)
+    if found is None and said is not None:
+        raise said
+    for name, reason in raised.items():
+        problem = f"the source {name} could not say whether it reads this: it raised {named_reason_of(reason)}"
+        warnings.warn(problem, AutoMLImageWarning, stacklevel=2)
+    return found
+
+
 def _registry(overrides: Mapping[str, Any]) -> PluginRegistry:
-    modules = overrides.get("plugins.modules", ())
-    return discover(modules=modules if isinstance(modules, list | tuple) else ())
+    """Find the plugins that the recipe will have; a setting that is no list of names is refused when it is made."""
+    modules, only, block = (_names(overrides.get(f"plugins.{key}")) for key in ("modules", "only", "block"))
+    return discover(modules=modules or (), only=only, block=block or ())
+
+
+def _names(given: Any) -> list[str] | None:
+    return [name for name in given if isinstance(name, str)] if isinstance(given, list | tuple) else None
 
 
 def _made_recipe(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
@@ -106,8 +143,8 @@ def _slug(name: str) -> str:
     return "".join(c if c.isalnum() or c in "_-." else "-" for c in name) or "search"
 
 
-def run_path(recipe: Recipe, out: str | Path | None = None) -> Path:
-    """The run folder: ``out``, the recipe's, or a new one under ``runs/``.
+def run_path(recipe: Recipe, out: str | Path | None = None) -> Path | None:
+    """The run folder that is asked for: ``out``, or the recipe's; None: neither, so that the search makes one below ``runs``.
 
     Raises:
         UsageError: ``out`` begins at the home folder of a user who is not there.
@@ -117,4 +154,4 @@ def run_path(recipe: Recipe, out: str | Path | None = None) -> Path:
         return expanded_path(out, where="out")
     if recipe.output.folder is not None:
         return expanded_path(recipe.output.folder, where="output.folder", error=RecipeError)
-    return Path("runs") / f"{recipe.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    return None

@@ -1,12 +1,15 @@
-"""Fixtures that all tests share: small real data, plugins that stand in distributions of their own, and one finished search."""
+"""What all tests share: small real data, plugins in distributions of their own, one finished search, the command line, the order."""
 
 import shutil
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-THIRD_PARTY = Path(__file__).parent / "third_party"
+TESTS = Path(__file__).parent
+THIRD_PARTY = TESTS / "third_party"
 PLUGIN_PATHS = [str(THIRD_PARTY / "automl-img-plainnet"), str(THIRD_PARTY / "modules")]
 
 # A search that trains in seconds: one small network on scikit-learn's digits.
@@ -18,12 +21,59 @@ QUICK = {
     "data.test": 0.1,
 }
 
+# The files that take longest, the longest first.
+LONG = (
+    "executors/test_ray_executor.py",
+    "e2e/test_faults.py",
+    "plugins/architectures/test_architecture_contract.py",
+    "e2e/test_recipes.py",
+    "plugin/test_broken_plugins.py",
+    "training/test_checkpoint.py",
+    "plugins/test_conformance_of_the_others.py",
+    "search/test_finishing.py",
+    "e2e/test_third_party.py",
+    "search/test_kinds_of_task.py",
+    "plugins/test_conformance_of_networks.py",
+    "test_notebooks.py",
+    "search/test_resume_of_search.py",
+    "e2e/test_strategy_recipes.py",
+    "cli/test_plugins_command.py",
+    "plugins/architectures/test_pretrained_architectures.py",
+    "export/test_architectures_to_onnx.py",
+    "search/test_engine.py",
+    "e2e/test_sources.py",
+    "cli/test_commands.py",
+    "pages/test_site.py",
+    "plugins/augmentations/test_augmentation_contract.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest: workers are handed files in this order, and none has a long one left at the end."""
+    places = {TESTS / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def private_folders(tmp_path_factory):
+    """Keep prepared images and remembered modules of tests away from the user's; one cache for the whole session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def experience_of_a_module(tmp_path_factory):
+    """Keep what searches learn away from the user's, and from searches of other modules."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOML_IMG_EXPERIENCE", str(tmp_path_factory.mktemp("experience")))
+        yield
+
 
 @pytest.fixture(autouse=True)
-def private_cache(tmp_path, tmp_path_factory, monkeypatch):
-    """Keep prepared images, remembered modules and experience of tests away from the user's; one cache for the whole session."""
-    monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+def experience_of_a_test(tmp_path, monkeypatch):
+    """Keep what the searches of a test learn away from those of others."""
     monkeypatch.setenv("AUTOML_IMG_EXPERIENCE", str(tmp_path / "experience"))
 
 
@@ -56,9 +106,7 @@ def finished(tmp_path_factory, third_party_plugins):
     folder = tmp_path_factory.mktemp("runs") / "digits"
     heard = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
-        patch.setenv("AUTOML_IMG_EXPERIENCE", str(tmp_path_factory.getbasetemp() / "experience of the finished search"))
+        patch.setenv("AUTOML_IMG_EXPERIENCE", str(tmp_path_factory.mktemp("experience")))
         result = automl_img.fit("digits", trials=2, settings=QUICK, out=folder, listener=heard.append)
     return result, heard
 
@@ -88,3 +136,30 @@ def browser():
         made = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield made
         made.close()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command came to, named as subprocess names it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys):
+    """A function that does in this process what typing a command does in another; starting that takes a hundred times as long."""
+    from automl_img import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["automl-img", *map(str, arguments)])
+        monkeypatch.setattr(cli, "load_alone", lambda: None)  # here other code wants what that hides
+        monkeypatch.setattr(cli.search, "BEGUN", time.monotonic())  # a budget of time counts from there
+        monkeypatch.setenv("COLUMNS", "200")
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Ran(ended.value.code or 0, *capsys.readouterr())
+
+    return run

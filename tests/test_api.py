@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from PIL import Image
 import automl_img
 from automl_img import events
 from automl_img.data.inspection import Limits
-from automl_img.resolving import resolve
+from automl_img.errors import AutoMLImageWarning
+from automl_img.resolving import resolve, resolve_again
 from automl_img.search.journal import Journal
 
 pytestmark = pytest.mark.train
@@ -102,6 +104,43 @@ def test_the_same_images_as_floats_and_with_channels_give_the_same_answer(finish
     np.testing.assert_allclose(result.predict_proba(images[..., None]), expected, atol=1e-6)
     np.testing.assert_allclose(result.predict_proba(images / 255.0), expected, atol=1e-6)
     np.testing.assert_allclose(result.predict_proba(np.repeat(images[..., None], 3, -1)), expected, atol=1e-6)
+
+
+def test_files_and_images_that_pillow_has_opened_give_the_same_answer_in_whatever_holds_them(
+    finished, digits_data, tmp_path
+):
+    images, result = digits_data[0][:3], finished[0]
+    opened = [Image.fromarray(image) for image in images]
+    files = [tmp_path / f"{number}.png" for number in range(3)]
+    for file, image in zip(files, opened, strict=True):
+        image.save(file)
+    names, expected = list(map(str, files)), result.predict_proba(images)
+    for given in (files, np.array(names), np.array(files), pd.Series(names), opened, [names[0], files[1], opened[2]]):
+        np.testing.assert_allclose(result.predict_proba(given), expected, atol=1e-6)
+    for given in (files[0], names[0], opened[0]):
+        np.testing.assert_allclose(result.predict_proba(given), expected[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (np.zeros((8, 8, 1), np.uint8), r"this is one image, not several; found 'shape \(8, 8, 1\)'.*x\[np\.newaxis\]"),
+        (np.zeros((224, 224, 3)), "this is one image"),
+        (np.zeros((8, 8)), "this is one image"),
+        (np.zeros((5, 784)), r"x\.reshape\(n, height, width\)"),
+        ([np.zeros((28, 28)), np.zeros((30, 30))], "images of different shapes"),
+        (np.zeros((2, 8, 8)) + 1.2, "0 to 1 throughout, or 0 to 255"),
+        (np.array(["a.jpg", "b.jpg"]), r"^a\.jpg: there is no such file"),
+        (
+            [Image.new("L", (8, 8)), Image.new("F", (8, 8))],
+            "^image 1: the image cannot be read: it holds floating-point",
+        ),
+        ([], "there are no images to predict"),
+    ],
+)
+def test_what_are_not_images_to_predict_is_told(finished, given, said):
+    with pytest.raises(automl_img.DataError, match=said):
+        finished[0].predict(given)
 
 
 def test_evaluating_the_test_split_again_gives_the_recorded_figures(finished):
@@ -203,6 +242,14 @@ def test_a_search_goes_on_with_a_frame_as_it_was_read_when_it_began(digits_data,
     assert len(result.leaderboard()) == 2
 
 
+def test_an_option_that_the_source_of_a_frame_does_not_have_is_told():
+    frame = pd.DataFrame({"where": ["a.png", "b.png"], "kind": ["low", "high"]})
+    said = r"^data\.options\.lable: the source table has no option 'lable'; allowed: group, .* Did you mean 'label'\?"
+    for search in (automl_img.fit, automl_img.analyse):
+        with pytest.raises(automl_img.PluginError, match=said):
+            search(frame, settings={"data.options.lable": "kind"})
+
+
 def test_the_recipe_says_how_many_files_may_be_unreadable_and_the_limits_say_the_rest(digits_data):
     images, labels = digits_data[0][:60], digits_data[1][:60]
     found = automl_img.analyse(
@@ -229,6 +276,29 @@ def test_bad_data_is_one_clear_line(dataset, said, tmp_path):
     with pytest.raises(automl_img.AutoMLImageError, match=said) as caught:
         automl_img.fit(dataset, trials=1, out=tmp_path / "run")
     assert "\n" not in str(caught.value)
+
+
+def test_a_source_that_raises_when_it_is_asked_is_passed_over_with_a_warning(tmp_path):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    settings = {"plugins.modules": ["asked_sources"]}
+    with pytest.warns(AutoMLImageWarning, match="source hesitant could not say .* RuntimeError: no such server"):
+        assert resolve(tmp_path / "photos", settings)[0].data.source == "folder"
+    with pytest.warns(AutoMLImageWarning, match="it raised SystemExit: 3"):
+        assert resolve([1], {**settings, "plugins.block": ["greedy"]})[0].data.source == "lists"
+    with pytest.raises(automl_img.UsageError, match="no source can read this"), pytest.warns(AutoMLImageWarning):
+        resolve(Path(__file__), settings)
+
+
+def test_sources_that_the_settings_leave_out_are_not_asked():
+    settings = {"plugins.modules": ["asked_sources"]}
+    assert resolve([1], settings)[1].name == "greedy"
+    recipe, dataset = resolve([1], {**settings, "plugins.only": ["lists"]})
+    assert dataset.name == "lists"
+    assert resolve_again([1], recipe, "run").name == "lists", "a search that goes on asks the same"
+    with pytest.raises(automl_img.PluginError, match="source 'digits' was left out: not among"):
+        resolve("digits", {"plugins.only": ["lists"]})
+    with pytest.raises(automl_img.RecipeError, match=r"plugins\.block"):
+        resolve("digits", {"plugins.block": "digits"})
 
 
 def test_the_public_names_have_docstrings_and_nothing_heavy_is_imported():

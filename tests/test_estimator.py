@@ -1,4 +1,5 @@
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
 
 from automl_img import DataError, ImageClassifier, SearchError
+from automl_img.data.arrays import dataset_from_arrays
+from automl_img.search.run_folder import RunFolder
 
 # The checks of scikit-learn that need no data. The others feed two-dimensional matrices of numbers, which are no images.
 CHECKS = [
@@ -30,19 +33,23 @@ def test_the_estimator_passes_the_checks_that_make_sense_for_images(check):
 def fitted(digits_data, quick_settings, tmp_path_factory):
     images, labels = digits_data
     names = np.array([f"digit {label}" for label in labels])
-    settings = {**quick_settings, "train.epochs": 8}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        return ImageClassifier(budget=None, trials=1, settings=settings).fit(images[:900], names[:900])
+    settings = {**quick_settings, "train.epochs": 8, "decision.wishes": ["recall >= 0.1 for digit 3"]}
+    return ImageClassifier(budget=None, trials=1, settings=settings).fit(images[:900], names[:900])
 
 
 @pytest.mark.train
 def test_it_predicts_the_labels_that_it_was_given(fitted, digits_data):
     images, labels = digits_data
     names = np.array([f"digit {label}" for label in labels])
-    assert list(fitted.classes_) == sorted(set(names))
+    assert list(fitted.classes_) == sorted(set(names)) == list(fitted.result_.predictor.class_names)
     assert fitted.score(images[900:], names[900:]) > 0.7
     assert fitted.predict_proba(images[:7]).shape == (7, 10)
+
+
+@pytest.mark.train
+def test_images_of_different_sizes_are_told_in_prediction_too(fitted):
+    with pytest.raises(DataError, match="found 'images of different shapes'"):
+        fitted.predict([np.zeros((8, 8)), np.zeros((9, 9))])
 
 
 @pytest.mark.train
@@ -66,6 +73,11 @@ def test_rows_of_numbers_are_no_images():
         ImageClassifier().fit(np.zeros((10, 64)), np.arange(10) % 2)
 
 
+def test_images_of_different_sizes_are_told():
+    with pytest.raises(DataError, match=r"^X: .* do not form one array; found 'images of different shapes'"):
+        ImageClassifier().fit([np.zeros((28, 28)), np.zeros((30, 30))], [0, 1])
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
@@ -83,6 +95,44 @@ def test_labels_that_are_none_are_refused(labels, said):
         classifier.predict(np.zeros((1, 8, 8)))
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([2, 1, 10, 1], ("1", "2", "10")),
+        (np.array([[-3], [10], [2], [10]]), ("-3", "2", "10")),
+        ([2.0, 1.0, 10.0, 2.0], ("1", "2", "10")),
+        ([True, False, True], ("False", "True")),
+        (["dog", "cat", "Dog"], ("Dog", "cat", "dog")),
+        (np.array(["b", "a", "b"], object), ("a", "b")),
+        (np.array([10, 2, 10], object), ("2", "10")),
+    ],
+)
+def test_the_search_calls_the_classes_by_the_labels(labels, names, monkeypatch):
+    given = []
+
+    def search(data, **more):
+        given.append(dataset_from_arrays(*data))
+        return SimpleNamespace(predictor=None)
+
+    monkeypatch.setattr("automl_img.estimator.fit", search)
+    classes = ImageClassifier().fit(np.zeros((len(labels), 8, 8)), labels).classes_
+    assert given[0].class_names == names
+    assert classes.dtype == np.asarray(labels).dtype
+    assert classes[given[0].train.labels].tolist() == np.ravel(labels).tolist()
+
+
+def test_each_fit_and_that_of_each_clone_has_a_run_folder_of_its_own(tmp_path, monkeypatch):
+    def search(data, *, out, **more):
+        RunFolder.create(out).write("recipe.json", {})
+        return SimpleNamespace(predictor=None, run_dir=out)
+
+    monkeypatch.setattr("automl_img.estimator.fit", search)
+    classifier = ImageClassifier(out=tmp_path / "run")
+    images, labels = np.zeros((4, 8, 8)), [0, 1, 0, 1]
+    folders = [one.fit(images, labels).result_.run_dir for one in (classifier, classifier, clone(classifier))]
+    assert folders == [tmp_path / "run", tmp_path / "run-2", tmp_path / "run-3"]
+
+
 @pytest.fixture
 def without_luck(monkeypatch):
     def fail(*arguments, **named):
@@ -97,6 +147,14 @@ def test_a_fit_that_fails_leaves_an_estimator_unfitted(without_luck, digits_data
         classifier.fit(*digits_data)
     with pytest.raises(NotFittedError):
         classifier.predict(digits_data[0][:3])
+
+
+def test_a_fit_that_fails_before_its_search_begins_leaves_the_run_folder_to_the_next(without_luck, tmp_path):
+    classifier = ImageClassifier(out=tmp_path / "runs" / "run")
+    for _ in range(2):
+        with pytest.raises(SearchError):
+            classifier.fit(np.zeros((4, 8, 8)), [0, 1, 0, 1])
+    assert [path.name for path in (tmp_path / "runs").rglob("*")] == ["run"]
 
 
 @pytest.mark.train

@@ -38,6 +38,7 @@ def test_the_home_of_nobody_is_one_line_of_the_kind_that_was_asked_for():
 def test_runs_and_caches_below_home_are_found_and_made_there(home, monkeypatch):
     assert run_path(Recipe(output={"folder": "~/runs/a"})) == home / "runs" / "a"
     assert run_path(Recipe(), "~/b") == home / "b"
+    assert run_path(Recipe()) is None, "the search makes one"
     RunFolder.create(home / "b")
     (home / "b" / "recipe.json").write_text("{}")
     assert RunFolder.open("~/b").path == home / "b"

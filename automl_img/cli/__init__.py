@@ -5,10 +5,8 @@ Nothing heavy is imported at the top of these modules: ``automl-img --help`` mus
 
 from __future__ import annotations
 
-import codecs
-import json
 import sys
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
@@ -30,11 +28,9 @@ from automl_img.cli import (
     suspects,
     watch,
 )
+from automl_img.cli.output import escape_what_cannot_be_printed, warnings_in_one_line
 from automl_img.errors import AutoMLImageError
 from automl_img.quiet import load_alone
-
-#: Writes what an encoding cannot hold, such as bytes in names of files, as JSON escapes it: JSON on standard output stays JSON.
-ESCAPES = "automl-img-escapes"
 
 app = typer.Typer(
     name="automl-img",
@@ -83,9 +79,10 @@ def _options(
 def main() -> None:
     """Run the command line and exit with its code: 0 done, 1 search failed, 2 usage or recipe error, 130 interrupted."""
     load_alone()
-    _escape_what_cannot_be_printed()
+    escape_what_cannot_be_printed()
     try:
-        app()
+        with warnings_in_one_line():
+            app()
     except AutoMLImageError as error:
         from rich.console import Console
 
@@ -100,16 +97,3 @@ def _escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def _escape_what_cannot_be_printed() -> None:
-    """For standard output alone: standard error does so by itself."""
-    codecs.register_error(ESCAPES, _escaped_as_json)
-    file: TextIO = sys.stdout
-    if hasattr(file, "reconfigure"):
-        file.reconfigure(errors=ESCAPES)
-
-
-def _escaped_as_json(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)  # nothing is read with it
-    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,15 @@ def advised_recipe(recipe: Recipe, found: Inspection, advice: Advice, *, file: P
         file: Where it will be written: a path below its folder is written relative to it.
         kept: Keys, dotted, that a person has set: they stay as they are, whatever is advised.
     """
-    from automl_img.cli.init import commented_recipe
+    from automl_img.cli.init import commented_recipe, path_from
 
+    if any(key.startswith("budget.") for key in kept):  # who has set one limit has chosen the budget
+        kept = {*kept, "budget.time"}
     chosen = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     data = chosen.setdefault("data", {})
     data["source"] = recipe.data.source
     if recipe.data.path is not None:
-        data["path"] = _path_from(file, Path(recipe.data.path))
+        data["path"] = path_from(file, Path(recipe.data.path))
     if "data.test" not in kept:
         data.pop("test", None)
     advised = [(table, key, value) for table, settings in advice.settings().items() for key, value in settings.items()]
@@ -81,8 +82,3 @@ def _title(found: Inspection) -> list[str]:
         *(f"- {sentence}" for sentence in found.warnings),
     ]
     return [*lines, "", "What is commented out is the default."]
-
-
-def _path_from(file: Path, path: Path) -> str:
-    folder, absolute = file.resolve().parent, path.resolve()
-    return os.path.relpath(absolute, folder) if absolute.is_relative_to(folder) else str(absolute)

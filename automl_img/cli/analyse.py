@@ -38,6 +38,7 @@ def analyse(
 
     Nothing is changed. The exit code is 0 with warnings, and 2 where a search could not use the images.
     """
+    import shlex
     import sys
 
     from rich.console import Console
@@ -53,11 +54,12 @@ def analyse(
     with _Bar() as bar:
         looked = look_at(target, settings=settings, limits=limits, sample=sample, progress=bar.advance)
     found = looked.inspection
-    next_target = target if recipe is None or found.unusable else str(recipe)
+    kept = [part for setting in set_ or () for part in ("--set", setting)]
+    given = [target, *kept] if recipe is None else [str(recipe)]
     written = _write_all(looked, html, recipe, json, settings if not target.endswith(".toml") else None)
     if json != STANDARD_OUTPUT:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-        console.print(inspection_view(found, next_target, written, width=console.width))
+        console.print(inspection_view(found, looked.recipe.data, shlex.join(given), written, width=console.width))
     if found.unusable:
         raise typer.Exit(UNUSABLE)
 

@@ -24,29 +24,47 @@ def cache(
     from rich.table import Table
     from rich.text import Text
 
-    from automl_img.cache import cache_folder, discard
+    from automl_img.cache import cache_folder, discard, is_in_use
     from automl_img.data.cached import cached
+    from automl_img.errors import DataError
+    from automl_img.recipe import counted
 
     found = [entry for entry in cached() if entry.unused_days >= days]
     console = Console(highlight=False, soft_wrap=True)
     if not found:
-        console.print(Text(f"{cache_folder()} holds nothing{f' unused for {days:g} days' if days else ''}."))
+        unused = f" unused for {counted(days, 'day')}" if days else ""
+        console.print(Text(f"{cache_folder()} holds nothing{unused}."))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name, justify in (("what", "left"), ("name", "left"), ("size", "right"), ("last used", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for entry in found:
-        used = "in use" if entry.in_use else "today" if entry.unused_days < 1 else f"{entry.unused_days:.0f} days ago"
-        table.add_row(entry.kind, Text(entry.name), _megabytes([entry]), used)
+        ago = "today" if entry.unused_days < 1 else f"{counted(round(entry.unused_days), 'day')} ago"
+        table.add_row(entry.kind, Text(entry.name), _megabytes([entry]), "in use" if entry.in_use else ago)
     console.print(table)
     if not clear:
-        console.print(Text(f"{_megabytes(found)} in {cache_folder()}; automl-img cache --clear removes it."))
+        free, taken = ([entry for entry in found if entry.in_use is used] for used in (False, True))
+        command = f"automl-img cache --clear{f' --days {days:g}' if days else ''}"
+        console.print(Text(f"{_megabytes(free)} in {cache_folder()}; {command} removes it{_kept(taken)}."))
         return
-    free, busy = ([entry for entry in found if entry.in_use is used] for used in (False, True))
-    for entry in free:
-        discard(entry.path)
-    kept = f"; {_megabytes(busy)} are in use and stay" if busy else ""
-    console.print(Text(f"{_megabytes(free)} in {cache_folder()} removed{kept}."))
+    removed: list[CacheEntry] = []
+    busy: list[CacheEntry] = []
+    left: list[CacheEntry] = []
+    for entry in found:
+        if is_in_use(entry.path):  # a search may have begun since it was listed
+            busy.append(entry)
+        elif discard(entry.path):
+            removed.append(entry)
+        else:
+            left.append(entry)
+    console.print(Text(f"{_megabytes(removed)} in {cache_folder()} removed{_kept(busy)}."))
+    if left:
+        problem = f"{_megabytes(left)} could not be removed"
+        raise DataError(problem, where=str(left[0].path), hint="See who owns it, and who may write in its folder.")
+
+
+def _kept(busy: list[CacheEntry]) -> str:
+    return f"; {_megabytes(busy)} are in use and stay" if busy else ""
 
 
 def _megabytes(entries: list[CacheEntry]) -> str:

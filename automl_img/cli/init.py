@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ def init(
 ) -> None:
     """Write a recipe with every key explained; what is commented out is the default."""
     from automl_img.errors import UsageError
+    from automl_img.paths import expanded_path
     from automl_img.plugin.manager import discover
     from automl_img.recipe import recipe_from_mapping
 
@@ -30,12 +32,20 @@ def init(
         raise UsageError("this file exists and is left as it is", where=str(file), hint="Give another name.")
     discover().get("source", source, where="--source")
     chosen: dict[str, Any] = {"data": {"source": source}, "budget": {"time": budget}}
-    if path is not None or source == "folder":
-        chosen["data"]["path"] = path or "photos"
+    if path:
+        chosen["data"]["path"] = path_from(file, expanded_path(path, where="--path"))
+    elif source == "folder":
+        chosen["data"]["path"] = "photos"
     recipe_from_mapping(chosen)
     with writing(file):
         file.write_text(commented_recipe(chosen), encoding="utf-8")
     print(f"{file} is written. Check it with: automl-img recipe check {file}")
+
+
+def path_from(file: Path, path: Path) -> str:
+    """Return how the recipe ``file`` names ``path``: relative to its folder if it lies below that, else whole."""
+    folder, absolute = file.resolve().parent, path.resolve()
+    return os.path.relpath(absolute, folder) if absolute.is_relative_to(folder) else str(absolute)
 
 
 def commented_recipe(

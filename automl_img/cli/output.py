@@ -1,12 +1,76 @@
-"""Files that a command is told to write."""
+"""What a command prints, and files that it is told to write."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import json
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
-from automl_img.errors import UsageError
+from automl_img.errors import AutoMLImageWarning, UsageError
+
+#: Writes what an encoding cannot hold, such as bytes in names of files, as JSON escapes it: JSON on standard output stays JSON.
+ESCAPES = "automl-img-escapes"
+#: Writes bytes in names of files as they are, and what else an encoding cannot hold as :data:`ESCAPES` does.
+BYTES = "automl-img-bytes"
+
+
+def escape_what_cannot_be_printed() -> None:
+    """Let standard output escape what it cannot hold; standard error does so by itself."""
+    file: TextIO = sys.stdout
+    if hasattr(file, "reconfigure"):
+        file.reconfigure(errors=ESCAPES)
+
+
+def _escaped_as_json(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)  # nothing is read with it
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def _bytes_of_names(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    parts = [
+        bytes([ord(letter) - 0xDC00]) if "\udc80" <= letter <= "\udcff" else json.dumps(letter)[1:-1].encode()
+        for letter in error.object[error.start : error.end]
+    ]
+    return b"".join(parts), error.end
+
+
+codecs.register_error(ESCAPES, _escaped_as_json)
+codecs.register_error(BYTES, _bytes_of_names)
+
+
+@contextlib.contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Print our own warnings as errors are: one line on standard error, without the line of code that they come from."""
+    shown = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, AutoMLImageWarning):
+            from rich.console import Console
+            from rich.text import Text
+
+            console = Console(stderr=True, soft_wrap=True, highlight=False)
+            console.print(Text.assemble(("Warning:", "bold yellow"), f" {message}"))
+        else:
+            shown(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 def refuse_place(path: Path, option: str) -> None:

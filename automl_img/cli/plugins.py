@@ -26,6 +26,7 @@ def plugins(
 ) -> None:
     """List every plugin: what it is, where it came from, and why one was left out."""
     if context.invoked_subcommand is not None:
+        _refuse_before(context.invoked_subcommand, json=json, module=module)
         return
     from automl_img.plugin.manager import discover
 
@@ -37,6 +38,17 @@ def plugins(
         print(writer.dumps([asdict(record) for record in records], indent=2, ensure_ascii=False))
         return
     _show(registry)
+
+
+def _refuse_before(command: str, *, json: bool, module: list[str] | None) -> None:
+    """Refuse the options of the list in front of another command, which would not see them."""
+    from automl_img.errors import UsageError
+
+    for option, given in (("--json", json), ("--module", module)):
+        if given:
+            problem = f"in front of {command} this option says nothing"
+            hint = f"Put it behind {command}; automl-img plugins {command} --help lists the options of that."
+            raise UsageError(problem, where=option, hint=hint)
 
 
 def _show(registry: PluginRegistry) -> None:
@@ -182,7 +194,8 @@ def _kinds_of(name: str, kind: str | None, registry: PluginRegistry, modules: Se
     """The kinds of which there is a plugin of this name.
 
     Raises:
-        PluginError: There is none, or it was left out; of ``modules``, which were asked for, it says what they hold.
+        PluginError: There is none, or it was left out, even if another has its name; of ``modules``, which were asked for, it says what
+            they hold.
         UsageError: There is no such kind.
     """
     from automl_img.errors import PluginError, nearest
@@ -190,6 +203,7 @@ def _kinds_of(name: str, kind: str | None, registry: PluginRegistry, modules: Se
 
     if kind is not None:
         refuse_unknown_kind(kind)
+    _refuse_left_out(name, kind, registry, modules)
     kinds = [one for one in ([kind] if kind else KINDS) if name in registry.names(one)]
     if kinds:
         return kinds
@@ -207,6 +221,26 @@ def _kinds_of(name: str, kind: str | None, registry: PluginRegistry, modules: Se
     known = [one for each in KINDS for one in registry.names(each)]
     hint = nearest(name, known) or "automl-img plugins lists them; --module looks into a module that is not installed."
     raise PluginError("there is no such plugin", found=name, hint=hint)
+
+
+def _refuse_left_out(name: str, kind: str | None, registry: PluginRegistry, modules: Sequence[str]) -> None:
+    """See that what is shown or checked is the plugin in a module that was asked for, and not another of its name.
+
+    Raises:
+        PluginError: The former was left out.
+    """
+    from automl_img.errors import PluginError
+
+    for record in registry.left_out:
+        if record.origin not in modules or record.name != name or (kind and record.kind not in ("", kind)):
+            continue
+        others = [one for one in registry.records if (one.kind, one.name, one.left_out) == (record.kind, name, "")]
+        hints = (
+            f"The other is from {one.distribution or one.origin}: give yours another name, or leave --module out to mean that one."
+            for one in others
+        )
+        problem = f"the plugin of {record.origin} was left out: {record.left_out}"
+        raise PluginError(problem, found=name, hint=next(hints, ""))
 
 
 def _tell(result: CheckResult) -> None:

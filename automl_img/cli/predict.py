@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from automl_img.cli.output import refuse_place, writing
+from automl_img.cli.output import BYTES, ESCAPES, refuse_place, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,7 @@ def predict(
     An image that cannot be read gives a row with its error; the others are predicted, and the exit code is 3.
     """
     from automl_img.evaluation.predictor import Predictor
+    from automl_img.recipe import counted
 
     _refuse_place(format, out)
     predictor = Predictor(run)
@@ -72,7 +73,7 @@ def predict(
             unreadable += sum(bool(row["error"]) for row in rows)
             write(rows)
     if unreadable:
-        print(f"{unreadable} images could not be read.", file=sys.stderr)
+        print(f"{counted(unreadable, 'image')} could not be read.", file=sys.stderr)
         raise typer.Exit(SOME_UNREADABLE)
 
 
@@ -113,9 +114,9 @@ def _decoded(
     predictor: Predictor, paths: Iterator[Path]
 ) -> Iterator[tuple[list[Path], list[npt.NDArray[np.uint8] | str]]]:
     """Yield batches of files, with the pixels of each or what is wrong with it; the next batch is decoded meanwhile."""
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
+    from automl_img.cores import cores
     from automl_img.data import images
     from automl_img.errors import DataError
 
@@ -131,7 +132,7 @@ def _decoded(
         return [decode(path) for path in paths]
 
     waiting: deque[Any] = deque()
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         while True:
             batch = list(islice(paths, BATCH))
             if batch:
@@ -183,12 +184,13 @@ def _writer(
     if format is Format.parquet:
         assert out is not None
         return _parquet_writer(out, top, more=more, stack=stack)
-    # Names of files may hold bytes that are no text.
+    # Names of files may hold bytes that are no text: in a table they stay what they are, in JSON they are escaped.
     file: TextIO = sys.stdout
+    errors = ESCAPES if format is Format.json else BYTES
     if out is None and hasattr(file, "reconfigure"):
-        file.reconfigure(errors="surrogateescape")
+        file.reconfigure(errors=errors)
     elif out is not None:
-        file = stack.enter_context(out.open("w", encoding="utf-8", errors="surrogateescape", newline=""))
+        file = stack.enter_context(out.open("w", encoding="utf-8", errors=errors, newline=""))
     if format is Format.json:
         return _json_writer(file, stack)
     writer = csv.writer(file, lineterminator="\n")

@@ -33,7 +33,7 @@ def search(
         str | None, typer.Option(metavar="RUN", help="Start from what another run has learned; sets search.warm_start.")
     ] = None,
     accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Resume although images, plugins or the search space have changed.")
+        bool, typer.Option("--accept-changes", help="Resume although plugins or the search space have changed.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="The run folder; runs/<recipe>-<time> unless given.")] = None,
     set_: Annotated[
@@ -72,6 +72,7 @@ def search(
             overrides[key] = value
     view: View = make_view(json=json, plain=plain)
     interruption = Interruption()
+    folder: Path | None
     try:
         images = None
         if resume is not None:
@@ -80,7 +81,7 @@ def search(
             recipe, images = resolve(target, overrides)
             folder = run_path(recipe, out)
         with view, interruption.on_ctrl_c(view.stopping):
-            run_search(
+            outcome = run_search(
                 recipe,
                 folder,
                 dataset=images,
@@ -95,7 +96,7 @@ def search(
         raise
     except KeyboardInterrupt:
         sys.exit(130)
-    if interruption.asked:
+    if outcome.interrupted:
         raise typer.Exit(130)
 
 

@@ -23,6 +23,7 @@ def suspects(
     from rich.table import Table
     from rich.text import Text
 
+    from automl_img.recipe import counted
     from automl_img.search.suspecting import write_suspects
 
     found, written = write_suspects(run, limit, out)
@@ -36,4 +37,4 @@ def suspects(
     if found:
         console.print(table)
     more = f", {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    console.print(Text(f"{len(found)} labels to check{more}: {written}"), soft_wrap=True)
+    console.print(Text(f"{counted(len(found), 'label')} to check{more}: {written}"), soft_wrap=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl_img.data.label_kinds import encoded_labels
+from automl_img.data.labels import LONGEST_NAME
 from automl_img.data.pixels import as_uint8, float_scale
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split
@@ -74,6 +75,7 @@ def _checked(dataset: ImageDataset, places: dict[str, tuple[str, str]]) -> Image
     raw = {name: (split.labels, len(images[name]), places[name][1]) for name, split in splits.items()}
     found = encoded_labels(raw, dataset.class_names, dataset.task)
     _refuse_names_that_are_no_text(found.names, places["train"][1])
+    _refuse_names_that_are_too_long(found.names, places["train"][1])
     checked: dict[str, Any] = {
         name: Split(
             images[name], found.labels[name], _groups(split, places[name][0]), _metadata(split, places[name][0])
@@ -91,6 +93,18 @@ def _refuse_names_that_are_no_text(names: Sequence[str], where: str) -> None:
         except UnicodeEncodeError as error:
             problem = "the name of a class holds bytes that are no text"
             raise DataError(problem, where=where, found=name, allowed="UTF-8", hint="Give it another name.") from error
+
+
+def _refuse_names_that_are_too_long(names: Sequence[str], where: str) -> None:
+    for name in names:
+        if len(name) > LONGEST_NAME:
+            raise DataError(
+                "the name of a class is too long",
+                where=where,
+                found=f"{name[:40]}… of {len(name):,} characters",
+                allowed=f"at most {LONGEST_NAME:,} characters",
+                hint="Give it a shorter name; texts that describe images are no classes.",
+            )
 
 
 def _groups(split: Split, where: str) -> tuple[str, ...] | None:
@@ -121,7 +135,7 @@ def _scale(images: Any, where: str) -> tuple[float | None, tuple[str, ...]]:
     """Decide once, by the training images, what all floating-point images are multiplied by."""
     if not isinstance(images, np.ndarray) or images.dtype.kind != "f" or not images.size:
         return None, ()
-    scale = float_scale(images)
+    scale = float_scale(images, where)
     span = "0 to 1: they are multiplied by 255" if scale == 255 else "0 to 255: they are rounded to whole numbers"
     return scale, (f"Pixels of {where} are taken as values from {span}.",)
 

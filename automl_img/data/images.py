@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from automl_img.errors import DataError, reason_of
 
@@ -22,9 +22,20 @@ from automl_img.errors import DataError, reason_of
 MAX_PIXELS = 100_000_000
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
-SWAPPING_ORIENTATIONS = frozenset({5, 6, 7, 8})
 EXIF_ORIENTATION = 0x0112
 METADATA = frozenset({"exif", "xmp"})
+#: EXIF orientation → what brings the image upright.
+TURNS: Mapping[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+#: The turns after which height is width.
+SWAPPING = frozenset(TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,10 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
         DataError: The file is missing, empty, no image, or has more than ``max_pixels`` pixels.
     """
     with _opened(path, max_pixels) as image:
-        width, height = image.size
+        width, height = _stored_size(image)
         # PNG reads the whole image to look for an orientation that its header does not mention.
-        if image.format != "PNG" or "exif" in image.info:
-            orientation = image.getexif().get(EXIF_ORIENTATION)
-            if orientation in SWAPPING_ORIENTATIONS:
-                width, height = height, width
+        if (image.format != "PNG" or "exif" in image.info) and _turn(image) in SWAPPING:
+            width, height = height, width
         grey = image.mode in GREY_MODES or image.mode.startswith("I;16")
         return ImageHeader(width, height, 1 if grey else 3)
 
@@ -102,9 +111,30 @@ def decode(
         if size is not None:
             longer = max(size)
             image.draft(None, (longer, longer))  # JPEG alone: decodes at the smallest scale that is not below this
-        if image.format != "JPEG" or not METADATA.isdisjoint(image.info):  # looking for an orientation takes its time
-            ImageOps.exif_transpose(image, in_place=True)
-        return _pixels(_eight_bits(image), size, channels)
+        return _pixels(_eight_bits(_upright(image)), size, channels)
+
+
+def pixels_of(
+    image: Image.Image, *, channels: int, size: tuple[int, int], name: str = "the image"
+) -> npt.NDArray[np.uint8]:
+    """Return the pixels of an image that Pillow has opened, as :func:`decode` returns those of a file.
+
+    Args:
+        image: The image; it stays as it is, and open.
+        channels, size, name: As for :func:`decode`.
+
+    Returns:
+        uint8, shape (height, width, channels).
+
+    Raises:
+        DataError: Its file is damaged or closed, it has too many pixels, or pixels of a kind that cannot be used.
+    """
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(name, f"{image.width} × {image.height}", MAX_PIXELS)
+    try:
+        return _pixels(_eight_bits(_upright(image)), size, channels)
+    except Exception as error:  # Pillow decodes only now, and its decoders raise errors of many kinds
+        raise DataError(f"the image cannot be read: {reason_of(error)}", where=name) from error
 
 
 def examine(path: Path, *, longest: int, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -119,18 +149,18 @@ def examine(path: Path, *, longest: int, max_pixels: int = MAX_PIXELS) -> Pictur
         DataError: As :func:`decode`.
     """
     with _opened(path, max_pixels) as image:
-        width, height = image.size
+        width, height = _stored_size(image)
         kind = image.format or ""
         channels = 1 if image.mode in GREY_MODES or image.mode.startswith("I;16") else 3
         scale = min(1.0, longest / max(width, height))
         wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
         if scale < 1:
             image.draft(None, wanted)
-        if kind != "JPEG" or not METADATA.isdisjoint(image.info):
-            if image.getexif().get(EXIF_ORIENTATION) in SWAPPING_ORIENTATIONS:
-                width, height, wanted = height, width, wanted[::-1]
-            ImageOps.exif_transpose(image, in_place=True)
-        pixels = _pixels(_eight_bits(image), wanted[::-1], channels)
+        stored = _stored_size(image)
+        upright = _upright(image)
+        if upright.size != stored and upright.size == stored[::-1]:
+            width, height, wanted = height, width, wanted[::-1]
+        pixels = _pixels(_eight_bits(upright), wanted[::-1], channels)
         return Picture(ImageHeader(width, height, channels), kind, pixels)
 
 
@@ -203,6 +233,29 @@ def _too_large(where: str, found: str, max_pixels: int) -> DataError:
         allowed=f"at most {max_pixels / 1e6:g} megapixels",
         hint="Scale it down, or take it out of the data.",
     )
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Return (width, height) before any turn; Pillow calls a TIFF by the size that it has after it."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
+    return image.size
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Return what brings the image upright; None if it is, or its metadata cannot be read: its pixels may be sound all the same."""
+    with contextlib.suppress(Exception):  # malformed EXIF raises SyntaxError, struct.error, ValueError, ...
+        return TURNS.get(image.getexif().get(EXIF_ORIENTATION, 1))
+    return None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return the image turned as its metadata say. Pillow's exif_transpose writes them anew and fails on many that it has read."""
+    if image.format == "JPEG" and METADATA.isdisjoint(image.info):  # looking for an orientation takes its time
+        return image
+    image.load()  # turns a TIFF, and raises what is wrong with pixels before anything else is looked at
+    turn = _turn(image)
+    return image if turn is None else image.transpose(turn)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

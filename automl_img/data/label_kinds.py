@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.data.label_sets import has_label_sets, label_matrix, one_hot_indices
+from automl_img.data.label_sets import has_label_sets, label_matrix, matrix_of_numbers, one_hot_indices
 from automl_img.data.labels import encode_labels, plain_labels
 from automl_img.errors import DataError
 from automl_img.tasks import KINDS
@@ -100,17 +100,20 @@ def _together(
     raw: RawLabels, class_names: tuple[str, ...], where: str
 ) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
     """Return the label matrix of all splits, one below the other, in the same classes."""
-    if class_names:
-        parts = [label_matrix(labels, n, class_names, where=place)[0] for labels, n, place in raw.values()]
-        return np.concatenate(parts), class_names
-    each = [label_matrix(labels, n, (), where=place) for labels, n, place in raw.values()]
-    if all(hasattr(labels, "dtype") for labels, _, _ in raw.values()):
-        widths = {len(names) for _, names in each}
-        if len(widths) > 1:
-            raise DataError("the splits have label matrices of different width", where=where, found=sorted(widths))
-        return np.concatenate([matrix for matrix, _ in each]), each[0][1]
-    names = tuple(sorted({name for _, found in each for name in found}))
-    return _together(raw, names, where)
+    names = class_names or _names(raw, where)
+    parts = [label_matrix(labels, n, names, where=place)[0] for labels, n, place in raw.values()]
+    return np.concatenate(parts), names
+
+
+def _names(raw: RawLabels, where: str) -> tuple[str, ...]:
+    """Return the classes of all splits: the columns, if all have matrices of numbers, else the names that occur, sorted."""
+    each = {split: label_matrix(labels, n, (), where=place)[1] for split, (labels, n, place) in raw.items()}
+    if any(matrix_of_numbers(labels) is None for labels, n, _ in raw.values() if n):
+        return tuple(sorted({name for names in each.values() for name in names}))
+    widths = {len(names) for split, names in each.items() if raw[split][1]}
+    if len(widths) > 1:
+        raise DataError("the splits have label matrices of different width", where=where, found=sorted(widths))
+    return each["train"]
 
 
 def _single(raw: RawLabels, class_names: tuple[str, ...]) -> tuple[dict[str, npt.NDArray[np.int64]], tuple[str, ...]]:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from automl_img.errors import DataError, nearest
 
+LONGEST_NAME = 1000  # characters of a class's name; a saved model with a longer one would be refused
+
 
 def encode_labels(
     labels: Any, n: int, class_names: Sequence[str] | None = None, *, where: str = "y"
@@ -49,10 +51,14 @@ def _flat(labels: Any, where: str) -> npt.NDArray[Any]:
         values = np.asarray(labels)
     except ValueError as error:
         raise DataError("the labels are not one value each", where=where, allowed="shape (n,)") from error
+    if values.dtype.kind == "U" and not hasattr(labels, "dtype"):
+        # Among texts in a list, NumPy makes a text of whatever else is there: of NaN "nan".
+        values = np.asarray(labels, object)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        one_hot = values.ndim == 2 and values.dtype.kind in "biuf"
+        # Of several labels of an image, argmax would leave the first without a word.
+        one_hot = values.ndim == 2 and values.dtype.kind in "biuf" and bool((values.sum(axis=1) == 1).all())
         raise DataError(
             "the labels have too many dimensions" if values.ndim else "the labels are a single value",
             where=where,
@@ -83,8 +89,7 @@ def plain_labels(labels: Any, n: int, *, where: str = "y") -> npt.NDArray[Any]:
 
 
 def _from_objects(values: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
-    missing = np.array([value is None or value != value or type(value).__name__ == "NAType" for value in values], bool)
-    _refuse_missing(missing, where)
+    refuse_missing(np.array([is_missing(value) for value in values], bool), where)
     kinds = {
         str if isinstance(value, str) else int if isinstance(value, int | np.integer) else type(value)
         for value in values
@@ -100,7 +105,7 @@ def _from_objects(values: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
 
 
 def _whole(values: npt.NDArray[Any], where: str) -> npt.NDArray[np.int64]:
-    _refuse_missing(~np.isfinite(values), where)
+    refuse_missing(~np.isfinite(values), where)
     broken = np.flatnonzero(values != np.rint(values))
     if len(broken):
         first = int(broken[0])
@@ -113,7 +118,15 @@ def _whole(values: npt.NDArray[Any], where: str) -> npt.NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def _refuse_missing(missing: npt.NDArray[np.bool_], where: str) -> None:
+def is_missing(label: Any) -> bool:
+    """Whether it stands for no label: None, NaN, or pandas's NA or NaT."""
+    if isinstance(label, float | np.floating):
+        return bool(label != label)
+    return label is None or type(label).__name__ in ("NAType", "NaTType")
+
+
+def refuse_missing(missing: npt.NDArray[np.bool_], where: str) -> None:
+    """Raise a DataError that says how many labels are missing, and which is the first, if any is."""
     places = np.flatnonzero(missing)
     if len(places):
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from automl_img.data.images import on_white
 from automl_img.errors import DataError
 
-CHUNK = 4096  # images converted at a time, so that a large array is not copied as floats
+BYTES_AT_A_TIME = 64_000_000  # of floats that are worked on, so that a large array is not copied as floats
 ROUNDING = 1e-3  # by which resizing and float arithmetic may exceed 1
 LARGEST = 255 * (1 + ROUNDING)
 
@@ -30,20 +31,42 @@ def as_uint8(images: Any, where: str = "x", *, scale: float | None = None) -> np
     Raises:
         DataError: The shape or the kind of numbers does not fit, or a value is NaN, infinite, below 0 or above 255.
     """
-    array = _with_channels(_numbers(images, where), where)
-    if array.dtype != np.uint8:
-        array = _converted(array, where, float_scale(array) if scale is None else scale)
-    return on_white(array) if array.shape[3] == 4 else array
+    array = _with_channels(array_of(images, where), where)
+    if array.dtype == np.uint8 and array.shape[3] != 4:
+        return array
+    return _converted(array, where, float_scale(array, where) if scale is None else scale)
 
 
-def float_scale(images: npt.NDArray[Any]) -> float:
-    """Return 255 for booleans and for floats of which none is above 1, else 1: what brings the values to 0..255."""
+def float_scale(images: npt.NDArray[Any], where: str = "x") -> float:
+    """Return 255 for booleans and for floats of which none is above 1, else 1: what brings the values to 0..255.
+
+    Raises:
+        DataError: The largest float lies above 1 and not above 2: as values from 0 to 255 nearly all would be black.
+    """
     if images.dtype.kind == "b":
         return 255.0
-    return 255.0 if images.dtype.kind == "f" and images.size and float(images.max()) <= 1 + ROUNDING else 1.0
+    if images.dtype.kind != "f" or not images.size:
+        return 1.0
+    largest = float(images.max())
+    if largest <= 1 + ROUNDING:
+        return 255.0
+    if largest <= 2 and images.min() >= 0:  # what is below 0 is told as such
+        raise DataError(
+            "the values are a little too large for 0 to 1, and as 0 to 255 they would be black",
+            where=where,
+            found=f"values up to {largest:g}",
+            allowed="0 to 1 throughout, or 0 to 255",
+            hint="Cut them off by np.clip(x, 0, 1); of images that are as dark as this, give x.astype(np.uint8).",
+        )
+    return 1.0
 
 
-def _numbers(images: Any, where: str) -> npt.NDArray[Any]:
+def array_of(images: Any, where: str = "x") -> npt.NDArray[Any]:
+    """Return images, which may be a list of arrays, as one array of numbers; its shape is not looked at.
+
+    Raises:
+        DataError: They are of different shapes, or hold something else than numbers.
+    """
     try:
         array = np.asarray(images)
     except ValueError as error:
@@ -87,21 +110,31 @@ def _with_channels(array: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
 
 
 def _converted(array: npt.NDArray[Any], where: str, scale: float) -> npt.NDArray[np.uint8]:
-    result = np.empty(array.shape, np.uint8)
-    for start in range(0, len(array), CHUNK):
-        chunk = array[start : start + CHUNK]
-        if chunk.dtype.kind != "b" and not (chunk.min() >= 0 and chunk.max() * scale <= LARGEST):
-            raise _out_of_range(array, where, scale)
-        result[start : start + CHUNK] = np.rint(chunk * np.float32(scale)) if scale != 1 else np.rint(chunk)
+    largest = LARGEST / scale
+    result = np.empty((*array.shape[:3], min(3, array.shape[3])), np.uint8)
+    step = max(1, BYTES_AT_A_TIME // (max(4, array.itemsize) * math.prod(array.shape[1:])))
+    for start in range(0, len(array), step):
+        piece = array[start : start + step]
+        if piece.dtype.kind != "b" and not (piece.min() >= 0 and piece.max() <= largest):
+            raise _out_of_range(array, where, largest)
+        pixels = _rounded(piece, scale)
+        result[start : start + step] = on_white(pixels) if pixels.shape[3] == 4 else pixels
     return result
 
 
-def _out_of_range(array: npt.NDArray[Any], where: str, scale: float) -> DataError:
+def _rounded(piece: npt.NDArray[Any], scale: float) -> npt.NDArray[np.uint8]:
+    if piece.dtype == np.uint8:
+        return piece
+    pixels: npt.NDArray[np.uint8] = np.rint(piece * np.float32(scale) if scale != 1 else piece).astype(np.uint8)
+    return pixels
+
+
+def _out_of_range(array: npt.NDArray[Any], where: str, largest: float) -> DataError:
     """Count and place the values that cannot be used; called for broken arrays only."""
     for problem, hint, broken in (
         ("are NaN or infinite", "Replace them before training.", ~np.isfinite(array)),
         ("are negative", "Give pixels from 0 to 255 or from 0 to 1; standardising is done later.", array < 0),
-        ("are too large", "16-bit images become 8-bit by x // 257.", array * scale > LARGEST),
+        ("are too large", "16-bit images become 8-bit by x // 257.", array > largest),
     ):
         places = np.argwhere(broken)
         if len(places):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.cores import cores
+from automl_img.data.fingerprint import without_files
 from automl_img.data.images import conform, decode
-from automl_img.data.streaming import cores
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split
 from automl_img.tasks import make_task
@@ -25,7 +27,9 @@ NAMES_FILE = "names.json"  # beside IMAGES_FILE where images come from files
 METADATA_FILE = "metadata.json"  # where the source knows more of each image
 IMAGES_FILE, LABELS_FILE, GROUPS_FILE, FACTS_FILE = "images.npy", "labels.npy", "groups.npy", "store.json"
 FILES_AT_A_TIME = 32
-ARRAYS_AT_A_TIME = 2048
+ARRAYS_AT_A_TIME = 2048  # fewer if they have more bytes than the next line says
+ARRAY_BYTES_AT_A_TIME = 16_000_000  # in each thread
+MEND = "Mend or remove them, or raise max_unreadable."
 
 Progress = Callable[[int, int], None]
 Pixels = np.memmap[Any, np.dtype[np.uint8]]
@@ -39,7 +43,7 @@ class StoreWriter:
     Attributes:
         dataset: A checked data set.
         height, width, channels: What all images become.
-        identity: The store's fingerprint.
+        identity: The store's fingerprint if no file is set aside.
         progress: Told the images done and the images in all, or None.
         max_unreadable: Share of the images that may be set aside.
         streamed: Whether the images, which are files, stay where they are and are only seen to be readable.
@@ -93,14 +97,16 @@ class StoreWriter:
             (folder / METADATA_FILE).write_text(json.dumps(metadata), encoding="utf-8", errors="surrogateescape")
         if groups is not None:
             np.save(folder / GROUPS_FILE, groups)
+        set_aside = [self._broken[place] for place in sorted(self._broken)]
+        lacking = [path for path, _ in set_aside]
         facts = {
             "name": self.dataset.name,
             "class_names": self.dataset.class_names,
             "task": self.dataset.task,
             "grouped": groups is not None,
             "given": given,
-            "fingerprint": self.identity,
-            "set_aside": [self._broken[place] for place in sorted(self._broken)],
+            "fingerprint": without_files(self.identity, lacking) if lacking else self.identity,
+            "set_aside": set_aside,
             "height": self.height,
             "width": self.width,
             "channels": self.channels,
@@ -113,7 +119,10 @@ class StoreWriter:
     def _fill(self, images: Pixels | None, first: int, split: Split, threads: ThreadPoolExecutor, total: int) -> None:
         """Put the images of ``split`` at ``first`` and after; without ``images``, see only that they can be read."""
         source = split.images
-        step = ARRAYS_AT_A_TIME if isinstance(source, np.ndarray) else FILES_AT_A_TIME
+        if isinstance(source, np.ndarray):
+            step = _at_a_time(source.shape[1:], (self.height, self.width, self.channels))
+        else:
+            step = FILES_AT_A_TIME
 
         def work(start: int) -> tuple[int, dict[int, tuple[str, str]]]:
             stop = min(start + step, len(split))
@@ -144,6 +153,7 @@ class StoreWriter:
                 if target is not None:
                     target[place] = pixels
             except DataError as error:
+                _refuse_want_of_memory(error)
                 yield place, (str(path), error.problem)
 
     def _refuse_emptied(self, labels: npt.NDArray[Any], kept: npt.NDArray[np.bool_], training: int) -> None:
@@ -153,7 +163,30 @@ class StoreWriter:
             name = self.dataset.class_names[int(place)]
             of_class = labels[:, place] > 0 if labels.ndim == 2 else labels == place
             reasons = [self._broken[found] for found in sorted(self._broken) if of_class[found]]
-            raise _unreadable(f"no training image of class {name!r} can be read", reasons, self.dataset.name)
+            problem = f"no training image of class {name!r} can be read"
+            raise _unreadable(problem, reasons, self.dataset.name, hint="Mend them, or take the class out.")
+
+
+def still_unreadable(paths: Sequence[str], *, height: int, width: int, channels: int) -> list[str]:
+    """Return which of these files cannot be read now: what was wrong may have lain outside of them, and may be mended."""
+
+    def is_unreadable(path: str) -> bool:
+        try:
+            decode(Path(path), channels=channels, size=(height, width))
+        except DataError as error:
+            _refuse_want_of_memory(error)
+            return True
+        return False
+
+    with ThreadPoolExecutor(max_workers=cores()) as threads:
+        found = list(threads.map(is_unreadable, paths))
+    return [path for path, unreadable in zip(paths, found, strict=True) if unreadable]
+
+
+def _refuse_want_of_memory(error: DataError) -> None:
+    """Raise the error again if there was not enough memory: that says nothing of the file."""
+    if isinstance(error.__cause__, MemoryError):
+        raise error
 
 
 def _group_numbers(splits: Sequence[Split]) -> npt.NDArray[np.int64] | None:
@@ -190,11 +223,17 @@ def _packed(folder: Path, images: Pixels, kept: npt.NDArray[np.bool_]) -> Pixels
         return images
     packed = _new_array(folder / "packed.npy", (int(kept.sum()), *images.shape[1:]))
     places = np.flatnonzero(kept)
-    for start in range(0, len(places), ARRAYS_AT_A_TIME):
-        chosen = places[start : start + ARRAYS_AT_A_TIME]
+    step = _at_a_time(images.shape[1:])
+    for start in range(0, len(places), step):
+        chosen = places[start : start + step]
         packed[start : start + len(chosen)] = images[chosen]
     (folder / "packed.npy").replace(folder / IMAGES_FILE)
     return packed
+
+
+def _at_a_time(*shapes: tuple[int, ...]) -> int:
+    """Return how many images of bytes are worked on at once, by the largest of their shapes, (height, width, channels)."""
+    return max(1, min(ARRAYS_AT_A_TIME, ARRAY_BYTES_AT_A_TIME // max(math.prod(shape) for shape in shapes)))
 
 
 def refuse_unreadable(set_aside: SetAside, total: int, limit: float, where: str) -> None:
@@ -204,10 +243,10 @@ def refuse_unreadable(set_aside: SetAside, total: int, limit: float, where: str)
         raise _unreadable(problem, set_aside, where)
 
 
-def _unreadable(problem: str, set_aside: SetAside, where: str) -> DataError:
+def _unreadable(problem: str, set_aside: SetAside, where: str, *, hint: str = MEND) -> DataError:
     shown = "; ".join(f"{path}: {reason}" for path, reason in set_aside[:3])
     more = f" (and {len(set_aside) - 3:,} more)" if len(set_aside) > 3 else ""
-    return DataError(problem, where=where, found=f"{shown}{more}", hint="Mend or remove them, or raise max_unreadable.")
+    return DataError(problem, where=where, found=f"{shown}{more}", hint=hint)
 
 
 def _names(split: Split) -> list[str]:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.cache import STORES, cache_folder, completed, discard
-from automl_img.data.fingerprint import fingerprint
+from automl_img.cache import STORES, cache_folder, completed, discard, entries_of
+from automl_img.data.fingerprint import fingerprint, without_files
 from automl_img.data.preparing import (
     FACTS_FILE,
     GROUPS_FILE,
@@ -27,6 +27,7 @@ from automl_img.data.preparing import (
     PATHS_FILE,
     StoreWriter,
     refuse_unreadable,
+    still_unreadable,
 )
 from automl_img.data.streaming import StreamedImages
 from automl_img.errors import DataError, reason_of
@@ -51,7 +52,7 @@ class PreparedStore:
         class_names: One name for each class.
         task: What the labels mean.
         given: How many training, validation and test images there are; 0 where the source gave no such split.
-        fingerprint: Names the content: the same images, labels and size have the same.
+        fingerprint: Names the content: the same images, without the same files, labels and size have the same.
         set_aside: Files that could not be read, each with the reason.
         groups: int64, shape (n,): images of the same number belong together; None: each stands for itself.
     """
@@ -79,8 +80,12 @@ class PreparedStore:
         progress: Callable[[int, int], None] | None = None,
         max_unreadable: float = 0.05,
         limit_bytes: float = math.inf,
+        wanted: str = "",
     ) -> PreparedStore:
         """Decode and resize the images, or open the store that an earlier call left in the cache.
+
+        Files that were set aside then are tried again: what was wrong may have lain outside of them. If any can be read now, the images
+        are prepared anew, beside that store, which a search may be reading.
 
         Args:
             dataset: A checked data set, see :func:`automl_img.data.arrays.validated`.
@@ -90,30 +95,45 @@ class PreparedStore:
             progress: Called with the images done and the images in all; not called if the store is there already.
             max_unreadable: Share of the files that may be unreadable; they are set aside.
             limit_bytes: Files whose images would take more room than this, or than the disk has, stay where they are.
+            wanted: Fingerprint of the store that an earlier search has used: it is opened although files that it lacks can be read now.
 
         Raises:
-            DataError: Too many files cannot be read, all of a class cannot, or the cache cannot be written.
+            DataError: Too many files cannot be read, all of a class cannot, there is not enough memory, or the cache cannot be written.
         """
         stores = cache_folder(cache_dir) / STORES
         identity = fingerprint(dataset, height=height, width=width, channels=channels)
-        is_there = (stores / identity[:24]).is_dir()  # then it takes no more room, however little is left
-        streamed = not is_there and _is_streamed(dataset, height * width * channels, stores, limit_bytes)
-        folder = stores / f"{identity[:24]}{'-streamed' if streamed else ''}"
-        if folder.exists():
-            try:
-                store = cls.open(folder)
-            except DataError:
-                discard(folder)  # something was deleted or cut off since; the images are prepared anew
-            else:
+        name = identity
+        while True:
+            is_there = (stores / name[:24]).is_dir()  # then it takes no more room, however little is left
+            streamed = not is_there and _is_streamed(dataset, height * width * channels, stores, limit_bytes)
+            folder = stores / f"{name[:24]}{'-streamed' if streamed else ''}"
+            store = cls._kept(folder)
+            if store is None:
+                break
+            unreadable = [path for path, _ in store.set_aside]
+            if store.fingerprint != wanted:
+                unreadable = still_unreadable(unreadable, height=height, width=width, channels=channels)
+            if len(unreadable) == len(store.set_aside):
                 with contextlib.suppress(OSError):
                     os.utime(folder)  # says that it is still of use
                 total = len(store.labels) + len(store.set_aside)
                 refuse_unreadable(store.set_aside, total, max_unreadable, store.name)
                 return store
+            name = without_files(name, unreadable)
         writer = StoreWriter(dataset, height, width, channels, identity, progress, max_unreadable, streamed)
         with completed(folder) as unfinished:
             writer.write(unfinished)
         return cls.open(folder)
+
+    @classmethod
+    def _kept(cls, folder: Path) -> PreparedStore | None:
+        """The store that an earlier call left, unless something of it was deleted or cut off since."""
+        if folder.exists():
+            try:
+                return cls.open(folder)
+            except DataError:
+                discard(folder)
+        return None
 
     @classmethod
     def open(cls, folder: Path) -> PreparedStore:
@@ -167,8 +187,7 @@ class PreparedStore:
         """The folders of the cache that its images are read from: its own, and those of images that a source has put there."""
         cache = self.folder.parents[1]
         files = self.images.paths if isinstance(self.images, StreamedImages) else ()
-        below = {Path(path).relative_to(cache).parts[:2] for path in files if path.startswith(f"{cache}{os.sep}")}
-        return {self.folder, *(cache.joinpath(*parts) for parts in below)}
+        return {self.folder, *entries_of(files, cache)}
 
     def __reduce__(self) -> tuple[object, ...]:
         return (PreparedStore.open, (self.folder,))

@@ -76,6 +76,7 @@ def _one(labels: Labels, share: float, groups: Groups | None, seed: int, where: 
         )
     if groups is not None:
         held[free] = _by_group(labels[free], groups[free], wanted, seed, where)
+        _put_back(held, labels, groups)
     else:
         held[free] = _iterative(labels[free], min(wanted, len(free) - 1), seed)
     return held
@@ -115,23 +116,50 @@ def _iterative(labels: Labels, wanted: int, seed: int) -> Mask:
 
 
 def _by_group(labels: Labels, groups: Groups, wanted: int, seed: int, where: str) -> Mask:
-    """Hold whole groups out; with several labels, an image is stratified by its rarest one."""
+    """Hold whole groups out; with several labels, an image is stratified by its rarest one.
+
+    scikit-learn makes no more folds than the largest class has images: of small classes more are held out than ``wanted``, at most
+    about one image of each.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     there = len(np.unique(groups))
     if there < 2:
         raise DataError("there are too few groups to hold one out", where=where, found=there, allowed="2 or more")
-    folds = min(there, max(2, round(len(labels) / wanted)))
-    strata = _rarest(labels) if labels.ndim == 2 else labels
+    strata = _dense(_rarest(labels) if labels.ndim == 2 else labels)
+    folds = min(there, max(2, round(len(labels) / wanted)), int(np.bincount(strata).max()))
+    if folds < 2:
+        return _drawn(groups, wanted, seed)
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class of fewer images than folds: it is not in every fold
-        _, chosen = next(splitter.split(np.zeros(len(labels)), _dense(strata), groups))
+        _, chosen = next(splitter.split(np.zeros(len(labels)), strata, groups))
     held = np.zeros(len(labels), bool)
     held[chosen] = True
     return held
+
+
+def _drawn(groups: Groups, wanted: int, seed: int) -> Mask:
+    """Hold groups out at random until so many images are, and leave one group at least."""
+    held = np.zeros(len(groups), bool)
+    for group in np.random.default_rng(seed).permutation(np.unique(groups))[:-1]:
+        held |= groups == group
+        if held.sum() >= wanted:
+            break
+    return held
+
+
+def _put_back(held: Mask, labels: Labels, groups: Groups) -> None:
+    """Let the smallest group of each class train that was held out as a whole.
+
+    Such a class is in several groups, see :func:`_indispensable`, so that others of them stay held out.
+    """
+    for members in _members(labels):
+        if held[members].all():
+            smallest = min(np.unique(groups[members]), key=lambda group: np.count_nonzero(groups == group))
+            held[groups == smallest] = False
 
 
 def _rarest(labels: Labels) -> npt.NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.cores import cores
 from automl_img.data.images import decode
 from automl_img.errors import DataError
 
@@ -61,8 +61,3 @@ class StreamedImages:
                 where=self.paths[at],
                 hint="Leave the images where they are while a search runs.",
             ) from error
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def hold_contest(
     """Compare trained networks on the validation images and choose one, or several together.
 
     Args:
-        candidates: The networks, the best first; the others take part as long as there is time.
+        candidates: The networks, the most promising first; the others take part as long as there is time.
         store, splits: The images.
         registry: The plugins.
         settings: The recipe's ``[final]``.
@@ -158,12 +158,27 @@ def hold_contest(
             )
         )
         longest = max(longest, time.monotonic() - now)
+    contestants = _in_order(task, truth, contestants, decided, seed)
     winner, sentences = _single(contestants, settings)
     limits = [Limit([one.afterwards for one in contestants], seconds - (time.monotonic() - begun))]
     if latency is not None:
         limits.append(Limit([one.seconds for one in contestants], latency))
     members, shares, logits, said = _together(task, truth, contestants, winner, settings, limits, seed)
     return Outcome(members, shares, mirrored, logits, tuple(contestants), (*sentences, *said))
+
+
+def _in_order(
+    task: Task, truth: npt.NDArray[Any], contestants: Sequence[Contestant], decided: Sequence[Any], seed: int
+) -> list[Contestant]:
+    """The best first by what was measured here; each tells how far it is behind that one, not behind the first candidate."""
+    order = sorted(range(len(contestants)), key=lambda place: -contestants[place].f1)
+    if order[0] == 0:
+        return [contestants[place] for place in order]
+    best = decided[order[0]]
+    return [
+        replace(contestants[place], behind=paired_difference(task, truth, best, decided[place], seed))
+        for place in order
+    ]
 
 
 def _mirrored(

@@ -48,7 +48,7 @@ class Decision:
     Attributes:
         costs: Shape (classes, classes), of true and answered class; empty: every mistake costs the same.
         factors: By which each class's probability is divided before they are compared, in place of thresholds; empty: 1.
-        least_confidence: Below which the answer is "don't know".
+        least_confidence: Probability of the class or the parent answered, below which the answer is "don't know".
         least_energy: Below which an image is unknown; None: none is.
         least_share: Probability below which a parent is answered; None: classes only.
     """
@@ -91,10 +91,9 @@ class Decision:
         if self.is_plain:
             return named
         answers = named.astype(object)
-        if self.least_share is not None and isinstance(task, Hierarchical):
-            answers = _or_parents(task, probabilities, labels, self.least_share)
-        if self.least_confidence > 0:
-            answers[confidence(probabilities, labels) < self.least_confidence] = DONT_KNOW
+        if labels.ndim == 1:  # several labels are no one answer to be sure of
+            answers, sure = _answered(task, probabilities, labels, self.least_share)
+            answers[sure < self.least_confidence] = DONT_KNOW
         if self.least_energy is not None and energy is not None:
             answers[energy < self.least_energy] = UNKNOWN
         return answers
@@ -169,9 +168,11 @@ def fit_decision(
         reached = _figure(wish.figure, true, found)
         kept.append(Kept(str(wish), reached >= wish.at_least, reached))
     if wishes.accuracy is not None:
-        sure, right = confidence(probabilities, decided), decided == labels
-        limit = _least_confidence(sure, right, wishes.accuracy)
-        given = sure >= limit
+        answers, sure = _answered(task, probabilities, decided, wishes.parents)
+        told = answers != DONT_KNOW
+        right = _is_right(task, labels, decided, answers)
+        limit = _least_confidence(sure[told], right[told], wishes.accuracy) if told.any() else 0.0
+        given = told & (sure >= limit)
         reached = float(right[given].mean()) if given.any() else 0.0
         said = f"accuracy >= {wishes.accuracy:g} of the answers given"
         kept.append(Kept(said, reached >= wishes.accuracy, reached))
@@ -216,11 +217,8 @@ def decision_figures(
     given = ~(unknown | silent)
     names = np.asarray(task.class_names)
     true = names[labels]
-    exact = answers == true
     parent = given & (answers != names[decided])
-    right = exact | (
-        parent & np.array([one.startswith(f"{answer}/") for one, answer in zip(true, answers, strict=True)])
-    )
+    right = _is_right(task, labels, decided, answers)
     per_class = {
         name: {
             "precision": _figure("precision", true == name, given & (answers == name)),
@@ -314,16 +312,38 @@ def _least_confidence(sure: Floats, right: npt.NDArray[np.bool_], accuracy: floa
     return 0.0 if place == len(sure) - 1 else float(values[place])
 
 
-def _or_parents(task: Hierarchical, probabilities: Floats, labels: Labels, least: float) -> npt.NDArray[Any]:
-    """Each image's class, or the deepest of its ancestors that is probable enough; "don't know" if not even the topmost is."""
-    answers = np.full(len(labels), DONT_KNOW, object)
+def _answered(
+    task: Task, probabilities: Floats, labels: Labels, least_share: float | None
+) -> tuple[npt.NDArray[Any], Floats]:
+    """Each image's class, or with ``least_share`` perhaps a parent or "don't know", and how probable that answer is."""
+    if least_share is not None and isinstance(task, Hierarchical):
+        return _or_parents(task, probabilities, labels, least_share)
+    return task.names(labels).astype(object), confidence(probabilities, labels)
+
+
+def _or_parents(
+    task: Hierarchical, probabilities: Floats, labels: Labels, least: float
+) -> tuple[npt.NDArray[Any], Floats]:
+    """Each image's class, or the deepest of its ancestors that is probable enough; "don't know", of 0, if not even the topmost is."""
+    answers, sure = np.full(len(labels), DONT_KNOW, object), np.zeros(len(labels), np.float32)
     waiting = np.ones(len(labels), bool)
     for level in reversed(range(len(task.levels))):
         nodes = task.levels[level]
         places = task.at_level(level)
         of_nodes = probabilities @ np.eye(len(nodes), dtype=np.float32)[places]
         mine = places[labels]
-        enough = waiting & (of_nodes[np.arange(len(labels)), mine] >= least)
+        shares = of_nodes[np.arange(len(labels)), mine]
+        enough = waiting & (shares >= least)
         answers[enough] = np.asarray(nodes, object)[mine[enough]]
+        sure[enough] = shares[enough]
         waiting &= ~enough
-    return answers
+    return answers, sure
+
+
+def _is_right(task: Task, labels: Labels, decided: Labels, answers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Whether each answer is the true class, or a parent, in the place of the class decided on, that has the true one below it."""
+    names = np.asarray(task.class_names)
+    true = names[labels]
+    below = np.array([one.startswith(f"{answer}/") for one, answer in zip(true, answers, strict=True)], bool)
+    right: npt.NDArray[np.bool_] = (answers == true) | (below & (answers != names[decided]))
+    return right

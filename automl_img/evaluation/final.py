@@ -104,6 +104,7 @@ def _look_into(
     network: Any, store: PreparedStore, indices: Any, decided: Any, probabilities: Any, evidence: Path
 ) -> None:
     """Keep where a network found its answers to some images of the split by which the model is judged."""
+    (evidence / ATTENTION_FILE).unlink(missing_ok=True)
     labels = store.labels[indices]
     if labels.ndim == 2:
         return

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from automl_img.data.labels import LONGEST_NAME
 from automl_img.tasks import KINDS
 
 FORMAT = 4
@@ -16,7 +17,7 @@ LARGEST_NUMBER = 2**31  # of a hyperparameter
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", max_length=200)]
-ClassName = Annotated[str, Field(max_length=1000)]
+ClassName = Annotated[str, Field(max_length=LONGEST_NAME)]
 Whole = Annotated[int, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Real = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Value = bool | Whole | Real | str | None

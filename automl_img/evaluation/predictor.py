@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.errors import DataError, ModelFileError, PluginError, UsageError
+from automl_img.errors import AutoMLImageWarning, DataError, ModelFileError, PluginError, UsageError
 from automl_img.evaluation.decision import mean_energy
 from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
 from automl_img.paths import expanded_path
-from automl_img.plugin import PluginRegistry, discover
+from automl_img.plugin import ImageTraits, PluginRegistry, discover
 from automl_img.plugin.trust import refuse_strange_modules
 from automl_img.tasks import make_task
 from automl_img.tasks.scores import TINY
 from automl_img.training.network import active_plugins
 
-Images = Any  # an array, a path, or a sequence of paths
+Images = Any  # an array, a path or an image of Pillow's, or a sequence of them
 
 
 class Predictor:
     """A trained model.
+
+    An :class:`~automl_img.errors.AutoMLImageWarning` tells if its architecture has another version than when it was trained.
 
     Args:
         folder: A model folder, or a run folder that holds one.
@@ -57,6 +60,7 @@ class Predictor:
             refuse_strange_modules(modules, where=str(self.folder / MODEL_FILE), named=plugin_modules)
             registry = discover(modules=modules)
         _refuse_missing_plugins(self.card, registry, str(self.folder / MODEL_FILE))
+        _tell_other_versions(self.card, registry, str(self.folder / MODEL_FILE))
         self._registry = registry
         self._scorers: list[Any] | None = None
 
@@ -65,10 +69,10 @@ class Predictor:
 
         Args:
             images: An array of shape (n, height, width) or (n, height, width, channels), uint8 or floating point in 0..1 or 0..255;
-                or one path of an image file, or a sequence of paths.
+                or the path of an image file, an image that Pillow has opened, or a sequence, an array or a column of them.
 
         Raises:
-            DataError: An image cannot be read, or the array is not one of images.
+            DataError: An image cannot be read, or the array is not one of several images.
         """
         return self.predict_proba_prepared(self.prepare(images))
 
@@ -99,21 +103,25 @@ class Predictor:
         return self.card.decision.labels(self.task, probabilities, self.card.thresholds)
 
     def prepare(self, images: Images) -> npt.NDArray[np.uint8]:
-        """Return images as the network gets them: uint8, shape (n, height, width, channels)."""
-        from automl_img.data.images import conform, decode
-        from automl_img.data.pixels import as_uint8
+        """Return images as the network gets them: uint8, shape (n, height, width, channels); takes what :meth:`predict_proba` takes."""
+        from PIL import Image
 
-        image = self.card.plan.image
-        size = (image.height, image.width)
-        if isinstance(images, str | Path):
+        from automl_img.data.images import conform
+        from automl_img.data.pixels import array_of, as_uint8
+
+        traits, single = self.card.plan.image, (str, Path, Image.Image)
+        if isinstance(images, single):
             images = [images]
-        if isinstance(images, Sequence) and images and all(isinstance(path, str | Path) for path in images):
-            return np.stack([decode(Path(path), channels=image.channels, size=size) for path in images])
-        array = np.asarray(images)
+        elif getattr(images, "ndim", 0) == 1:
+            images = list(images)
+        if isinstance(images, Sequence) and images and all(isinstance(one, single) for one in images):
+            return np.stack([_decoded(one, traits, f"image {place}") for place, one in enumerate(images)])
+        array = array_of(images, where="images")
         if array.ndim == 0 or len(array) == 0:
             raise DataError("there are no images to predict", where="images")
+        _refuse_one_image(array, traits)
         pixels = as_uint8(array, where="images")
-        return conform(pixels, height=image.height, width=image.width, channels=image.channels)
+        return conform(pixels, height=traits.height, width=traits.width, channels=traits.channels)
 
     def save(self, path: str | Path) -> Path:
         """Write the model to ``path``: a folder that :func:`automl_img.load` reads, or, ending in ``.keras``, a Keras file.
@@ -174,7 +182,7 @@ class Predictor:
         logits = network.output if network.inputs[0] is inputs else network(inputs, training=False)
         if not self.card.mirrored:
             return logits
-        return keras.layers.Average()([logits, network(keras.ops.flip(inputs, axis=2), training=False)])
+        return keras.layers.Average(dtype="float32")([logits, network(keras.ops.flip(inputs, axis=2), training=False)])
 
     def _mixed(self, logits: list[Any]) -> Any:
         """The same in layers as :meth:`Task.mixed` in arrays."""
@@ -251,6 +259,29 @@ class Predictor:
         )
 
 
+def _decoded(given: Any, traits: ImageTraits, name: str) -> npt.NDArray[np.uint8]:
+    """The pixels of a file, or of an image that Pillow has opened, which messages call ``name``."""
+    from automl_img.data.images import decode, pixels_of
+
+    size = (traits.height, traits.width)
+    if isinstance(given, str | Path):
+        return decode(Path(given), channels=traits.channels, size=size)
+    return pixels_of(given, channels=traits.channels, size=size, name=name)
+
+
+def _refuse_one_image(array: npt.NDArray[Any], traits: ImageTraits) -> None:
+    """See that an array is not one image: its rows would be taken for grey images, as wide as it has channels."""
+    in_colour = array.ndim == 3 and array.shape[2] in (1, 3, 4) and traits.width > 4
+    if in_colour or array.shape == (traits.height, traits.width):
+        raise DataError(
+            "this is one image, not several",
+            where="images",
+            found=f"shape {array.shape}",
+            allowed="(n, height, width) or (n, height, width, channels)",
+            hint="Give x[np.newaxis].",
+        )
+
+
 def _for_prediction(network: Any) -> Any:
     """The network with Keras's own layers in the place of those that differ from them in training alone; it shares the weights."""
     import keras
@@ -276,6 +307,19 @@ def _refuse_missing_plugins(card: ModelCard, registry: PluginRegistry, where: st
             raise PluginError(
                 error.problem, where=where, found=error.found, allowed=error.allowed, hint=hint
             ) from error
+
+
+def _tell_other_versions(card: ModelCard, registry: PluginRegistry, where: str) -> None:
+    """Warn if an architecture has another version than when the model was trained; what regularizers do ends with the training."""
+    changed = []
+    for name in dict.fromkeys(str(plan.values["architecture"]) for plan in card.plans):
+        now = str(registry.get("architecture", name).version)
+        before = card.plugins.get(f"architecture/{name}", now)
+        if before != now:
+            changed.append(f"{name} had version {before} and has {now}")
+    if changed:
+        problem = f"{where}: the answers may be others than when the model was trained: {', '.join(changed)}"
+        warnings.warn(problem, AutoMLImageWarning, stacklevel=3)
 
 
 def _model_folder(folder: Path) -> Path:

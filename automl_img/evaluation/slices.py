@@ -74,12 +74,13 @@ def slices_of(
 def properties_of(store: PreparedStore, indices: npt.NDArray[np.int64]) -> dict[str, list[str]]:
     """Return by what images can be divided: metadata, brightness, contrast, the size and the folder of their files.
 
+    A column of metadata that is called as one of the others has "(metadata)" behind its name.
+
     Args:
         store: The prepared images.
         indices: Which of them, shape (n,).
     """
-    metadata = store.metadata()
-    found = {name: [values[place] for place in indices] for name, values in metadata.items()}
+    found: dict[str, list[str]] = {}
     brightness, contrast = _looks(store, indices)
     found["brightness"], found["contrast"] = _thirds(brightness), _thirds(contrast)
     names = store.names()
@@ -92,6 +93,8 @@ def properties_of(store: PreparedStore, indices: npt.NDArray[np.int64]) -> dict[
         sizes = np.array([_pixels(file) for file in files])
         if (sizes > 0).all() and len(set(sizes.tolist())) > 1:
             found["size of the file's image"] = _thirds(sizes)
+    for name, values in store.metadata().items():
+        found[f"{name} (metadata)" if name in found else name] = [values[place] for place in indices]
     return found
 
 

@@ -8,8 +8,9 @@ import signal
 
 from automl_img.quiet import load_alone, load_tensorflow
 
-# Ctrl-C is for the driver. The fork server itself ignores it only when all is loaded, and would end with a traceback until then.
+# Ctrl-C and SIGTERM are for the driver. The fork server itself ignores only the first, and only when all is loaded.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 load_alone()
 load_tensorflow(with_devices=False)
 

@@ -7,6 +7,7 @@ import errno
 import faulthandler
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.util
 import os
 import signal
 import sys
@@ -23,8 +24,10 @@ from automl_img.errors import named_reason_of
 from automl_img.executors.pulse import STILL_SECONDS, Pulse
 from automl_img.training.spec import FailureKind, TrialFailure
 
-GRACE_SECONDS = 1.0  # between asking a process to end and killing it
+GRACE_SECONDS = 1.0  # in which a process that has answered may end by itself
 PRELOAD = "automl_img.executors.preload"
+#: A terminal, `timeout` and systemd send these to all processes at once. The driver alone heeds them, and ends the others in good order.
+FOR_THE_DRIVER = (signal.SIGINT, signal.SIGTERM)
 
 Task = Callable[["Link", Any], Any]
 
@@ -94,6 +97,8 @@ class ChildProcess:
         with _main_module_hidden():
             self._process.start()
         theirs.close()
+        # When the driver exits, multiprocessing waits for what still runs after a SIGTERM, which is ignored there: it is killed before.
+        multiprocessing.util.Finalize(self, self._process.kill, exitpriority=0)
         self._answered = False
         self._pulse, self._stillness = Pulse(self._process.pid), stillness
 
@@ -133,11 +138,8 @@ class ChildProcess:
             self.connection.send("stop")
 
     def end(self) -> None:
-        """End the process: wait if it has answered, else terminate, then kill."""
+        """End the process: wait if it has answered, then kill it."""
         if self._answered:
-            self._process.join(GRACE_SECONDS)
-        if self._process.is_alive():
-            self._process.terminate()
             self._process.join(GRACE_SECONDS)
         if self._process.is_alive():
             self._process.kill()
@@ -199,8 +201,8 @@ def _main_module_hidden() -> Iterator[None]:
 
 
 def _main(connection: Any, task: Task, argument: Any, log: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in FOR_THE_DRIVER:
+        signal.signal(number, signal.SIG_IGN)
     with Path(log).open("ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -93,13 +93,10 @@ class RayExecutor:
         self._running[spec.trial] = Running(spec, parcels, given_up)
 
     def _earlier(self, spec: TrialSpec) -> list[Any]:
-        """The checkpoint that a trial goes on from, for a node that does not see the run folder."""
+        """The checkpoints that a trial may go on from, for a node that does not see the run folder."""
         import ray
 
-        if not spec.continues:
-            return []
-        trial, last = spec.continues.split("/")
-        names = [f"{trial}/{attempt}/{CHECKPOINT_FILE}" for attempt in range(1, int(last) + 1)]
+        names = [f"{attempt}/{CHECKPOINT_FILE}" for attempt in spec.earlier_attempts]
         found = {name: (self._trials / name).read_bytes() for name in names if (self._trials / name).is_file()}
         return [ray.put(found)] if found else []
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,18 @@ LOST = (
     FailureKind.OUT_OF_MEMORY,
     FailureKind.TIMEOUT,
 )  # a second attempt may have what the first had not
+GIVEN_UP = TaskFailed(FailureKind.TIMEOUT, "the search was asked to end")
 
 
 def run_tasks(
-    task: Task, arguments: Sequence[Any], logs: Sequence[Path], stillness: float = STILL_SECONDS
+    task: Task,
+    arguments: Sequence[Any],
+    logs: Sequence[Path],
+    stillness: float = STILL_SECONDS,
+    *,
+    deadline: float | None = None,
+    stop_asked: Callable[[], bool] = lambda: False,
+    most: int = ATTEMPTS,
 ) -> list[TaskDone | TaskFailed]:
     """Run ``task`` with each of ``arguments`` at once, each in a process of its own, and return how each ended.
 
@@ -29,23 +38,32 @@ def run_tasks(
         arguments: Its second argument.
         logs: For each the file that takes what its process prints.
         stillness: Seconds without any processor time after which a process is taken to hang.
+        deadline: Seconds after which all processes are ended, first and second attempts alike; None: no limit.
+        stop_asked: Whether to give up what has not ended yet, which then is :data:`GIVEN_UP`; asked every second.
+        most: Attempts at each, if processes are lost.
     """
+    end = None if deadline is None else time.monotonic() + deadline
 
     def started(place: int) -> ChildProcess:
-        return ChildProcess(task, arguments[place], logs[place], stillness=stillness)
+        left = None if end is None else max(0.0, end - time.monotonic())
+        return ChildProcess(task, arguments[place], logs[place], left, stillness)
+
+    def deserves_another(place: int, failure: TaskFailed) -> bool:
+        has_time = end is None or time.monotonic() < end
+        return has_time and failure.kind in LOST and attempts[place] < most
 
     children = {place: started(place) for place in range(len(arguments))}
     attempts = dict.fromkeys(children, 1)
     answers: dict[int, TaskDone | TaskFailed] = {}
     try:
-        while children:
+        while children and not stop_asked():
             wait_for_news(list(children.values()), POLL_SECONDS)
             for place, child in list(children.items()):
                 for news in child.news():
                     if not isinstance(news, TaskDone | TaskFailed):
                         continue
                     del children[place]
-                    if isinstance(news, TaskFailed) and news.kind in LOST and attempts[place] < ATTEMPTS:
+                    if isinstance(news, TaskFailed) and deserves_another(place, news):
                         attempts[place] += 1
                         children[place] = started(place)
                     else:
@@ -53,4 +71,4 @@ def run_tasks(
     finally:
         for child in children.values():
             child.end()
-    return [answers[place] for place in range(len(arguments))]
+    return [answers.get(place, GIVEN_UP) for place in range(len(arguments))]

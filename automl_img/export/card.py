@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from automl_img.evaluation.decision import DONT_KNOW, UNKNOWN
+from automl_img.evaluation.decision import DONT_KNOW, UNKNOWN, Decision
 from automl_img.evaluation.metrics import f1_name
 from automl_img.evaluation.predictor import Predictor
 from automl_img.export.comparison import Exported
@@ -16,6 +16,7 @@ from automl_img.plugin.exporter import LABELS_FILE
 def labels_of(predictor: Predictor, dtype: str) -> dict[str, Any]:
     """Return what a program needs to use the model: its input, of this dtype, its classes, and how answers follow from probabilities."""
     image = predictor.card.plan.image
+    decision = _by_probabilities(predictor.card.decision)
     return {
         "input": {
             "name": "images",
@@ -26,9 +27,14 @@ def labels_of(predictor: Predictor, dtype: str) -> dict[str, Any]:
         "output": {"name": "probabilities", "classes": list(predictor.class_names)},
         "task": predictor.task.kind,
         "thresholds": list(predictor.card.thresholds),
-        "decision": {} if predictor.card.decision.is_plain else asdict(predictor.card.decision),
+        "decision": {} if decision.is_plain else asdict(decision),
         "weights_sha256": predictor.card.weights_sha256,
     }
+
+
+def _by_probabilities(decision: Decision) -> Decision:
+    """What of a decision follows from probabilities, which is all that an exported model gives: an image's energy does not."""
+    return replace(decision, least_energy=None)
 
 
 def model_card(predictor: Predictor, exported: Exported, dtype: str, figures: Mapping[str, Any]) -> str:
@@ -71,7 +77,7 @@ def model_card(predictor: Predictor, exported: Exported, dtype: str, figures: Ma
         "",
         f"It knows its classes only: {_answers(predictor)}.",
         "Images unlike those of its training, of other cameras or places, may get wrong answers that look sure.",
-        "Its figures hold for images drawn like its test images.",
+        _hold(figures),
         "",
         "## Licence",
         "",
@@ -93,7 +99,6 @@ def _answers(predictor: Predictor) -> str:
     decision = predictor.card.decision
     others = {
         f'"{DONT_KNOW}"': decision.least_confidence > 0 or decision.least_share is not None,
-        f'"{UNKNOWN}"': decision.least_energy is not None,
         "the parent of a class": decision.least_share is not None,
     }
     named = " or ".join(name for name, there in others.items() if there)
@@ -101,7 +106,19 @@ def _answers(predictor: Predictor) -> str:
         said = "an image may be of several of them, or of none"
     else:
         said = "every image is called by one of them"
-    return f"{said}; by the decision in `{LABELS_FILE}` the answer may also be {named}" if named else said
+    said = f"{said}; by the decision in `{LABELS_FILE}` the answer may also be {named}" if named else said
+    if decision.least_energy is None:
+        return said
+    return f'{said}. Only in automl-img it is also "{UNKNOWN}": that hangs on the energy of its logits, which is not among the outputs'
+
+
+def _hold(figures: Mapping[str, Any]) -> str:
+    """For which images the figures hold."""
+    if "test" in figures:
+        return "Its figures hold for images drawn like its test images."
+    if figures:
+        return "There were no test images: by the validation images it was chosen too, so these figures flatter it a little."
+    return "How good it is on images of yours is not known."
 
 
 def _figures(figures: Mapping[str, Any], f1: str, *, refitted: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ import numpy.typing as npt
 
 from automl_img.errors import ModelFileError
 from automl_img.evaluation.predictor import Predictor
-from automl_img.plugin import Exporter
+from automl_img.plugin import Exporter, Predict
 from automl_img.plugin.exporter import MOST_DIFFERENCE
 from automl_img.quiet import quiet
 
 TIMED = 30  # predictions of one image, by whose median the latency is told
+TOGETHER = 32  # images that a runtime is given at once, as Keras is; of large ones it is given fewer
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,7 @@ def compared(exporter: Exporter, path: Path, model: Any, predictor: Predictor, s
     expected = np.asarray(model.predict(images.astype(np.float32), verbose=0))
     with quiet():
         predict = exporter.load(path)
-        answers = np.asarray(predict(images))
+        answers = _answers(predict, images)
     if answers.shape != expected.shape:
         raise ModelFileError(
             f"the {exporter.format} export does not answer as Keras does: its answers have another shape",
@@ -126,6 +128,16 @@ def refuse_worse_f1(found: Exported, most: float) -> None:
             allowed=f"a loss of up to {most:g}",
             hint="Allow more with --max-f1-loss, or take a format in float32.",
         )
+
+
+def _answers(predict: Predict, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """What is predicted for all images, a few at a time; where the parts do not fit together, the first of them."""
+    from automl_img.training.scoring import VALUES_AT_ONCE
+
+    size = max(1, min(TOGETHER, VALUES_AT_ONCE // math.prod(images.shape[1:])))
+    parts = [np.asarray(predict(images[start : start + size])) for start in range(0, len(images), size)]
+    fit = parts[0].ndim > 0 and len({part.shape[1:] for part in parts}) == 1
+    return np.concatenate(parts) if fit else parts[0]
 
 
 def _same(answers: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> float:

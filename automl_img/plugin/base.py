@@ -133,7 +133,8 @@ class Augmentation(Plugin):
         Returns:
             Layers that map a batch of images (batch, height, width, channels), floating point from 0 to 255, to images of the same
             shape and range when called with ``training=True``. With ``mixes_labels`` they take and return a dictionary
-            ``{"images": ..., "labels": ...}``, labels being probabilities of shape (batch, classes): Keras's own convention.
+            ``{"images": ..., "labels": ...}``, labels being probabilities of shape (batch, classes): Keras's own convention. Where images
+            have weights in the loss, ``labels`` has one more column, to be mixed as the others are.
         """
         raise self._undefined("layers")
 
@@ -165,11 +166,16 @@ class Regularizer(Plugin):
         """Return the training targets, a tensor of probabilities (batch, classes), changed. Runs in the training graph."""
         return targets
 
+    def targets_for(self, hp: Mapping[str, Any], targets: Any, image: ImageTraits) -> Any:
+        """Return the training targets as :meth:`targets` does, which it calls unless you override it: for what depends on the task."""
+        return self.targets(hp, targets)
+
     def callbacks(self, hp: Mapping[str, Any], model: Any) -> Sequence[Any]:
         """Return Keras callbacks for the training of ``model``, the whole network.
 
         A callback may read ``self.params["progress"]``, a function that returns how much of the training is done, from 0 to 1. One that
         remembers something from step to step has ``get_state()``, which returns a dict of arrays and lists of arrays, and
-        ``set_state(state)``: a training that is cut off then goes on from its checkpoint as if nothing had been.
+        ``set_state(state)``: a training that is cut off then goes on from its checkpoint as if nothing had been. There ``set_state`` is
+        called on a new callback, before ``set_model``, ``set_params`` and ``on_train_begin``, which must leave its state alone.
         """
         return ()

@@ -184,7 +184,7 @@ def discover(
 ) -> PluginRegistry:
     """Find all plugins: those of installed distributions, then those of ``modules``.
 
-    A plugin that cannot be imported or raises is left out with the reason and does not disturb the others.
+    A plugin that cannot be imported or raises is left out with the reason and does not disturb the others. A module counts once.
 
     Args:
         modules: Names of importable modules that hold plugins without an entry point.
@@ -195,6 +195,7 @@ def discover(
         PluginError: One of ``modules`` cannot be imported, or was made for another version: it was asked for by name.
     """
     registry = PluginRegistry(only=only, block=block)
+    added: list[ModuleType] = []
     for point, distribution in _first_party_first(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)):
         try:
             module = point.load()
@@ -208,7 +209,9 @@ def discover(
             reason = f"its entry point names no module: {point.value} is of type {type(module).__name__}"
             registry._leave_out("", point.name, distribution, point.value, reason)
             continue
-        registry.add_module(module, label=point.name, distribution=distribution)
+        if module not in added:  # one module may have two entry points
+            registry.add_module(module, label=point.name, distribution=distribution)
+        added.append(module)
     for name in modules:
         try:
             module = importlib.import_module(name)
@@ -219,7 +222,9 @@ def discover(
             raise PluginError(reason, where="[plugins] modules", found=name, hint=hint) from error
         if problem := other_version(module):
             raise PluginError(problem, where="[plugins] modules", found=name)
-        registry.add_module(module, label=name)
+        if module not in added:  # it may be installed as well
+            registry.add_module(module, label=name)
+        added.append(module)
     return registry
 
 

@@ -32,7 +32,11 @@ class Tracker(Plugin):
         """A trial has measured itself after ``epoch`` passes over the training images: ``loss``, ``f1``, ``images_per_second``."""
 
     def trial_ended(self, trial: int, outcome: str, figures: Mapping[str, float]) -> None:
-        """A trial has ended: "done" with ``f1``, ``loss``, ``epochs``, ``seconds`` and ``parameters``, or "failed" or "skipped"."""
+        """A trial has ended: "done" with ``f1``, ``loss``, ``epochs``, ``seconds`` and ``parameters``, or "failed" or "skipped".
+
+        One that is skipped may never have begun. Where a search goes on, one that is done may have begun, and been measured, before
+        this instance was made.
+        """
 
     def artefact(self, path: Path, kind: str) -> None:
         """A file or folder of lasting worth has been written: "model", "report" or "leaderboard"."""

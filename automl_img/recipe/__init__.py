@@ -14,7 +14,7 @@ from automl_img.recipe.models import (
     TrainSettings,
 )
 from automl_img.recipe.reading import override, read_recipe, recipe_from_mapping
-from automl_img.recipe.units import duration_seconds, duration_text
+from automl_img.recipe.units import counted, duration_seconds, duration_text
 from automl_img.recipe.wishes import Wish
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "SearchSettings",
     "TrainSettings",
     "Wish",
+    "counted",
     "duration_seconds",
     "duration_text",
     "override",

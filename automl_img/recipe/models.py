@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from automl_img.recipe.units import duration_plain, duration_seconds, duration_text, size_bytes, size_plain
+from automl_img.recipe.units import counted, duration_plain, duration_seconds, duration_text, size_bytes, size_plain
 from automl_img.recipe.wishes import Wish
 
 Duration = Annotated[
@@ -144,9 +144,9 @@ class BudgetSettings(Settings):
     def in_words(self) -> str:
         """What may be spent, such as "10m, 20 trials"."""
         limits = [duration_text(self.time)] if self.time else []
-        limits += [f"{self.trials} trials"] if self.trials else []
-        limits += [f"{self.epochs} epochs"] if self.epochs else []
-        limits += [f"{self.device_hours:g} device hours"] if self.device_hours else []
+        limits += [counted(self.trials, "trial")] if self.trials else []
+        limits += [counted(self.epochs, "epoch")] if self.epochs else []
+        limits += [counted(self.device_hours, "device hour")] if self.device_hours else []
         return ", ".join(limits)
 
 

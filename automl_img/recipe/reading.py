@@ -61,7 +61,9 @@ def recipe_from_mapping(
     try:
         recipe = Recipe.model_validate(merged)
     except ValidationError as error:
-        raise _explain(error.errors()[0], file, text) from error
+        detail = error.errors()[0]
+        in_file = file is not None and not _is_given_beside(detail, content, overrides or {})
+        raise _explain(detail, file if in_file else None, text) from error
     return recipe if file is None else _from_its_folder(recipe, file, text, overrides or {})
 
 
@@ -120,6 +122,18 @@ def _explain(detail: ErrorDetails, file: Path | None, text: str) -> RecipeError:
         allowed = _choices(kind) or expected.group(1)  # of several types Pydantic has an error for each
         return RecipeError("this value is not allowed", where=where, found=found, allowed=allowed, hint=hint)
     return RecipeError(message[:1].lower() + message[1:], where=where, found=found, hint=hint)
+
+
+def _is_given_beside(detail: ErrorDetails, content: Mapping[str, Any], overrides: Mapping[str, Any]) -> bool:
+    """Whether what is wrong was given beside the file: the key, or what it lies in, or what alone makes the file wrong."""
+    dotted = ".".join(_walked(detail["loc"])[0])
+    if any(f"{dotted}.".startswith(f"{key}.") for key in overrides):
+        return True
+    try:
+        Recipe.model_validate(override(content, {}))
+    except ValidationError as error:
+        return all((one["loc"], one["msg"]) != (detail["loc"], detail["msg"]) for one in error.errors())
+    return True
 
 
 def _walked(place: Sequence[int | str]) -> tuple[list[str], Any]:

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: "10m", "1h30m", "90s", "4GB", "50ms"."""
+"""Durations, sizes and counts as people write them: "10m", "1h30m", "90s", "4GB", "50ms", "1 trial"."""
 
 from __future__ import annotations
 
@@ -59,6 +59,12 @@ def _digits(number: Decimal) -> str:
     """All digits of a number, without an exponent."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def counted(count: float, one: str, many: str = "") -> str:
+    """Return a count with its noun, such as ``1 trial`` and ``1,200 trials``; the plural ends in s unless ``many`` gives it."""
+    number = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{number} {one if count == 1 else many or f'{one}s'}"
 
 
 def duration_text(seconds: float) -> str:

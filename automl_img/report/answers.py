@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.errors import DataError
 from automl_img.report.pictures import PIXEL_ART, data_uri, lit
 from automl_img.report.run_evidence import Answers, Doubt, Maps
 
@@ -87,7 +88,7 @@ class AnswerPictures:
     Args:
         answers: The answers.
         names: The classes.
-        images: The prepared images, uint8, read by ``images[rows]``; None: no pictures.
+        images: The prepared images, uint8, read by ``images[rows]``; None: no pictures. Those that cannot be read have none.
         limit: The most characters of all pictures together.
     """
 
@@ -162,10 +163,11 @@ class AnswerPictures:
         places = {int(row): place for place, row in enumerate(self._answers.indices)}
         found = []
         for row, heat in zip(attention.indices.tolist(), attention.maps, strict=True):
-            if row not in places or self._images is None:
+            pixels = self._pixels(row) if row in places else None
+            if pixels is None:
                 continue
             (picture,) = self._pictures([places[row]])
-            uri = data_uri(lit(np.asarray(self._images[np.array([row])])[0], heat))
+            uri = data_uri(lit(pixels, heat))
             if picture.uri and len(uri) <= self._limit:
                 self._limit -= len(uri)
                 found.append(Looked(picture, uri))
@@ -211,15 +213,25 @@ class AnswerPictures:
     def _draw(self, row: int) -> tuple[str, bool]:
         if row in self._drawn:
             return self._drawn[row]
-        if self._images is None:
+        pixels = self._pixels(row)
+        if pixels is None:
             return "", False
-        pixels = np.asarray(self._images[np.array([row])])[0]
         drawn = data_uri(pixels), max(pixels.shape[:2]) <= PIXEL_ART
         if len(drawn[0]) > self._limit:
             return "", False
         self._limit -= len(drawn[0])
         self._drawn[row] = drawn
         return drawn
+
+    def _pixels(self, row: int) -> npt.NDArray[np.uint8] | None:
+        """One image; None where it cannot be read, as when the file that it is decoded from has gone since."""
+        if self._images is None:
+            return None
+        try:
+            pixels: npt.NDArray[np.uint8] = np.asarray(self._images[np.array([row])])[0]
+        except (DataError, OSError):
+            return None
+        return pixels
 
 
 def _key(true: int, predicted: int) -> str:

@@ -10,7 +10,6 @@ from automl_img.data.inspection.findings import Shapes
 
 LARGEST, SMALLEST = 25, 25  # classes with a row of their own, where there are many
 SIZES = 8  # bins
-ASPECTS = (0.0, 0.4, 0.56, 0.7, 0.85, 0.98, 1.02, 1.18, 1.43, 1.8, 2.5, float("inf"))
 
 
 @dataclass(frozen=True)
@@ -100,18 +99,16 @@ def size_bars(shapes: Shapes) -> tuple[Bar, ...]:
 
 
 def aspect_bars(shapes: Shapes) -> tuple[Bar, ...]:
-    """Return a histogram of width over height, taken of the commonest sizes."""
-    counts = [0] * (len(ASPECTS) - 1)
-    for width, height, images in shapes.points:
-        counts[max(place for place, edge in enumerate(ASPECTS[:-1]) if width / height >= edge)] += images
-    labels = [_aspect_label(low, high) for low, high in pairwise(ASPECTS)]
+    """Return a histogram of width over height, without the empty bins at both ends."""
+    counts = shapes.aspect_counts
+    labels = [_aspect_label(low, high) for low, high in pairwise((0.0, *shapes.aspect_edges, float("inf")))]
     first = next(place for place, count in enumerate(counts) if count)
     last = len(counts) - next(place for place, count in enumerate(reversed(counts)) if count)
     return _bars(labels[first:last], counts[first:last])
 
 
 def _aspect_label(low: float, high: float) -> str:
-    if low == 0.98:
+    if low < 1 < high:
         return "square"
     if low == 0:
         return f"below {high:g}"

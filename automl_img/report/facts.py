@@ -45,9 +45,8 @@ def _facts(found: Inspection) -> Iterator[Fact]:
     if found.formats:
         yield _files(found)
     groups, between = found.totals["duplicate groups"], found.totals["duplicate groups, between splits"]
-    yield Fact(
-        "Duplicates", f"{groups:,}" if groups else "none", f"groups, {between:,} between splits" if groups else ""
-    )
+    words = f"{'group' if groups == 1 else 'groups'}, {between:,} between splits"
+    yield Fact("Duplicates", f"{groups:,}" if groups else "none", words if groups else "")
 
 
 def _files(found: Inspection) -> Fact:

@@ -183,7 +183,8 @@ def parallel_coordinates(trials: Sequence[tuple[str, str, Mapping[str, Any], flo
     if not columns:
         return None
     names = sorted(columns, key=lambda name: (name != "architecture", -len(set(map(str, columns[name]))), name))
-    scales = [_scale(name.rpartition(".")[2], columns[name]) for name in names[:MOST_AXES]]
+    names = names[:MOST_AXES]
+    scales = [_scale(label, columns[name]) for name, label in zip(names, _told_apart(names), strict=True)]
     scores = [f1 for *_, f1 in trials]
     scales.append(_scale("F1", scores))
     shape = Parallel((), ())
@@ -205,6 +206,17 @@ def parallel_coordinates(trials: Sequence[tuple[str, str, Mapping[str, Any], flo
         strands.append(Strand(_path(points), round(worth, 3), name, group))
     strands.sort(key=lambda strand: strand.worth)
     return Parallel(axes, tuple(strands))
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Return of each dotted name as many of its last parts as no other of them ends in; the whole of one that others end in."""
+    labels = []
+    for name in names:
+        parts = name.split(".")
+        endings = (".".join(parts[-count:]) for count in range(1, len(parts) + 1))
+        alone = (ending for ending in endings if sum(f".{one}".endswith(f".{ending}") for one in names) == 1)
+        labels.append(next(alone, name))
+    return labels
 
 
 def _scale(name: str, column: Sequence[Any]) -> tuple[str, list[float], list[tuple[float, str]]]:

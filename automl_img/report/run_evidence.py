@@ -32,7 +32,7 @@ class TrialFacts:
         size: What the architecture's own hyperparameters are, in words.
         status: "done", "failed", "skipped" or "running".
         note: Why it failed or was skipped, or why it was run.
-        begun: Seconds from the search's first trial to this one.
+        ended: Seconds of the budget that had gone when it ended; None: it has not, or it is not known.
         values: Hyperparameters by full name.
         curve: Its measurements.
     """
@@ -49,7 +49,7 @@ class TrialFacts:
     epochs: float | None
     seconds: float | None
     note: str
-    begun: float = 0.0
+    ended: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     curve: Sequence[Measured] = ()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.evaluation.metrics import f1_name
-from automl_img.recipe import duration_text
+from automl_img.recipe import counted, duration_text
 from automl_img.report.answers import AnswerPictures
 from automl_img.report.facts import Fact
 from automl_img.report.plots import Chart, Series, line_chart, parallel_coordinates, steps
@@ -124,7 +124,8 @@ def _facts(evidence: RunEvidence) -> Iterator[Fact]:
             yield Fact("Always the commonest", f"{figures['baseline']['f1']:.4f}", "F1 of a model that learned nothing")
     trials = [trial for trial in evidence.trials if trial.trial]
     failed = sum(trial.status == "failed" for trial in trials)
-    yield Fact("Cost", duration_text(evidence.elapsed), f"of {evidence.budget}; {len(trials)} trials, {failed} failed")
+    spent = f"of {evidence.budget}; {counted(len(trials), 'trial')}, {failed} failed"
+    yield Fact("Cost", duration_text(evidence.elapsed), spent)
     best = _best(evidence)
     weights = sum(one["parameters"] for one in _contestants(evidence) if one["share"]) or (best and best.parameters)
     if weights:
@@ -208,7 +209,7 @@ def _learning(evidence: RunEvidence) -> Chart | None:
 def _over_time(evidence: RunEvidence) -> Chart | None:
     """The best F1 so far over the search's time."""
     ended = sorted(
-        (trial.begun + (trial.seconds or 0.0), trial.f1) for trial in evidence.trials if trial.f1 is not None
+        (trial.ended, trial.f1) for trial in evidence.trials if trial.f1 is not None and trial.ended is not None
     )
     best: list[tuple[float, float]] = []
     for at, f1 in ended:

@@ -6,12 +6,13 @@ import contextlib
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from automl_img import events
 from automl_img.executors import Done, Epoch, Executor, Failed, Message, Saved
 from automl_img.executors.local import attempt_folder
 from automl_img.plugin import Signal
-from automl_img.search.interruption import Interruption
+from automl_img.search.journal import TrialRow
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.training.artifacts import WEIGHTS_FILE
@@ -32,26 +33,21 @@ class Driver:
 
     def __init__(self, run: Run, scheduler: Scheduler, executor: Executor) -> None:
         self.run, self.scheduler, self.executor = run, scheduler, executor
-        self.best: float | None = max((row.result.f1 for row in run.journal.trials() if row.result), default=None)
+        rows = run.journal.trials()
+        self.best: float | None = max((row.result.f1 for row in rows if row.result), default=None)
         self.attempts: dict[int, TrialSpec] = {}
-        self.saved: dict[int, tuple[TrialSpec, TrialResult]] = {}
+        self.saved = {row.trial: (_that_saved(row), row.saved) for row in rows if row.status == "running" and row.saved}
         self.stopped: set[int] = set()
+        self.interrupted = False
 
-    def drive(self, interruption: Interruption) -> None:
-        """Run trials until the scheduler has no more, or the search is interrupted, here or by the run folder's stop file."""
+    def drive(self) -> None:
+        """Run trials until the scheduler has no more, or the search is asked to end."""
         scheduler, executor = self.scheduler, self.executor
         running: set[int] = set()
         stage = ""
-        stopped = False
         while True:
-            if not interruption.asked and self.run.folder.stop_file.exists():
-                interruption.ask()
-            if interruption.asked and not stopped:
-                stopped = True
-                scheduler.interrupt()
-                for trial in running:
-                    executor.stop(trial)
-            self._wait_for_room(interruption)
+            self._end_if_asked(running)
+            self._wait_for_room()
             signal: Signal | None = None
             while not running or len(running) < executor.slots():  # with no room at all one waits, and asks for it
                 answer = scheduler.next(self.run.elapsed)
@@ -67,15 +63,25 @@ class Driver:
                 self._leave_nothing_running()
                 return
             for message in executor.poll(POLL_SECONDS):
+                self._end_if_asked(running)  # what asks all processes to end may have ended some: none is tried again
                 self._hear(message, running)
 
-    def _wait_for_room(self, interruption: Interruption) -> None:
+    def _end_if_asked(self, running: set[int]) -> None:
+        """Begin nothing more, and let the running trials end in good order, once the search is asked to end."""
+        if self.interrupted or not self.run.interruption.asked:
+            return
+        self.interrupted = True
+        self.scheduler.interrupt()
+        for trial in running:
+            self.executor.stop(trial)
+
+    def _wait_for_room(self) -> None:
         """Write nothing while the disk is full: what trials say waits in their pipes, and nothing begins."""
         if self.run.folder.has_room():
             return
         said = f"the disk of {self.run.folder.path} is full; the search waits until there is room, and loses nothing"
         self.run.say(events.Decided, said)
-        while not self.run.folder.has_room() and not interruption.asked:
+        while not self.run.folder.has_room() and not self.run.interruption.asked:
             time.sleep(FULL_SECONDS)
         if self.run.folder.has_room():
             self.run.decided("the disk had been full; the search goes on")
@@ -85,6 +91,7 @@ class Driver:
         for row in self.run.journal.trials():
             if row.trial in results:
                 self.run.decided(f"trial {row.trial} was cut off with the search; the weights it had saved count")
+                self._hand_on_weights(_that_saved(row), row.spec)
                 self._done(row.spec, results[row.trial])
 
     def _leave_nothing_running(self) -> None:
@@ -185,4 +192,10 @@ class Driver:
             return
         source, place = (attempt_folder(self.run.folder.trials, spec) / WEIGHTS_FILE for spec in (earlier, last))
         with contextlib.suppress(OSError):  # then the trial has a figure and no weights, as one whose weights are torn
+            place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
+
+
+def _that_saved(row: TrialRow) -> TrialSpec:
+    """The attempt at a trial whose weights count until a later one saves some."""
+    return replace(row.spec, attempt=row.saved_attempt)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from automl_img import events
-from automl_img.cache import in_use
+from automl_img.cache import Keep, in_use
 from automl_img.data.splits import SplitIndices
 from automl_img.errors import SearchError
 from automl_img.evaluation.model_file import library_versions
@@ -26,6 +27,7 @@ from automl_img.search.deciding import wishes_of
 from automl_img.search.driving import Driver
 from automl_img.search.finishing import finish
 from automl_img.search.interruption import Interruption
+from automl_img.search.leaderboard import best_trial
 from automl_img.search.planning import make_scheduler
 from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
@@ -52,7 +54,7 @@ class SearchOutcome:
 
 def run_search(
     recipe: Recipe,
-    folder: Path,
+    folder: Path | None,
     *,
     dataset: ImageDataset | None = None,
     listener: events.Listener = lambda event: None,
@@ -65,18 +67,17 @@ def run_search(
 
     Args:
         recipe: What to search, on which data, under which budget.
-        folder: A new run folder, or with ``resume`` that of an earlier search.
+        folder: A new run folder, or with ``resume`` that of an earlier search; None: a new one below ``runs``.
         dataset: The images; those of the recipe's source unless given.
         listener: Receives each event, in this thread.
         interruption: Asked between events.
         begun: ``time.monotonic()`` from which the budget counts; now unless given.
         resume: Go on with the search in ``folder``, whose recipe this is but for the budget.
-        accept_changes: Go on although data, plugins or space have changed.
+        accept_changes: Go on although plugins or space have changed.
 
     Raises:
         AutoMLImageError: The recipe, the data or a plugin cannot be used; or, as SearchError, the search ended without a model.
     """
-    interruption = interruption or Interruption()
     plugins = recipe.plugins
     if resume:
         refuse_strange_modules(plugins.modules, where=str(folder))
@@ -87,9 +88,9 @@ def run_search(
         RunFolder.open(recipe.search.warm_start)
     begun = time.monotonic() if begun is None else begun
     with contextlib.closing(site_of(_compute_of(recipe), recipe.search.limits.memory)) as site:
-        run = Run(recipe, registry, folder, listener, begun, site, resume=resume)
+        run = Run(recipe, registry, folder, listener, begun, site, resume=resume, interruption=interruption)
         with contextlib.closing(run):
-            return _search(run, site, dataset, interruption, accept=accept_changes)
+            return _search(run, site, dataset, accept=accept_changes)
 
 
 def _compute_of(recipe: Recipe) -> ComputeSettings:
@@ -99,30 +100,26 @@ def _compute_of(recipe: Recipe) -> ComputeSettings:
     return recipe.compute.model_copy(update={"slots": 1})
 
 
-def _search(
-    run: Run, site: Site, dataset: ImageDataset | None, interruption: Interruption, *, accept: bool
-) -> SearchOutcome:
+def _search(run: Run, site: Site, dataset: ImageDataset | None, *, accept: bool) -> SearchOutcome:
     recipe = run.recipe
-    with contextlib.closing(Canary(run.folder.trials / "canary.txt")) as canary:
-        _tell_begun(run, accept=accept)
-        _write_versions(run)
-        data = _prepare_data(run, dataset, accept=accept)
-        wishes_of(recipe.decision, data.store.task)  # a name that is wrong is told before anything is trained
-        space = build_space(recipe, run.registry, data.store.traits, data.imbalance)
-        for plugin, reason in space.left_out.items():
-            run.say(events.PluginLeftOut, plugin.split()[1], plugin.split()[0], "", reason)
-        if problem := canary.problem():
-            run.decided(
-                f"processes cannot be forked here ({problem}): each trial starts a fresh one, some seconds slower"
-            )
-        _refuse_idle_gpus(run, canary.gpus)
-    with in_use(data.store.cache_entries()):
-        return _drive(run, site, data, space, interruption, accept=accept)
+    with in_use() as keep:
+        with contextlib.closing(Canary(run.folder.trials / "canary.txt")) as canary:
+            _tell_begun(run, accept=accept)
+            _write_versions(run)
+            data = _prepare_data(run, dataset, keep)
+            wishes_of(recipe.decision, data.store.task)  # a name that is wrong is told before anything is trained
+            space = build_space(recipe, run.registry, data.store.traits, data.imbalance)
+            for plugin, reason in space.left_out.items():
+                run.say(events.PluginLeftOut, plugin.split()[1], plugin.split()[0], "", reason)
+            if problem := canary.problem():
+                run.decided(
+                    f"processes cannot be forked here ({problem}): each trial starts a fresh one, some seconds slower"
+                )
+            _refuse_idle_gpus(run, canary.gpus)
+        return _drive(run, site, data, space, accept=accept)
 
 
-def _drive(
-    run: Run, site: Site, data: PreparedData, space: SearchSpace, interruption: Interruption, *, accept: bool
-) -> SearchOutcome:
+def _drive(run: Run, site: Site, data: PreparedData, space: SearchSpace, *, accept: bool) -> SearchOutcome:
     place = Place(str(data.store.folder), str(run.folder.splits), data.mean, data.std, run.recipe.plugins)
     scheduler = make_scheduler(run, data, space, place)
     settled = resuming.restore(run, scheduler, accept=accept) if run.resumed else {}
@@ -132,11 +129,11 @@ def _drive(
     try:
         driver = Driver(run, scheduler, executor)
         driver.settle(settled)
-        driver.drive(interruption)
+        driver.drive()
     finally:
         executor.close()
-    metrics = finish(run, data, place, interrupted=interruption.asked)
-    return SearchOutcome(run.folder, interruption.asked, metrics)
+    metrics = finish(run, data, place)
+    return SearchOutcome(run.folder, metrics["interrupted"], metrics)
 
 
 def _refuse_idle_gpus(run: Run, usable: int | None) -> None:
@@ -165,19 +162,19 @@ def _tell_begun(run: Run, *, accept: bool) -> None:
 
 def _tell_resumed(run: Run) -> None:
     rows = run.journal.trials()
-    cut_off = sum(row.status == "running" for row in rows)
-    run.say(events.SearchResumed, len(rows) - cut_off, cut_off)
+    count, best = Counter(row.status for row in rows), best_trial(rows)
+    figures = (best.trial, best.architecture, best.result.f1) if best is not None and best.result is not None else ()
+    ended = len(rows) - count["running"]
+    run.say(events.SearchResumed, ended, count["running"], count["failed"], count["skipped"], *figures)
 
 
-def _prepare_data(run: Run, given: ImageDataset | None, *, accept: bool) -> PreparedData:
+def _prepare_data(run: Run, given: ImageDataset | None, keep: Keep) -> PreparedData:
     dataset = given or preparation.load_dataset(run.recipe, run.registry)
     known = run.folder.read(run_folder.DATA_FILE) if run.folder.has(run_folder.DATA_FILE) else None
-    data = preparation.prepare_data(run.recipe, dataset, _Progress(run), earlier=known)
+    data = preparation.prepare_data(run.recipe, dataset, _Progress(run), earlier=known, keep=keep)
     if known is not None:
-        if resuming.refuse_other_data(run, data.store.fingerprint, accept=accept):
-            data = replace(data, splits=SplitIndices.load(run.folder.splits))
-        else:
-            data = preparation.prepare_data(run.recipe, dataset, _Progress(run))
+        resuming.refuse_other_data(run, data.store.fingerprint)
+        data = replace(data, splits=SplitIndices.load(run.folder.splits))
     store, splits, traits = data.store, data.splits, data.store.traits
     splits.save(run.folder.splits)
     run.folder.write(

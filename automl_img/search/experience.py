@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import math
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ FOLDER_VARIABLE = "AUTOML_IMG_EXPERIENCE"
 MOST_TRIALS = 500  # of one search
 MOST_KEPT = 200  # searches in the local store; older ones are forgotten
 LARGEST_FILE = 2_000_000  # bytes
+WHOLE = "[!.]*.json"  # names of files that are complete
+UNFINISHED = ".[0-9]*.json"  # names under which they are written
+LONGEST_WRITE = 6 * 3600.0  # seconds after which whoever wrote such a file is taken to be gone
 
 Value = bool | int | float | str
 
@@ -188,21 +192,26 @@ class ExperienceStore:
         """
         name = hashlib.sha256(str(run.absolute()).encode()).hexdigest()[:16]
         write_experiences(self.folder / f"{name}.json", [experience])
-        for old in self._files()[:-MOST_KEPT]:
+        left = [path for path, written in self._files(UNFINISHED) if written < time.time() - LONGEST_WRITE]
+        for old in left + [path for path, _ in self._files(WHOLE)[:-MOST_KEPT]]:
             old.unlink(missing_ok=True)
 
     def read(self) -> list[Experience]:
         """Return all that can be read, the oldest first; a torn or strange file is passed over."""
         found: list[Experience] = []
-        for path in self._files():
+        for path, _ in self._files(WHOLE):
             with contextlib.suppress(ValueError, OSError):
                 found += read_experiences(path)
         return found
 
-    def _files(self) -> list[Path]:
+    def _files(self, pattern: str) -> list[tuple[Path, float]]:
+        """Each file of that name with the time at which it was written, the oldest first; one that vanishes meanwhile is left out."""
+        found: list[tuple[Path, float]] = []
         with contextlib.suppress(OSError):
-            return sorted(self.folder.glob("*.json"), key=lambda path: (path.stat().st_mtime, path.name))
-        return []
+            for path in self.folder.glob(pattern):
+                with contextlib.suppress(OSError):
+                    found.append((path, path.stat().st_mtime))
+        return sorted(found, key=lambda file: (file[1], file[0].name))
 
 
 def _local_folder() -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 from automl_img.search.prior import LUCK
 from automl_img.search.prospects import Prospects
 from automl_img.search.suggesting import PROMISING
-from automl_img.search.trials import Record, Start
+from automl_img.search.trials import LOOK, SEARCH, Record, Start
 
 FAR = 1.25  # times the error of the best, beyond which another architecture adds nothing to a mean with it
 LEAST_GAIN = 0.0005  # of F1, that is worth a word
@@ -96,7 +96,7 @@ def best_of_each(
     *,
     together: int = 1,
 ) -> list[Final]:
-    """Return the best configuration of each of the most promising architectures.
+    """Return the best configuration of each of the most promising architectures: its starting point unless another is clearly better.
 
     Args:
         ranked: Trials that ended well, the most promising first.
@@ -106,9 +106,12 @@ def best_of_each(
             it, that one is there several times: under other seeds it is as good a partner.
     """
     best: dict[str, Record] = {}
+    looks: dict[str, Record] = {}
     for record in ranked:
         best.setdefault(record.spec.architecture, record)
-    chosen = list(best.values())[:PROMISING]
+        if record.spec.stage == LOOK:
+            looks.setdefault(record.spec.architecture, record)
+    chosen = [_unless_by_luck(record, looks.get(name), prospects) for name, record in best.items()][:PROMISING]
     farthest = FAR * (prospects.error(chosen[0]) + LUCK)
     near = chosen[:1] + [
         one for one in chosen[1:together] if prospects.error(one) + LUCK <= farthest and prospects.has_time_beside(one)
@@ -116,6 +119,12 @@ def best_of_each(
     again = chosen[:1] * (together - len(near))
     order = (*near, *again, *(one for one in chosen if one not in near))
     return [(_why(record, prospects), complete(record.spec.values)) for record in order]
+
+
+def _unless_by_luck(best: Record, look: Record | None, prospects: Prospects) -> Record:
+    """The starting point of an architecture, for which more than one search speaks, in place of what only luck may have put before it."""
+    suggested = best.spec.stage == SEARCH
+    return look if suggested and look is not None and prospects.is_ahead_by_luck(best, look) else best
 
 
 def _why(record: Record, prospects: Prospects) -> str:

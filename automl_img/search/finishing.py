@@ -26,7 +26,7 @@ from automl_img.search.refitting import measured, refit
 from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
 from automl_img.search.stages import SHORTEST_LOOK, overhead_of
-from automl_img.search.suspecting import SUSPECTS, write_suspects
+from automl_img.search.suspecting import CHECK_FILE, SUSPECTS, write_suspects
 from automl_img.tasks.scores import share_error
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.network import NetworkPlan
@@ -40,14 +40,13 @@ SUSPECTS_SECONDS = 8.0  # of a time budget that must be left to look for wrong l
 CONTEST_RESERVE = 6.0  # seconds of a time budget that are kept for the figures, the report and the end
 
 
-def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> dict[str, Any]:
+def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
     """Write the leaderboard, the best model and its figures; return what ``metrics.json`` holds.
 
     Args:
         run: The search.
         data: Its data.
         place: Where a child process finds the data.
-        interrupted: Whether the search was ended early on request.
 
     Raises:
         SearchError: There is no model.
@@ -56,6 +55,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
     entries = leaderboard(rows, run.skipped)
     run.folder.write_leaderboard(entries)
     candidates = _candidates(run, rows, data)
+    interrupted = run.interruption.asked
     if not candidates:
         raise _no_model(run, rows, interrupted=interrupted)
     refitting = run.recipe.final.refit and not interrupted
@@ -71,6 +71,7 @@ def finish(run: Run, data: PreparedData, place: Place, *, interrupted: bool) -> 
         begun = run.elapsed
         figures["test"] = _measured(run, place)
         evaluation += run.elapsed - begun
+    interrupted = run.interruption.asked  # perhaps since then
     if run.recipe.output.keep == "best":
         # Weights that are no longer in the model are needed if the search goes on.
         run.folder.delete_weights(but=attempt_folder(run.folder.trials, best.spec) if refitted else None)
@@ -133,6 +134,7 @@ def _no_model(run: Run, rows: Sequence[TrialRow], *, interrupted: bool) -> Searc
 
 def _look_for_wrong_labels(run: Run) -> None:
     """List the images whose labels are probably wrong, if there is time; `automl-img suspects RUN` does so at any time."""
+    (run.folder.evaluation / CHECK_FILE).unlink(missing_ok=True)  # by a model from before the search went on
     budget = run.recipe.budget.time
     if budget is not None and budget - run.elapsed < SUSPECTS_SECONDS:
         return

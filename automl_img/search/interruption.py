@@ -6,18 +6,31 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 
 
 class Interruption:
-    """Asked by the search between events; set by a signal handler or another thread."""
+    """Asked by the search between events; set by a signal handler, another thread, or a file."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self._asked = False
+        self._file: Path | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether the search shall end with the best model so far."""
+        if not self._asked and self._file is not None and self._file.exists():
+            self._asked = True
+        return self._asked
 
     def ask(self) -> None:
         """End the search with the best model so far."""
-        self.asked = True
+        self._asked = True
+
+    def heed(self, file: Path) -> None:
+        """Let the presence of ``file`` ask too, from now on."""
+        self._file = file
 
     @contextlib.contextmanager
     def on_ctrl_c(self, told: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -31,7 +44,7 @@ class Interruption:
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def handle(number: int, frame: FrameType | None) -> None:
-            if self.asked and number == signal.SIGINT:
+            if self._asked and number == signal.SIGINT:
                 raise KeyboardInterrupt
             self.ask()
             told()

@@ -16,7 +16,7 @@ from automl_img.errors import RunFolderError
 from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
 
 JOURNAL_FILE = "journal.sqlite"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 CACHE_KIB = 256  # of pages that SQLite keeps: the last trials' are all that a search reads again
 CHOSEN = "chosen"  # key of the trial that became the model, or the first part of it
@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS trials (
     f1 REAL,
     val_loss REAL,
     parameters INTEGER,
-    result TEXT
+    result TEXT,
+    ended REAL
 );
 CREATE TABLE IF NOT EXISTS attempts (
     trial INTEGER NOT NULL REFERENCES trials (trial),
@@ -61,6 +62,7 @@ CREATE TABLE IF NOT EXISTS state (entry TEXT PRIMARY KEY, value TEXT NOT NULL);
 _UPGRADES = {
     2: "ALTER TABLE epochs ADD COLUMN progress REAL",
     3: "CREATE TABLE IF NOT EXISTS state (entry TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    4: "ALTER TABLE trials ADD COLUMN ended REAL",
 }
 
 
@@ -71,7 +73,9 @@ class TrialRow:
     Attributes:
         spec: Of its last attempt.
         result: What came of it, if it ended well.
-        saved: What its last attempt would have come to with the weights that it wrote last, if it wrote any.
+        saved: What it would have come to with the weights that an attempt wrote last, if one wrote any.
+        saved_attempt: Which attempt did; 0: none.
+        ended: Seconds of the budget that had gone when it ended well; None: it has not, or nobody looked.
     """
 
     trial: int
@@ -83,6 +87,8 @@ class TrialRow:
     spec: TrialSpec
     result: TrialResult | None
     saved: TrialResult | None = None
+    saved_attempt: int = 0
+    ended: float | None = None
 
 
 class Journal:
@@ -226,10 +232,13 @@ class Journal:
         """A trial has ended well."""
         with self._transaction() as database:
             database.execute(
-                "UPDATE trials SET status = 'done', f1 = ?, val_loss = ?, parameters = ?, result = ? WHERE trial = ?",
-                (result.f1, result.val_loss, result.parameters, json.dumps(result.as_dict()), trial),
+                "UPDATE trials SET status = 'done', f1 = ?, val_loss = ?, parameters = ?, result = ?, ended = ? WHERE trial = ?",
+                (result.f1, result.val_loss, result.parameters, json.dumps(result.as_dict()), self._moment(), trial),
             )
             _keep(database, changes)
+
+    def _moment(self) -> float | None:
+        return None if self.clock is None else self.clock()
 
     def failed(self, trial: int, status: str, kind: str, message: str, changes: Mapping[str, Any] = NOTHING) -> None:
         """A trial has ended without a result; ``status`` is "failed", "skipped" or "stopped"."""
@@ -258,9 +267,11 @@ class Journal:
         """All trials, each with its last attempt's spec, in the order in which they began."""
         with self._reading():
             rows = self._database.execute(
-                "SELECT t.trial, t.stage, t.architecture, t.status, t.kind, t.message, a.spec, t.result, a.saved FROM trials t "
-                "JOIN attempts a ON a.trial = t.trial AND a.attempt = "
-                "(SELECT MAX(attempt) FROM attempts WHERE trial = t.trial) ORDER BY t.trial"
+                "SELECT t.trial, t.stage, t.architecture, t.status, t.kind, t.message, a.spec, t.result, s.saved, s.attempt, t.ended "
+                "FROM trials t JOIN attempts a ON a.trial = t.trial AND a.attempt = "
+                "(SELECT MAX(attempt) FROM attempts WHERE trial = t.trial) "
+                "LEFT JOIN attempts s ON s.trial = t.trial AND s.attempt = "
+                "(SELECT MAX(attempt) FROM attempts WHERE trial = t.trial AND saved IS NOT NULL) ORDER BY t.trial"
             )
             return [_row(row) for row in rows]
 
@@ -287,10 +298,6 @@ class Journal:
                     found.pop()
                 found.append(dict(zip(names, row, strict=True)))
         return found
-
-    def begun(self) -> dict[int, float]:
-        """When the first attempt at each trial began, in seconds of the system's clock."""
-        return dict(self._database.execute("SELECT trial, MIN(begun) FROM attempts GROUP BY trial"))
 
     def curves(self) -> dict[int, list[tuple[float, float]]]:
         """The (progress, F1) of all measurements, over all attempts in their order, by trial."""
@@ -319,9 +326,10 @@ def _utf_8(text: str) -> str:
 
 
 def _row(row: tuple[Any, ...]) -> TrialRow:
-    trial, stage, architecture, status, kind, message, spec, result, saved = row
+    trial, stage, architecture, status, kind, message, spec, result, saved, attempt, ended = row
     parsed = TrialSpec.from_dict(json.loads(spec))
-    return TrialRow(trial, stage, architecture, status, kind, message, parsed, _result(result), _result(saved))
+    outcomes = _result(result), _result(saved)
+    return TrialRow(trial, stage, architecture, status, kind, message, parsed, *outcomes, attempt or 0, ended)
 
 
 def _result(text: str | None) -> TrialResult | None:

@@ -62,17 +62,18 @@ class RunLock:
 def driver_of(folder: Path) -> str:
     """Return who drives a run now, such as "process 17 on host"; empty if nobody does."""
     try:
-        with (folder / LOCK_FILE).open("r+", encoding="utf-8") as file:
-            return "" if _take(file) else file.read() or "another process"
+        with (folder / LOCK_FILE).open(encoding="utf-8") as file:
+            return "" if _take(file, shared=True) else file.read() or "another process"
     except OSError:
         return ""
 
 
-def _take(file: IO[str]) -> bool:
+def _take(file: IO[str], *, shared: bool = False) -> bool:
+    """Whether the lock could be had; ``shared``: with others who only ask, and may be allowed to read the file alone."""
     import fcntl
 
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks: then nothing can be known of another driver

@@ -13,14 +13,21 @@ from automl_img.search import preparation
 from automl_img.search.budget import Budget
 from automl_img.search.leaderboard import member_text
 from automl_img.search.preparation import PreparedData
+from automl_img.search.refitting import MARGIN, RESERVE
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import finish_seconds, overhead_of, prediction_seconds, wanted_seconds_per_image
+from automl_img.search.stages import (
+    SHORTEST_LOOK,
+    finish_seconds,
+    overhead_of,
+    prediction_seconds,
+    wanted_seconds_per_image,
+)
 from automl_img.search.starting import Starting, find_starts
 from automl_img.search.trials import Rules, Start
 
-BEFORE_REFIT = 0.6  # of the time, where the winner is trained once more afterwards
+PLANNED = "planned"  # key in the journal of the seconds after which the time was divided, from which a search that goes on divides it too
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
 SIDE_BY_SIDE = 2  # final trainings on the cores of one machine
 
@@ -47,10 +54,14 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     dearest = max((start.seconds_per_image for start in starts), default=means.seconds_per_image)
-    rules = _rules(run, data, space, _end(run, budget, data, dearest))
+    planned = run.journal.meta(PLANNED)
+    if planned is None:
+        planned = run.elapsed
+        run.journal.set_meta(PLANNED, planned)
+    rules = _rules(run, data, space, _end(run, budget, data, dearest, planned))
     strategy = run.registry.get("strategy", run.recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
-    if found is None:
+    if found is None or not found.known:
         return scheduler
     _tell(run, found, scheduler, rules)
     for architecture, reason in scheduler.skipped:
@@ -78,6 +89,7 @@ class _Means:
 def _means(run: Run, budget: Budget, data: PreparedData) -> _Means:
     recipe, typical = run.recipe, preparation.DEFAULT_SECONDS_PER_IMAGE
     left = _seconds_of_training(run, budget, _finish(run, budget) + prediction_seconds(len(data.splits.test), typical))
+    left *= _share_before_refit(run, data)
     if math.isinf(left):
         return _Means(left, math.inf, typical)
     part = recipe.search.final_share or 1.0
@@ -89,13 +101,33 @@ def _finish(run: Run, budget: Budget) -> float:
     return finish_seconds(budget.time or 0.0, gpus=run.capacity.hardware.gpus > 0)
 
 
-def _end(run: Run, budget: Budget, data: PreparedData, dearest: float) -> float:
-    """When all training must have ended; ``dearest`` is the largest step time per image of the networks that may be predicted with."""
+def _end(run: Run, budget: Budget, data: PreparedData, dearest: float, planned: float) -> float:
+    """When all training must have ended, but for that of the winner on all images.
+
+    Args:
+        run: The search.
+        budget: What it may spend.
+        data: Its data.
+        dearest: The largest step time per image of the networks that may be predicted with.
+        planned: Seconds of the budget that had gone when the time was divided first.
+    """
     if budget.time is None:
         return math.inf
     predictions = prediction_seconds(_evaluated(data), dearest, _finals_side_by_side(run))
     end = budget.time - _finish(run, budget) - predictions
-    return run.elapsed + BEFORE_REFIT * (end - run.elapsed) if run.recipe.final.refit else end
+    if not run.recipe.final.refit:
+        return end
+    overhead = overhead_of(run.capacity.hardware)
+    before = (end - planned - RESERVE - MARGIN * overhead) * _share_before_refit(run, data)
+    return planned + before if before > SHORTEST_LOOK + overhead else end  # there is no time for both
+
+
+def _share_before_refit(run: Run, data: PreparedData) -> float:
+    """Of the time for training, so that the winner can be trained once more even if its first training had all of it."""
+    if not run.recipe.final.refit:
+        return 1.0
+    train, validation = len(data.splits.train), len(data.splits.validation)
+    return 1 / (1 + MARGIN * (train + validation) / train)
 
 
 def _evaluated(data: PreparedData) -> int:
@@ -136,6 +168,7 @@ def _rules(run: Run, data: PreparedData, space: SearchSpace, end: float) -> Rule
         final_threads=0 if finals == 1 else max(1, hardware.cores // finals),
         overhead=overhead_of(hardware),
         evaluated=_evaluated(data),
+        validated=len(data.splits.validation),
     )
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from automl_img.cache import Keep, cache_folder, entries_of
 from automl_img.data.analysis import analyse
 from automl_img.data.arrays import validated
 from automl_img.data.inspection import Inspection, Limits, inspect_dataset
@@ -22,8 +28,8 @@ from automl_img.errors import (
     named_reason_of,
     nearest,
 )
-from automl_img.executors.process import TaskDone
-from automl_img.executors.running import run_tasks
+from automl_img.executors.process import TaskDone, TaskFailed
+from automl_img.executors.running import LOST, run_tasks
 from automl_img.executors.tasks import EstimateArgument, Place, estimate
 from automl_img.paths import expanded_path
 from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, Problem, discover
@@ -79,22 +85,11 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
         PluginError: One does not.
         RecipeError: The weights that it names are not there.
     """
-    named: list[tuple[str, str, str, str, Mapping[str, Any]]] = [
-        ("strategy", recipe.search.strategy, "search.strategy", "search.options", recipe.search.options)
-    ]
+    strategy = registry.get("strategy", recipe.search.strategy, where="search.strategy")
+    refuse_unknown_options(strategy, "strategy", "search.options", recipe.search.options)
     if with_source:
-        named.append(("source", recipe.data.source, "data.source", "data.options", recipe.data.options))
-    for kind, name, where, table, options in named:
-        plugin = registry.get(kind, name, where=where)
-        for key in options:
-            if key not in plugin.options:
-                known = sorted(plugin.options)
-                raise PluginError(
-                    f"the {kind} {name} has no option {key!r}",
-                    where=f"{table}.{key}",
-                    allowed=known or "none",
-                    hint=nearest(key, known),
-                )
+        source = registry.get("source", recipe.data.source, where="data.source")
+        refuse_unknown_options(source, "source", "data.options", recipe.data.options)
     trackers_of(recipe, registry)
     _check_epochs(recipe, registry)
     weights = recipe.train.weights
@@ -105,6 +100,29 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
         for name in () if wanted == "all" else wanted:
             registry.get(kind, name, where=f"search.{kind}s")
     _check_options(recipe, registry)
+
+
+def refuse_unknown_options(plugin: Any, kind: str, table: str, options: Mapping[str, Any]) -> None:
+    """See that a plugin has the options that a recipe gives it.
+
+    Args:
+        plugin: A source, or the class of a strategy.
+        kind: Which of them: "source" or "strategy".
+        table: The table of the recipe that holds the options.
+        options: The options.
+
+    Raises:
+        PluginError: It does not have one of them.
+    """
+    known = sorted(plugin.options)
+    for key in options:
+        if key not in known:
+            raise PluginError(
+                f"the {kind} {plugin.name} has no option {key!r}",
+                where=f"{table}.{key}",
+                allowed=known or "none",
+                hint=nearest(key, known),
+            )
 
 
 def _check_epochs(recipe: Recipe, registry: PluginRegistry) -> None:
@@ -147,12 +165,22 @@ def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
     return source.load(path, {**recipe.data.options, "task": recipe.data.task})
 
 
+def cache_entries(dataset: ImageDataset) -> set[Path]:
+    """The folders of the cache that hold files of these images; one that is mapped into memory can be read when it is gone."""
+    files: list[str] = []
+    for split in (dataset.train, dataset.validation, dataset.test):
+        if split is not None and not isinstance(split.images, np.ndarray):
+            files += map(os.fsdecode, split.images)
+    return entries_of(files, cache_folder())
+
+
 def prepare_data(
     recipe: Recipe,
     dataset: ImageDataset,
     progress: Callable[[int, int], None],
     *,
     earlier: Mapping[str, Any] | None = None,
+    keep: Keep = lambda folder: None,
 ) -> PreparedData:
     """Check, describe, store and split the images.
 
@@ -160,12 +188,16 @@ def prepare_data(
         recipe: What to search.
         dataset: The images.
         progress: Called with the images prepared and the images in all.
-        earlier: What ``data.json`` says of these images, if they were prepared before: they are not inspected again.
+        earlier: What ``data.json`` says of these images, if they were prepared before: they are not inspected again, and the
+            same files stay set aside as long as that store is in the cache.
+        keep: Called with each folder of the cache that the images are read from, as soon as it is known.
 
     Raises:
         DataError: They cannot be used for a search.
     """
     dataset = validated(dataset, recipe.data.task)
+    for entry in cache_entries(dataset):
+        keep(entry)
     found = None if earlier is not None else _inspected(recipe, dataset)
     analysis = analyse(dataset, seed=recipe.seed)
     if found is not None:  # it has looked at all images for colour, the analysis at some
@@ -182,7 +214,10 @@ def prepare_data(
         progress=progress,
         max_unreadable=recipe.data.max_unreadable,
         limit_bytes=recipe.data.store_gb * 1e9,
+        wanted="" if earlier is None else str(earlier.get("fingerprint", "")),
     )
+    for entry in store.cache_entries():
+        keep(entry)
     splits = make_splits(
         store.labels,
         store.given,
@@ -232,6 +267,8 @@ def estimate_starts(
     weights: str,
     slots: int,
     parameter_limit: int | None = None,
+    deadline: float | None = None,
+    stop_asked: Callable[[], bool] = lambda: False,
 ) -> list[Estimate]:
     """Estimate architectures in child processes and choose the member of each that fits.
 
@@ -246,6 +283,8 @@ def estimate_starts(
         weights: "none" or pretrained weights.
         slots: Child processes at once.
         parameter_limit: The most weights that a network may have, or None.
+        deadline: Seconds after which children that have not answered are given up, with all that they were to estimate; None: no limit.
+        stop_asked: Whether to give all of them up now.
     """
     estimates: list[Estimate] = []
     candidates = []
@@ -262,20 +301,39 @@ def estimate_starts(
         for share in shares
         if share
     ]
-    return estimates + [found for part in _run_all(arguments) for found in part]
+    return estimates + _run_all(arguments, slots, deadline, stop_asked)
 
 
-def _run_all(arguments: Sequence[EstimateArgument]) -> list[list[Estimate]]:
+def _run_all(
+    arguments: Sequence[EstimateArgument], slots: int, deadline: float | None, stop_asked: Callable[[], bool]
+) -> list[Estimate]:
+    """Estimate each share in a process of its own.
+
+    Where a process is lost, each of its architectures is tried once more by itself: mostly one of them is to blame.
+    """
+    end = math.inf if deadline is None else time.monotonic() + deadline
+    estimates: list[Estimate] = []
+    waiting = [(argument, True) for argument in arguments]
+    while waiting:
+        now, waiting = waiting[:slots], waiting[slots:]
+        left = None if deadline is None else max(0.0, end - time.monotonic())
+        for (argument, first), answer in zip(now, _answers([one for one, _ in now], left, stop_asked), strict=True):
+            if isinstance(answer, TaskDone):
+                estimates += answer.value
+            elif first and answer.kind in LOST and time.monotonic() < end and not stop_asked():
+                waiting += [(replace(argument, candidates=(one,)), False) for one in argument.candidates]
+            else:
+                problem = f"its estimate failed: {answer.message}"
+                estimates += [Estimate(name, -1, 0, {}, None, problem) for name, _ in argument.candidates]
+    return estimates
+
+
+def _answers(
+    arguments: Sequence[EstimateArgument], deadline: float | None, stop_asked: Callable[[], bool]
+) -> list[TaskDone | TaskFailed]:
     with tempfile.TemporaryDirectory() as folder:
-        answers = run_tasks(estimate, arguments, [Path(folder) / f"{i}.txt" for i in range(len(arguments))])
-    return [
-        answer.value
-        if isinstance(answer, TaskDone)
-        else [
-            Estimate(name, -1, 0, {}, None, f"its estimate failed: {answer.message}") for name, _ in argument.candidates
-        ]
-        for argument, answer in zip(arguments, answers, strict=True)
-    ]
+        logs = [Path(folder) / f"{i}.txt" for i in range(len(arguments))]
+        return run_tasks(estimate, arguments, logs, deadline=deadline, stop_asked=stop_asked, most=1)
 
 
 def starts_of(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from automl_img.search.prior import by_promise
 from automl_img.search.stages import prediction_seconds
 from automl_img.search.trials import Record, Rules, Start
+from automl_img.tasks.scores import share_error
+from automl_img.training.spec import TrialSpec
 
 EARLY_PASSES = 0.46  # over the data, of a training that errs twice as often as the longest
 EARLY_POWER = 0.65
@@ -49,20 +51,36 @@ class Prospects:
         return by_promise(records, {start.architecture: start.expected for start in self.starts}, self.error)
 
     def error(self, record: Record) -> float:
-        """The error, 0 to 1, with which a final training on all cores would end."""
+        """The error, 0 to 1, with which a final training would end that runs alone."""
         assert record.result is not None
         seen = record.result.images_per_second * record.result.training_seconds / self.rules.examples
-        return foreseen_error(1 - record.result.f1, seen, self._passes(record, self.rules.devices))
+        return foreseen_error(1 - record.result.f1, seen, self._passes(record, self.rules.devices_alone))
+
+    def is_ahead_by_luck(self, one: Record, other: Record) -> bool:
+        """Whether ``one`` is foreseen to be better than ``other`` by no more than the error of what was measured of it.
+
+        Of many configurations that are as good, the one with the most luck on the validation images leads. (The one-standard-error rule
+        of Breiman et al., Classification and Regression Trees, 1984.)
+        """
+        assert one.result is not None
+        luck = share_error(one.result.f1, self.rules.validated) if self.rules.validated else 0.0
+        foreseen, measured = self.error(one), 1 - one.result.f1
+        return self.error(other) - foreseen <= (luck * foreseen / measured if measured else luck)
 
     def has_time_beside(self, record: Record) -> bool:
         """Whether a final training would see the images often enough with a part of the cores."""
         return self._passes(record, self.rules.final_threads) >= MANY_PASSES
 
-    def _passes(self, record: Record, cores: float) -> float:
-        """How often a final training would see the images, by the speed of the trial."""
+    def _passes(self, record: Record, devices: float) -> float:
+        """How often a final training with so many devices would see the images, by the speed of the trial."""
         assert record.result is not None
-        part = cores / (record.spec.threads or self.rules.devices)
+        part = devices / self._devices(record.spec)
         return part * record.result.images_per_second * self.seconds / self.rules.examples
+
+    def _devices(self, spec: TrialSpec) -> float:
+        """The devices of a trial; of one beside others its threads tell, as a final training may have more of them than a look."""
+        rules = self.rules
+        return spec.threads * rules.devices_each / rules.threads if spec.threads else rules.devices_alone
 
     def spared(self, architectures: Collection[str], together: int) -> float:
         """Seconds that were kept for predictions and are not needed, as no others but these architectures will be predicted.

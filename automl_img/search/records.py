@@ -59,8 +59,14 @@ class Records:
 
     @property
     def epochs_running(self) -> float:
-        """Epochs that the running trials may still come to, all together."""
-        return sum(self._records[trial].spec.fidelity.epochs for trial in self._running)
+        """Epochs that the running trials may still come to, all together, beside those of trials that they continue."""
+        specs = [self._records[trial].spec for trial in self._running]
+        return sum(max(0.0, spec.fidelity.epochs - self.epochs_before(spec.continues)) for spec in specs)
+
+    def epochs_before(self, continues: str) -> float:
+        """Epochs that the trial of an attempt which another one continues was trained for; 0 if it has no result."""
+        record = self._records.get(int(continues.split("/")[0])) if continues else None
+        return 0.0 if record is None or record.result is None else record.result.epochs
 
     @property
     def exploring(self) -> int:
@@ -111,9 +117,9 @@ class Records:
         return {record.spec.architecture for record in self._records.values() if record.failure in own}
 
     def rename(self) -> None:
-        """Give all trials keys that no strategy gives."""
+        """Give all trials keys that no strategy gives, nor another search that this one learns from."""
         for trial, record in self._records.items():
-            record.key = f"earlier-{trial}"
+            record.key = f"before-{trial}"
             self._unsaved.add(trial)
 
     # -- saving and going on -----------------------------------------------------------------------------------------------------

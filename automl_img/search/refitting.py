@@ -13,6 +13,7 @@ import numpy as np
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.model_file import read_model, write_model
 from automl_img.executors.devices import DevicePool
+from automl_img.executors.local import DEADLINE_GRACE
 from automl_img.executors.process import TaskDone, TaskFailed
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import MeasureArgument, Place, TrainArgument, measure_model, train
@@ -27,11 +28,13 @@ from automl_img.training.spec import Fidelity, TrialSpec
 FOLDER = "refit"  # among the trials
 RESERVE = 8.0  # seconds of a time budget that are kept for the test images and the report
 WHOLE = 0.8  # of the passes, below which the new weights are no better than the old ones
-MARGIN = 1.2  # over the predicted time, below which it is not begun
+MARGIN = 1.05  # over the predicted time, below which it is not begun; a slower one still comes to most of its passes
 
 
 def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
     """Train the winner once more on all images but the test's, and put its weights into the model.
+
+    When the search is asked to end meanwhile, the training is given up.
 
     Args:
         run: The search; its model is written.
@@ -53,7 +56,13 @@ def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
     devices = DevicePool.of(Hardware.detect(), run.recipe.compute).take(spec.trial, alone=True)
     everything = replace(place, splits=str(folder / "splits.npz"))
     argument = TrainArgument(spec, everything, str(folder), time.monotonic(), devices)
-    (answer,) = run_tasks(train, [argument], [folder / "log.txt"])
+    (answer,) = run_tasks(
+        train,
+        [argument],
+        [folder / "log.txt"],
+        deadline=None if spec.deadline is None else spec.deadline + DEADLINE_GRACE,
+        stop_asked=lambda: run.interruption.asked,
+    )
     if isinstance(answer, TaskFailed):
         run.decided(f"the winner could not be trained again on all images: {answer.message}; it stays as it was")
         return False

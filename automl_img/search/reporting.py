@@ -19,7 +19,7 @@ from automl_img.search.importance import importance
 from automl_img.search.journal import CHOSEN, JOURNAL_FILE, Journal, TrialRow
 from automl_img.search.leaderboard import Entry, best_trial, leaderboard
 from automl_img.search.lock import driver_of
-from automl_img.search.progress import state_of
+from automl_img.search.progress import ENDED, state_of
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.suspecting import suspects_of
 from automl_img.training.artifacts import replacing
@@ -56,8 +56,11 @@ def evidence_of(folder: RunFolder) -> RunEvidence:
         RunFolderError: Its files cannot be read.
     """
     recipe = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE))
+    told = _journal(folder)
     data = folder.read(run_folder.DATA_FILE) if folder.has(run_folder.DATA_FILE) else {}
-    metrics = folder.read(run_folder.METRICS_FILE) if folder.has(run_folder.METRICS_FILE) else {}
+    # Figures from before a search that ended was let go on are of a model which its leaderboard may no longer speak for.
+    has_model = told["state"] in ENDED and folder.has(run_folder.METRICS_FILE)
+    metrics = folder.read(run_folder.METRICS_FILE) if has_model else {}
     versions = folder.read(run_folder.VERSIONS_FILE) if folder.has(run_folder.VERSIONS_FILE) else {}
     figures = {split: metrics[split] for split in ("validation", "test") if metrics.get(split)}
     files = {split: folder.evaluation / f"{split}.npz" for split in figures}
@@ -77,12 +80,12 @@ def evidence_of(folder: RunFolder) -> RunEvidence:
         answers=answers,
         selection=metrics.get("selection", {}),
         repeats=metrics.get("repeats", ()),
-        suspects=suspects_of(folder),
+        suspects=suspects_of(folder) if figures else (),
         attention=Attention.load(folder.evaluation / ATTENTION_FILE) if figures else None,
         images=_images(data),
         versions=versions.get("libraries", {}),
         machine=_machine(versions.get("machine", {})),
-        **_journal(folder),
+        **told,
     )
 
 
@@ -92,13 +95,14 @@ def _journal(folder: RunFolder) -> dict[str, Any]:
     journal = Journal(folder.path)
     try:
         rows = journal.trials()
-        begun = journal.begun()
-        first = min(begun.values(), default=0.0)
+        ended = {row.trial: row.ended for row in rows}
+        kept = journal.meta("state")
         skipped = [(name, reason) for name, reason in journal.meta("skipped") or []]
-        trials = [_trial(entry, begun.get(entry.trial, first) - first, journal) for entry in leaderboard(rows, skipped)]
+        trials = [_trial(entry, ended.get(entry.trial), journal) for entry in leaderboard(rows, skipped)]
         best = best_trial(rows, journal.meta(CHOSEN))
         return {
-            "state": state_of(journal.meta("state"), driver_of(folder.path)),
+            # A driver that writes the page at its end still drives, and one that has not let the search go on yet changes nothing.
+            "state": kept if kept in ENDED else state_of(kept, driver_of(folder.path)),
             "elapsed": float(journal.meta("elapsed") or 0.0),
             "trials": trials,
             "remarks": journal.remarks(),
@@ -118,7 +122,7 @@ def _importance(rows: list[TrialRow]) -> dict[str, Any]:
     return {"importance": [(one.name, one.share) for one in found], "explained": explained}
 
 
-def _trial(entry: Entry, begun: float, journal: Journal) -> TrialFacts:
+def _trial(entry: Entry, ended: float | None, journal: Journal) -> TrialFacts:
     curve = [Measured(one["epoch"], one["f1"]) for one in journal.measurements(entry.trial)]
     return TrialFacts(
         rank=entry.rank,
@@ -133,7 +137,7 @@ def _trial(entry: Entry, begun: float, journal: Journal) -> TrialFacts:
         epochs=entry.epochs,
         seconds=entry.seconds,
         note=entry.note,
-        begun=begun,
+        ended=ended,
         values=entry.hyperparameters,
         curve=curve,
     )

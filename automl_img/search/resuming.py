@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.errors import PluginError, RunFolderError, UsageError
-from automl_img.recipe import Recipe, recipe_from_mapping
+from automl_img.evaluation.model_file import library_versions
+from automl_img.recipe import BudgetSettings, Recipe, recipe_from_mapping
 from automl_img.search import run_folder
 from automl_img.search.journal import JOURNAL_FILE, Journal
 from automl_img.search.run import Run
@@ -54,10 +55,26 @@ def recipe_of_run(path: str | Path, overrides: Mapping[str, Any]) -> Recipe:
             )
     before = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE))
     recipe = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE), overrides)
-    if _has_ended(folder) and recipe.budget == before.budget:
-        hint = "Give it more to spend, such as `--budget 20m` or `--trials 40`: what was spent counts."
+    if _has_ended(folder) and not _has_more(recipe.budget, before.budget):
+        hint = f"Give it more to spend, such as `{_more_than(before.budget)}`: what was spent counts."
         raise RunFolderError("this search has ended with its budget spent", where=str(path), hint=hint)
     return recipe
+
+
+def _has_more(budget: BudgetSettings, before: BudgetSettings) -> bool:
+    """Whether one of the limits that there were is further away, or gone: a further limit is nothing more to spend."""
+    limits = [(getattr(budget, name), getattr(before, name)) for name in BudgetSettings.model_fields]
+    return any(old is not None and (new is None or new > old) for new, old in limits)
+
+
+def _more_than(budget: BudgetSettings) -> str:
+    """An option that gives a search twice of what it had."""
+    if budget.time is not None:
+        return f"--budget {2 * budget.time / 60:g}m"
+    if budget.trials is not None:
+        return f"--trials {2 * budget.trials}"
+    name = "epochs" if budget.epochs is not None else "device_hours"
+    return f"--set budget.{name}={2 * getattr(budget, name):g}"
 
 
 def _has_ended(folder: RunFolder) -> bool:
@@ -77,7 +94,7 @@ def _has_ended(folder: RunFolder) -> bool:
 
 
 def refuse_other_plugins(run: Run, *, accept: bool) -> None:
-    """See that the plugins are those with which the search began; libraries of other versions are told.
+    """See that the plugins are those with which it was searched before; libraries of other versions are told.
 
     Raises:
         RunFolderError: One has another version or is missing, and changes are not accepted.
@@ -85,6 +102,7 @@ def refuse_other_plugins(run: Run, *, accept: bool) -> None:
     if not run.folder.has(run_folder.VERSIONS_FILE):
         return
     before = run.folder.read(run_folder.VERSIONS_FILE)
+    _tell_other_libraries(run, before["libraries"])
     now = {f"{r.kind}/{r.name}": str(r.version) for r in run.registry.records if not r.left_out}
     changed = [
         f"{name} was {then['version']} and is {now.get(name, 'missing')}"
@@ -95,18 +113,31 @@ def refuse_other_plugins(run: Run, *, accept: bool) -> None:
         _refuse_or_tell(run, "plugins have changed since the search began", "; ".join(changed), accept=accept)
 
 
-def refuse_other_data(run: Run, fingerprint: str, *, accept: bool) -> bool:
-    """Return whether the data is that with which the search began.
+def _tell_other_libraries(run: Run, before: Mapping[str, str]) -> None:
+    others = [
+        f"{name} was {before.get(name, 'missing')} and is {version}"
+        for name, version in library_versions().items()
+        if before.get(name) != version
+    ]
+    if others:
+        run.decided(f"libraries have changed since the search last ran: {'; '.join(others)}")
+
+
+def refuse_other_data(run: Run, fingerprint: str) -> None:
+    """See that the data is that with which the search began: divided anew, it would judge networks by images that they have learned.
 
     Raises:
-        RunFolderError: It is not, and changes are not accepted.
+        RunFolderError: It is not.
     """
     before = run.folder.read(run_folder.DATA_FILE)["fingerprint"]
-    if before == fingerprint:
-        return True
-    problem = "the images or labels have changed since the search began"
-    _refuse_or_tell(run, problem, f"{fingerprint[:12]}, before {before[:12]}", accept=accept)
-    return False
+    if before != fingerprint:
+        raise RunFolderError(
+            "the images or labels have changed since the search began",
+            where=str(run.folder.path),
+            found=f"{fingerprint[:12]}, before {before[:12]}",
+            hint="Its networks have learned images by which they would now be judged. Begin a new search that learns from this one: "
+            "`--warm-start RUN`.",
+        )
 
 
 def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialResult]:

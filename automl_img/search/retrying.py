@@ -87,5 +87,7 @@ def again(spec: TrialSpec, kind: FailureKind) -> TrialSpec:
 
 
 def resumed(spec: TrialSpec) -> TrialSpec:
-    """The next attempt, which goes on from the last one's checkpoint."""
-    return replace(spec, attempt=spec.attempt + 1, continues=attempt_name(spec))
+    """The next attempt, which goes on from the last one's checkpoint, or if that left none, from where that one was to go on from."""
+    of_another_trial = bool(spec.continues) and not spec.continues.startswith(f"{spec.trial}/")
+    continues = spec.continues if of_another_trial else attempt_name(spec)
+    return replace(spec, attempt=spec.attempt + 1, continues=continues)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from automl_img import events
 from automl_img.executors.site import Site
 from automl_img.plugin import PluginRegistry
 from automl_img.recipe import Recipe
+from automl_img.search.interruption import Interruption
 from automl_img.search.journal import CHOSEN, Journal
 from automl_img.search.lock import RunLock
 from automl_img.search.run_folder import RECIPE_FILE, RunFolder
@@ -23,11 +25,12 @@ class Run:
     Args:
         recipe: What to search.
         registry: The plugins.
-        folder: A new run folder, or with ``resume`` that of an earlier search.
+        folder: A new run folder, or with ``resume`` that of an earlier search; None: a new one below ``runs``.
         listener: Receives each event.
         begun: ``time.monotonic()`` from which the budget counts; time that an earlier process spent counts too.
         site: Where its trials run.
         resume: Whether to go on with the search in ``folder``.
+        interruption: What asks the search to end; the run folder's stop file does so too.
 
     Attributes:
         capacity: What trials find where they run.
@@ -42,19 +45,25 @@ class Run:
         self,
         recipe: Recipe,
         registry: PluginRegistry,
-        folder: Path,
+        folder: Path | None,
         listener: events.Listener,
         begun: float,
         site: Site,
         *,
         resume: bool = False,
+        interruption: Interruption | None = None,
     ) -> None:
         self.recipe, self.registry = recipe, registry
-        self.folder = RunFolder.open(folder) if resume else RunFolder.create(folder)
+        self.interruption = interruption or Interruption()
+        if folder is None:
+            self.folder = RunFolder.create_named(recipe.name, datetime.now())
+        else:
+            self.folder = RunFolder.open(folder) if resume else RunFolder.create(folder)
         self._lock = RunLock(self.folder.path)
         self._listener, self._begun = listener, begun
         self.resumed = resume
         self.folder.prepare()
+        self.interruption.heed(self.folder.stop_file)
         self.journal = Journal(self.folder.path, create=True)
         self._begun -= float(self.journal.meta("elapsed") or 0.0)
         self.journal.clock = lambda: self.elapsed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from automl_img.search.leaderboard import Entry, to_csv
 from automl_img.search.lock import LOCK_FILE
 from automl_img.training.artifacts import CHECKPOINT_FILE, replacing, write_json
 
+RUNS = Path("runs")  # where runs lie unless told otherwise
 RECIPE_FILE = "recipe.json"
 VERSIONS_FILE = "versions.json"
 DATA_FILE = "data.json"
@@ -50,13 +53,44 @@ class RunFolder:
             RunFolderError: It exists and is not empty, or cannot be made.
         """
         try:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if path.exists() and (not path.is_dir() or _holds_anything(path)):
                 raise RunFolderError(
                     "the run folder exists and is not empty", where=str(path), hint="Give another with --out."
                 )
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunFolderError(f"the run folder cannot be made: {error}", where=str(path)) from error
+        return cls(path)
+
+    @classmethod
+    def create_named(cls, name: str, now: datetime) -> RunFolder:
+        """Make a new run folder below ``runs``, called by the search and the time; of those made in one second, each has its own.
+
+        Raises:
+            RunFolderError: It cannot be made.
+        """
+        return cls.create_free(RUNS / f"{name}-{now:%Y%m%d-%H%M%S}")
+
+    @classmethod
+    def create_free(cls, first: Path) -> RunFolder:
+        """Make a new run folder at ``first`` or, where that holds something, beside it: ``run-2``, ``run-3`` and so on.
+
+        Of searches that begin side by side each gets its own: it is claimed by an empty folder of trials.
+
+        Raises:
+            RunFolderError: It cannot be made.
+        """
+        try:
+            first.parent.mkdir(parents=True, exist_ok=True)
+            for number in itertools.count(1):
+                path = first if number == 1 else first.with_name(f"{first.name}-{number}")
+                with contextlib.suppress(FileExistsError):  # it is a file, or another search was faster
+                    path.mkdir(exist_ok=True)
+                    if not any(path.iterdir()):
+                        (path / TRIALS_FOLDER).mkdir()
+                        break
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"the run folder cannot be made: {error}", where=str(first)) from error
         return cls(path)
 
     @classmethod
@@ -75,6 +109,11 @@ class RunFolder:
             problem = "this is a link to another file, which a search would write"
             raise RunFolderError(problem, where=str(lock), hint="Delete it.")
         return folder
+
+    def give_back(self) -> None:
+        """Leave a folder of :meth:`create_free` to others, if no search has begun in it."""
+        with contextlib.suppress(OSError):  # it holds something
+            self.trials.rmdir()
 
     def prepare(self) -> None:
         """Make ready for a search that begins, or goes on; an earlier request to stop is void.
@@ -203,3 +242,9 @@ class RunFolder:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+
+def _holds_anything(path: Path) -> bool:
+    """Whether a folder holds more than the claim of :meth:`RunFolder.create_free`."""
+    claim = path / TRIALS_FOLDER
+    return any(entry != claim or any(claim.iterdir()) for entry in path.iterdir())

@@ -140,7 +140,8 @@ class Scheduler:
         if not self._stopping and self._retries.after(trial, kind):
             return True
         done = record.curve[-1][0] if record.curve else 0.0
-        self.budget = self.budget.with_epochs(max(1.0, done * record.spec.fidelity.epochs))
+        trained = done * record.spec.fidelity.epochs - self._records.epochs_before(record.spec.continues)
+        self.budget = self.budget.with_epochs(max(1.0, trained))
         self._suggester.tell(record, None)
         return False
 
@@ -206,7 +207,9 @@ class Scheduler:
         end = self._end(elapsed)
         self._retries.restore(own["retries"])
         plan = None if own["plan"] is None else StagePlan(**own["plan"])
-        if plan is not None and not math.isinf(end):
+        if plan is None:
+            self.plan = None
+        elif not math.isinf(end):
             self.plan = extended(plan, end, self._rules.final_share)
         settled: dict[int, TrialResult] = {}
         for row in trials:
@@ -262,7 +265,7 @@ class Scheduler:
             values = dict(start.values) if first else self._with_policy(start.values)
             why = f"the starting point of {start.architecture}"
             return self._launch(SEARCH, why, values, deadline, threads=threads, probe=self._probe())
-        return self._suggested(SEARCH, deadline, None, threads)
+        return self._suggested(SEARCH, elapsed, deadline, None, threads)
 
     # -- stages ------------------------------------------------------------------------------------------------------------------
 
@@ -293,14 +296,19 @@ class Scheduler:
         return self._next_final(elapsed, plan)
 
     def _next_of_search(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
-        if elapsed + plan.search_slot > plan.search_end:
+        if elapsed + plan.search_slot > plan.search_end or not self._has_more_than_a_final():
             return DONE
         if not self._suggester.started and self._records.running:
             return WAIT  # which architectures are promising is known when the last look has ended
         if not self._records.done():
             return DONE
         self.stage = SEARCH
-        return self._suggested(SEARCH, 2 * plan.search_slot, plan.search_seconds, self._threads(self._rules.slots))
+        threads = self._threads(self._rules.slots)
+        return self._suggested(SEARCH, elapsed, 2 * plan.search_slot, plan.search_seconds, threads)
+
+    def _has_more_than_a_final(self) -> bool:
+        """Whether the budget has trials and epochs left beside those of a final training."""
+        return self.budget.trials_left > 1 and self.budget.epochs_left > self._rules.epochs
 
     def _may_begin_ahead(self) -> bool:
         """Whether the first of two final trainings has its cores free while the last trials before them still run.
@@ -337,7 +345,7 @@ class Scheduler:
                 return DONE
             if self._records.repeated < rules.repeats_if_time:
                 return self._repeat(left, 0)
-            return self._suggested(SEARCH, left, None, 0)
+            return self._suggested(SEARCH, elapsed, left, None, 0)
         self.stage = FINAL
         return self._launch_final(self._finals.begin(self.budget.trials_left), left)
 
@@ -386,9 +394,11 @@ class Scheduler:
 
     # -- trials ------------------------------------------------------------------------------------------------------------------
 
-    def _suggested(self, stage: str, deadline: float | None, seconds: float | None, threads: int) -> TrialSpec | Signal:
+    def _suggested(
+        self, stage: str, elapsed: float, deadline: float | None, seconds: float | None, threads: int
+    ) -> TrialSpec | Signal:
         if not self._suggester.started:
-            self._start_strategy()
+            self._start_strategy(elapsed)
         suggestion = self._suggester.ask()
         if not isinstance(suggestion, Suggestion):
             return suggestion
@@ -407,10 +417,12 @@ class Scheduler:
             continues=self._attempt_of(suggestion.continues),
         )
 
-    def _start_strategy(self) -> None:
+    def _start_strategy(self, elapsed: float) -> None:
         trials = self.budget.trials_left
-        if math.isinf(trials):
-            trials = FEW if self.plan is None else max(1, expected_suggestions(self.plan, self._rules.slots))
+        if self.plan is not None:
+            trials = min(trials, max(1, expected_suggestions(self.plan, self._rules.slots, elapsed)))
+        elif math.isinf(trials):
+            trials = FEW
         self._suggester.start(self._ranked(), int(trials), self._policy.affinity, narrow=self.plan is not None)
         self._suggester.remember(self._records.of_stage(SEARCH))
 
@@ -432,6 +444,7 @@ class Scheduler:
     ) -> TrialSpec:
         self._number += 1
         self.budget = self.budget.with_trial()
+        before = self._records.epochs_before(continues)
         spec = make_spec(
             self._number,
             stage,
@@ -439,7 +452,7 @@ class Scheduler:
             values,
             self._rules,
             deadline=deadline,
-            epochs=min(self._rules.epochs if epochs is None else epochs, self._epochs_left),
+            epochs=min(self._rules.epochs if epochs is None else epochs, before + self._epochs_left),
             seconds=seconds,
             threads=threads,
             probe=probe,
@@ -484,4 +497,5 @@ class Scheduler:
         return self._prospects.ranked(self._records.done())
 
     def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return self._suggester.space.complete({**values, **self._policy.values()})
+        """What was tried, whatever the search has been narrowed to since, with the augmentations that suit the images."""
+        return self._suggester.whole.complete({**values, **self._policy.values()})

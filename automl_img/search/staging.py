@@ -31,7 +31,7 @@ def planned(rules: Rules, starts: Sequence[Start], trials_left: float, elapsed: 
     plan = plan_stages(
         elapsed=elapsed,
         end=end,
-        starts=len(starts),
+        starts=max(1, int(min(len(starts), trials_left - 1))),  # one is kept for the final training
         slots=rules.slots,
         final_share=rules.final_share,
         full_seconds=statistics.median(rules.epochs * epoch_seconds(rules, start) for start in starts) * rules.slots,
@@ -50,10 +50,9 @@ def looks(
     return list(starts[:tried]), [(start.architecture, reason) for start in starts[tried:]]
 
 
-def expected_suggestions(plan: StagePlan, slots: int) -> int:
-    """How many trials the search stage has time for."""
-    time = max(0.0, plan.search_end - plan.looks / slots * plan.look_slot)
-    return int(time * slots / plan.search_slot)
+def expected_suggestions(plan: StagePlan, slots: int, elapsed: float) -> int:
+    """How many trials the search stage has time for from ``elapsed`` on, the seconds since the search began."""
+    return int(max(0.0, plan.search_end - elapsed) * slots / plan.search_slot)
 
 
 def epoch_seconds(rules: Rules, start: Start) -> float:

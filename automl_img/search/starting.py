@@ -34,12 +34,15 @@ class Starting:
         estimates: What each architecture would cost.
         hopeless: Architectures that do not fit, with the reason.
         outcomes: What another search has found in this space.
+        known: Whether this was found out; if not, the search was asked to end, or its time is over, and it begins here again when it
+            goes on.
     """
 
     starts: list[Start]
     estimates: list[Estimate]
     hopeless: Mapping[str, str]
     outcomes: tuple[Outcome, ...]
+    known: bool = True
 
 
 def find_starts(
@@ -57,6 +60,7 @@ def find_starts(
         affordable: Longest wanted time of a training step on one image.
     """
     recipe, traits, names = run.recipe, data.store.traits, space.architectures()
+    end = recipe.budget.time or math.inf
     experiences = experiences_for(run, data.store.fingerprint)
     expected = expected_errors(experiences, circumstances(run, traits), names)
     estimates = preparation.estimate_starts(
@@ -70,7 +74,12 @@ def find_starts(
         weights=recipe.train.weights,
         slots=Hardware.detect(gpus=0).slots("auto"),  # they are built by the processor
         parameter_limit=recipe.search.limits.parameters,
+        deadline=None if math.isinf(end) else max(0.0, end - run.elapsed),
+        stop_asked=lambda: run.interruption.asked,
     )
+    if run.interruption.asked or run.elapsed >= end:
+        _tell_unknown(run, estimates)
+        return Starting([], [], {}, (), known=False)
     starts, hopeless = _starts(run, estimates, len(data.splits.train), seconds, expected)
     if run.capacity.hardware.gpus:
         starts = [replace(start, values=with_gpu_batch(start.values, space, traits)) for start in starts]
@@ -78,6 +87,13 @@ def find_starts(
     if learned is None:
         return Starting(starts, estimates, hopeless, ())
     return Starting([*([learned.start] if learned.start else []), *starts], estimates, hopeless, learned.outcomes)
+
+
+def _tell_unknown(run: Run, estimates: list[Estimate]) -> None:
+    """Name the architectures without an estimate: one of them may be why there was no time for more."""
+    names = ", ".join(sorted(found.architecture for found in estimates if found.cost is None))
+    if names:
+        run.decided(f"the search ends before these architectures are estimated: {names}")
 
 
 def _worth_an_estimate(run: Run, names: list[str], expected: Mapping[str, float], left: float) -> list[str]:

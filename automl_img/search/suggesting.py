@@ -48,6 +48,7 @@ class Suggester:
         earlier: What another search has found in this space, told to the strategy first.
 
     Attributes:
+        whole: The whole space.
         space: What is searched now.
         started: Whether the strategy has begun.
         exhausted: Whether it has nothing more to suggest. One that fails has not: the search goes on without it.
@@ -61,7 +62,7 @@ class Suggester:
         decided: Callable[[str], None],
         earlier: Sequence[Outcome] = (),
     ) -> None:
-        self.space = space
+        self.whole = self.space = space
         self.started = self.exhausted = False
         self._strategy, self._rules, self._decided = strategy, rules, decided
         self._earlier = tuple(earlier)
@@ -210,12 +211,20 @@ class Suggester:
         return Problem(self.space.free(), rules.seed, self._trials, rules.epochs, dict(rules.options))
 
     def learn(self, done: Sequence[Record]) -> None:
-        """Tell the strategy, which has just started, of trials that ended well, after those of another search."""
+        """Tell the strategy, which has just started, of trials that ended well, after those of another search.
+
+        What differs in a value that is fixed now is none of its space: it would be told as a configuration that was never tried.
+        """
         for outcome in self._earlier:
-            self._guarded(partial(self._strategy.tell, outcome), None)
+            if self._is_here(outcome.values):
+                self._guarded(partial(self._strategy.tell, outcome), None)
         for record in sorted(done, key=lambda record: record.spec.trial):
             assert record.result is not None
-            self.tell(record, record.result.f1)
+            if self._is_here(record.spec.values):
+                self.tell(record, record.result.f1)
+
+    def _is_here(self, values: Mapping[str, Any]) -> bool:
+        return all(values.get(name, value) == value for name, value in self.space.fixed.items())
 
     def _narrow(self, ranked: Sequence[Record], affinity: Mapping[str, float], *, few: bool) -> None:
         """Leave out what the looks spoke against; with few suggestions stay near the best look, where they can still tell."""
@@ -228,7 +237,8 @@ class Suggester:
         best = ranked[0].spec
         own = {name: value for name, value in best.values.items() if name.startswith(f"{best.architecture}.")}
         kept = {name: best.values[name] for name in ("optimizer", "schedule", "loss") if name in best.values}
-        rare = [name for name in self.space.switches() if name.removeprefix("augmentation.") not in self._rules.probe]
+        off = [name for name in self.space.switches() if not best.values.get(name)]
+        rare = [name for name in off if name.removeprefix("augmentation.") not in self._rules.probe]
         self._narrow_to(Narrowing((best.architecture,), (*unfit, *rare), {**own, **kept}))
         self._decided(f"time for few suggestions: the search stays with {best.architecture} at its size, the best look")
 

@@ -18,6 +18,8 @@ from automl_img.training.artifacts import replacing
 SUSPECTS = 50  # images that are worth a person's time
 CHECK_FILE = "to_check.csv"
 COLUMNS = ("image", "split", "row", "label", "predicted", "confidence", "quality")
+#: With which a text begins that a spreadsheet runs; an apostrophe before it makes it a text again.
+FORMULA = ("=", "+", "-", "@")
 
 
 def write_suspects(path: str | Path, limit: int, target: Path | None = None) -> tuple[list[tuple[str, Suspect]], Path]:
@@ -54,7 +56,8 @@ def write_suspects(path: str | Path, limit: int, target: Path | None = None) -> 
             writer.writerow(COLUMNS)
             for name, one in listed:
                 quality, confidence = f"{one.quality:.4f}", f"{one.confidence:.4f}"
-                writer.writerow((name, one.split, one.row, one.label, one.predicted, confidence, quality))
+                label, predicted = _cell(one.label), _cell(one.predicted)
+                writer.writerow((_cell(name), one.split, one.row, label, predicted, confidence, quality))
     except OSError as error:
         raise UsageError(f"the table cannot be written: {error.strerror or error}", where=str(target)) from error
     return listed, target
@@ -67,10 +70,20 @@ def suspects_of(folder: RunFolder) -> list[Suspect]:
         with (folder.evaluation / CHECK_FILE).open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 numbers = float(row["confidence"]), float(row["quality"])
-                found.append(Suspect(row["split"], int(row["row"]), row["label"], row["predicted"], *numbers))
+                label, predicted = _text(row["label"]), _text(row["predicted"])
+                found.append(Suspect(row["split"], int(row["row"]), label, predicted, *numbers))
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []
     return found
+
+
+def _cell(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _text(cell: str) -> str:
+    """What :func:`_cell` was given."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
 def _names(store: str, fingerprint: str) -> list[str]:

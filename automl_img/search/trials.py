@@ -62,6 +62,7 @@ class Rules:
         devices_each, devices_alone: Those of a trial beside others, and of one that runs alone.
         overhead: Seconds of a trial beside its training.
         evaluated: Images that are predicted after ``end``, for which time is kept.
+        validated: Images by which trials are judged; 0: they are taken as without error.
     """
 
     seed: int
@@ -93,6 +94,7 @@ class Rules:
     final_threads: int = 0
     overhead: float = LOOK_OVERHEAD
     evaluated: int = 0
+    validated: int = 0
 
 
 @dataclass(slots=True)

@@ -22,7 +22,8 @@ class Learned:
 
     Attributes:
         start: Its best configuration, to be tried first; None: this search's space has no such architecture.
-        outcomes: Its trials, for the strategy to learn from; none where it was about other images, whose F1 tells nothing here.
+        outcomes: Its trials of configurations that this search's space has, for the strategy to learn from; none where it was about
+            other images, whose F1 tells nothing here.
         sentence: What was taken over, for people.
     """
 
@@ -36,7 +37,8 @@ def learned_from(path: str | Path, space: SearchSpace, fingerprint: str) -> Lear
 
     Args:
         path: Its run folder.
-        space: This search's space; hyperparameters that it does not have are left out, those that it has more take their default.
+        space: This search's space. In the start, hyperparameters and values that it does not have are left out, and those that it has
+            more take their default.
         fingerprint: Of this search's images.
 
     Raises:
@@ -55,7 +57,7 @@ def learned_from(path: str | Path, space: SearchSpace, fingerprint: str) -> Lear
         return Learned(None, (), f"nothing could be taken over from {folder.path}: no trial of it fits this search")
     assert best.result is not None
     start = Start(best.architecture, _values(best, space), 1.0 / max(1e-9, best.result.images_per_second), "taken over")
-    told = f"; its {len(outcomes)} trials are told to the strategy" if same else "; its images were others"
+    told = f"; the strategy is told of {len(outcomes)} of its trials" if same else "; its images were others"
     return Learned(
         start, outcomes, f"begins with the best of {folder.path}, {best.architecture} of trial {best.trial}{told}"
     )
@@ -64,7 +66,14 @@ def learned_from(path: str | Path, space: SearchSpace, fingerprint: str) -> Lear
 def _outcomes(rows: Iterable[TrialRow], space: SearchSpace) -> Iterable[Outcome]:
     for row in rows:
         assert row.result is not None
-        yield Outcome(f"earlier-{row.trial}", _values(row, space), row.result.f1)
+        values = _values(row, space)
+        if _but_off(values) == _but_off(row.spec.values):
+            yield Outcome(f"earlier-{row.trial}", values, row.result.f1)
+
+
+def _but_off(values: Mapping[str, Any]) -> dict[str, Any]:
+    """All but the switches that are off: one that a space does not have is off in it."""
+    return {name: value for name, value in values.items() if value is not False}
 
 
 def _values(row: TrialRow, space: SearchSpace) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import ClientDisconnect
 
+from automl_img.cores import cores
 from automl_img.evaluation.predictor import Predictor
 from automl_img.serving.batching import Batcher, Busy
 from automl_img.serving.guard import TRUSTED, App, Guard
@@ -22,7 +24,7 @@ from automl_img.serving.measuring import CONTENT_TYPE, Measures
 from automl_img.serving.messages import ClassOut, HealthOut, ImageOut, ImagesIn, PredictionsOut, ProblemOut
 from automl_img.serving.page import page, page_headers
 from automl_img.serving.room import RETRY_SECONDS, Room
-from automl_img.serving.uploads import Decoded, decoded, decoding_threads, uploads_of
+from automl_img.serving.uploads import Decoded, decoded, uploads_of
 
 MEGAPIXELS = 50  # that an image may have
 SHOWN = 3
@@ -54,6 +56,10 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "The request is of another content type.",
         503: "Too many images wait, or requests come at once; try again.",
     }.items()
+}
+_UNREADABLE: dict[str, Any] = {
+    "model": PredictionsOut | ProblemOut,
+    "description": "No image can be read: each has its error. Or the request holds none, or makes no sense: a sentence says so.",
 }
 
 
@@ -100,7 +106,7 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
     """
     limits, measures = limits or Limits(), Measures()
     room = Room(limits.requests, limits.seconds)
-    threads = ThreadPoolExecutor(decoding_threads(), thread_name_prefix="decode")
+    threads = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
 
     def answer(pixels: npt.NDArray[np.uint8]) -> Sequence[Any]:
         return list(zip(*predictor.answer(pixels), strict=True))
@@ -128,7 +134,7 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
         response_model=PredictionsOut,
         response_model_exclude_none=True,
         openapi_extra=_BODY,
-        responses={**_PROBLEMS, 422: {"model": PredictionsOut, "description": "No image of the request can be read."}},
+        responses={**_PROBLEMS, 422: _UNREADABLE},
         summary="Predict the classes of images",
     )
     async def predict(
@@ -174,8 +180,14 @@ def make_app(predictor: Predictor, *, name: str, token: str = "", limits: Limits
 
     @app.get("/", include_in_schema=False)
     async def root() -> HTMLResponse:
-        text, nonce = page("" if token else name, asks_token=bool(token), limits=(limits.bytes, limits.images))
+        text, nonce = page("" if token else name, asks_token=bool(token), most_bytes=limits.bytes)
         return HTMLResponse(text, headers=page_headers(nonce))
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(request: Request, error: RequestValidationError) -> JSONResponse:
+        """Say it in a sentence, as every other refusal does."""
+        first = error.errors()[0]
+        return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg']}"}, 422)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: Exception) -> JSONResponse:

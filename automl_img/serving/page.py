@@ -9,23 +9,21 @@ from automl_img.report.rendering import render
 TEMPLATE = "serve.html.j2"
 
 
-def page(name: str, *, asks_token: bool, limits: tuple[int, int]) -> tuple[str, str]:
+def page(name: str, *, asks_token: bool, most_bytes: int) -> tuple[str, str]:
     """Return the page, and the word that its script and its style must carry to be run by a browser.
 
     Args:
         name: What the model is called; empty: it is told to those alone who bring the token.
         asks_token: Whether requests must bring a token, for which the page asks.
-        limits: Bytes and images of one request.
+        most_bytes: Of one request; the page sends one for each picture.
     """
     nonce = secrets.token_urlsafe(16)
-    most_bytes, most_images = limits
     text = render(
         TEMPLATE,
         package="automl_img.serving",
         name=name,
         asks_token=asks_token,
         most_bytes=most_bytes,
-        most_images=most_images,
         nonce=nonce,
     )
     return text, nonce

@@ -38,13 +38,13 @@ def serve(
         ready: Called with the address and the token when requests are answered.
 
     Raises:
-        UsageError: The address or the port cannot be used.
+        UsageError: The address, the port or the token cannot be used.
         ModelFileError, PluginError: The model cannot predict.
     """
     import uvicorn
 
     outside = host not in (*LOOPBACK, "::1")
-    token = token or (secrets.token_urlsafe(24) if outside else "")
+    token = _checked(token) or (secrets.token_urlsafe(24) if outside else "")
     with _listener(host, port) as listener:
         address = url_of(host, listener.getsockname()[1])
         warm_up(predictor)  # before uvicorn runs, which would tell what is wrong by a traceback
@@ -65,6 +65,15 @@ def serve(
             Server(config).run([listener])
         finally:
             signal.signal(signal.SIGTERM, before)
+
+
+def _checked(token: str) -> str:
+    """Return a token that was given without the white space around it: files and secrets of clusters end in a new line."""
+    bare = token.strip()
+    if token and not (bare and bare.isascii() and bare.isprintable()):
+        allowed = "printable ASCII characters, at least one that is no space"
+        raise UsageError("no request could bring this token", where="--token or AUTOML_IMG_TOKEN", allowed=allowed)
+    return bare
 
 
 def url_of(host: str, port: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -142,8 +141,3 @@ async def decoded(uploads: Sequence[Upload], image: ImageTraits, threads: Execut
             return Decoded(upload.name, None, f"{error.problem}{limits}")
 
     return list(await asyncio.gather(*(loop.run_in_executor(threads, one, upload) for upload in uploads)))
-
-
-def decoding_threads() -> int:
-    """As many as there are cores."""
-    return os.cpu_count() or 1

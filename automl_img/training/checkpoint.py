@@ -7,7 +7,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Checkpoint:
         kept_weights: Those weights.
         callbacks: State of each regularizer's callback that has one.
         steps_before: Of all steps, those of the trial that this one continues.
+        seconds_before: Seconds that its training had taken.
     """
 
     values: Mapping[str, Any]
@@ -66,6 +67,12 @@ class Checkpoint:
     kept_weights: Arrays = field(repr=False)
     callbacks: Sequence[Mapping[str, Any]] = field(repr=False)
     steps_before: int = 0
+    seconds_before: float = 0.0
+
+    def for_another(self) -> Checkpoint:
+        """Return it as the beginning of another trial, which takes this training further even if it had come to an early end."""
+        steps, seconds = self.earlier_steps + self.steps, self.earlier_seconds + self.seconds
+        return replace(self, stalled=0, cooling_from=None, steps_before=steps, seconds_before=seconds)
 
     def save(self, path: Path) -> None:
         """Write it; a crash leaves the file that was there before."""
@@ -174,7 +181,12 @@ class Running:
         return [*self._trainee.variables, *self._trainee.augment.variables()]
 
     def checkpoint(
-        self, values: Mapping[str, Any], earlier_steps: int, earlier_seconds: float, steps_before: int
+        self,
+        values: Mapping[str, Any],
+        earlier_steps: int,
+        earlier_seconds: float,
+        steps_before: int,
+        seconds_before: float,
     ) -> Checkpoint:
         """Return the training as it stands; the arguments are what it does not know itself, as :class:`Checkpoint` has them."""
         keeping = self._keeping
@@ -196,6 +208,7 @@ class Running:
             kept_weights=keeping.weights,
             callbacks=[one.get_state() for one in self._with_state],
             steps_before=steps_before,
+            seconds_before=seconds_before,
         )
 
     def restore(self, checkpoint: Checkpoint) -> float:

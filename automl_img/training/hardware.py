@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl_img.cores import cores
+
 MIB, GIB = 2**20, 2**30
 DEVICES = Path("/dev")  # /proc lists the GPUs of the host even in a container that may not use them
 BFLOAT16_CAPABILITY = 8.0  # compute capability of the first NVIDIA GPUs that multiply bfloat16: Ampere
@@ -22,7 +24,7 @@ class Hardware:
     """The machine as far as a search needs to know it.
 
     Attributes:
-        cores: Processor cores that this process may use.
+        cores: Processor cores that this process may use, or what a container may use of them.
         memory: Main memory in bytes, or what a container may use of it.
         gpus: Number of NVIDIA GPUs that may be used.
         bfloat16: Whether bfloat16 is multiplied natively: by the GPUs (compute capability 8.0 and newer), or by the processor where there
@@ -37,9 +39,8 @@ class Hardware:
     @classmethod
     def detect(cls, gpus: int | None = None) -> Hardware:
         """Look at the machine; ``gpus``: how many may be used, if somebody else has decided."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         gpus = _gpus() if gpus is None else gpus
-        return cls(cores, _memory(), gpus, _gpus_have_bfloat16() if gpus else _processor_has_bfloat16())
+        return cls(cores(), _memory(), gpus, _gpus_have_bfloat16() if gpus else _processor_has_bfloat16())
 
     def precision(self, asked: str) -> str:
         """The Keras dtype policy for ``asked``, a policy or "auto"."""

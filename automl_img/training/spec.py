@@ -27,7 +27,8 @@ class Fidelity:
 
     Attributes:
         epochs: Epochs at most; the schedule ends there, or at the deadline if that comes first.
-        seconds: Seconds of training after the first step is compiled, at most; None: as long as the deadline allows.
+        seconds: Seconds of training after the first step is compiled, at most, beside those of a trial that this one
+            continues; None: as long as the deadline allows.
     """
 
     epochs: float
@@ -58,7 +59,8 @@ class TrialSpec:
         parameter_limit: The most weights that the network may have.
         memory_limit: Bytes of main memory that its process may allocate; None: no limit.
         latency_limit: Seconds that the prediction of one image may take.
-        continues: The attempt whose checkpoint this one goes on from, such as "3/1", if it left one; empty: it begins anew.
+        continues: The attempt whose checkpoint this one goes on from, such as "3/1", if it left one; empty: it begins anew. One of
+            another trial stays named in all attempts; checkpoints of their own come first.
         repeats: The trial whose configuration this one trains again under another seed; 0: none.
         promotable: Whether its checkpoint is kept at the end, so that another trial may go on from it.
     """
@@ -91,6 +93,18 @@ class TrialSpec:
     def architecture(self) -> str:
         """Name of the architecture plugin."""
         return str(self.values["architecture"])
+
+    @property
+    def earlier_attempts(self) -> tuple[str, ...]:
+        """Attempts, such as "3/1", from whose checkpoints this one may go on: the first that left one counts.
+
+        An attempt may end before it has a checkpoint of its own: those before it follow.
+        """
+        if not self.continues:
+            return ()
+        trial, last = map(int, self.continues.split("/"))
+        own = [f"{self.trial}/{number}" for number in range(self.attempt - 1, 0, -1)]
+        return tuple(dict.fromkeys([*own, *(f"{trial}/{number}" for number in range(last, 0, -1))]))
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as JSON can hold it."""

@@ -15,6 +15,9 @@ from automl_img.training.network import active_plugins
 
 Change = Callable[[Any], Any]
 
+#: Of the column of weights beside labels: what looks for an image's class among the columns still finds it. A power of two rounds nothing.
+WEIGHT_SCALE = 2.0**-10
+
 
 class Trainee(keras.Model):
     """Wraps a network for training.
@@ -22,13 +25,15 @@ class Trainee(keras.Model):
     Args:
         network: From images (batch, height, width, channels), 0 to 255, to logits (batch, classes).
         task: What the labels mean.
-        augment: Maps (images, targets) to (images, targets); images float32, 0 to 255, targets probabilities.
+        augment: Maps (images, targets) to (images, targets); images float32, 0 to 255, targets probabilities. Where images have weights,
+            those times ``WEIGHT_SCALE`` are one more column of the targets.
         targets: Changes of the targets, applied after ``augment``.
         parts: Parts of a batch that go through the network side by side; the batch is a multiple of them.
     """
 
     def __init__(self, network: Any, task: Task, augment: Augment, targets: Sequence[Change], parts: int = 1) -> None:
-        super().__init__(name="trainee")
+        # The images stay float32, whatever the policy: bfloat16 would round what augmentation made of them.
+        super().__init__(name="trainee", autocast=False)
         self.network = network
         self._task = task
         self.augment = augment
@@ -44,13 +49,22 @@ class Trainee(keras.Model):
 
     def train_step(self, data: Any) -> Any:
         """Train on one batch (uint8 images, labels, weights)."""
+        return super().train_step(self._prepared(data))
+
+    def _prepared(self, data: Any) -> tuple[Any, Any, Any]:
+        """Return a batch as the network learns from it: images, targets (batch, classes) and weights (batch,), or None; all float32."""
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-        images = ops.cast(images, "float32")
-        targets = self._task.targets(labels)
-        images, targets = self._augmented(images, targets)
+        images, targets = ops.cast(images, "float32"), self._task.targets(labels)
+        if weights is None:
+            images, targets = self._augmented(images, targets)
+        else:
+            # What mixes the labels of images mixes their weights alike, as one more column.
+            column = ops.reshape(ops.cast(weights, "float32"), (-1, 1)) * WEIGHT_SCALE
+            images, mixed = self._augmented(images, ops.concatenate([ops.cast(targets, "float32"), column], axis=1))
+            targets, weights = mixed[:, :-1], ops.cast(mixed[:, -1], "float32") / WEIGHT_SCALE
         for change in self._changes:
             targets = change(targets)
-        return super().train_step((images, ops.cast(targets, "float32"), weights))
+        return images, ops.cast(targets, "float32"), weights
 
     def _augmented(self, images: Any, targets: Any) -> tuple[Any, Any]:
         if self._parts == 1:
@@ -77,7 +91,7 @@ class Augment:
         return [variable for layer, _ in self._layers for variable in layer.variables]
 
     def __call__(self, images: Any, targets: Any) -> tuple[Any, Any]:
-        """Return changed images (batch, height, width, channels), 0 to 255, and targets (batch, classes)."""
+        """Return changed images (batch, height, width, channels), 0 to 255, and targets (batch, columns), mixed as their images are."""
         for layer, mixes in self._layers:
             if mixes:
                 mixed = layer({"images": images, "labels": targets}, training=True)

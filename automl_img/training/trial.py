@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,7 @@ class _Training:
         self.scorer = Scorer(network.model, at_once=parts)
         self.keeping = Keeping(len(data.splits.validation))
         self.steps = self.steps_before = 0
-        self.training_seconds = 0.0
+        self.training_seconds = self.seconds_before = 0.0
         self.why_ended = ""
         self.saved_at = time.monotonic()
 
@@ -217,34 +217,33 @@ class _Training:
 
     def _earlier(self) -> Checkpoint | None:
         """Return the checkpoint that this attempt goes on from, and take it over: this attempt may be cut off too."""
-        if not self.spec.continues:
-            return None
-        trial, attempt = map(int, self.spec.continues.split("/"))
-        trials = self.checkpoint_file.parents[2]
-        # An attempt that ended before it took over the checkpoint of the one before has none of its own.
-        found = (Checkpoint.load(trials / f"{trial}" / f"{n}" / CHECKPOINT_FILE) for n in range(attempt, 0, -1))
-        earlier = next((one for one in found if one is not None and one.values == self.spec.values), None)
-        if earlier is None:
-            return None
-        if trial != self.spec.trial:
-            # A longer training of what another trial began, which may have come to an early end.
-            steps = earlier.earlier_steps + earlier.steps
-            earlier = replace(earlier, stalled=0, cooling_from=None, steps_before=steps)
-        self.steps_before = earlier.steps_before
-        earlier.save(self.checkpoint_file)
-        return earlier
+        for attempt in self.spec.earlier_attempts:
+            earlier = Checkpoint.load(self.checkpoint_file.parents[2] / attempt / CHECKPOINT_FILE)
+            if earlier is None or earlier.values != self.spec.values:
+                continue
+            if attempt.partition("/")[0] != str(self.spec.trial):
+                earlier = earlier.for_another()
+            self.steps_before, self.seconds_before = earlier.steps_before, earlier.seconds_before
+            earlier.save(self.checkpoint_file)
+            return earlier
+        return None
 
     def _checkpoints(self, running: Running) -> Checkpoints:
         return Checkpoints(
             self.checkpoint_file,
-            lambda: running.checkpoint(self.spec.values, self.steps, self.training_seconds, self.steps_before),
+            lambda: running.checkpoint(
+                self.spec.values, self.steps, self.training_seconds, self.steps_before, self.seconds_before
+            ),
             at_the_end=self.spec.promotable,
         )
 
     def result(self) -> TrialResult:
         """Write the kept weights and sum the trial up; a checkpoint stays only if another trial may go on from it."""
-        affinity = self._affinity() if self.spec.probe else {}
         sha256 = save_weights(self.network.model, self.weights_file)
+        affinity: dict[str, float] = {}
+        if self.spec.probe:
+            self.saved(self._summary(sha256, {}))  # an augmentation that ends this process costs no training
+            affinity = self._affinity()
         if not self.spec.promotable:
             self.checkpoint_file.unlink(missing_ok=True)
         return self._summary(sha256, affinity)
@@ -256,8 +255,9 @@ class _Training:
             self.spec.probe,
             self.registry,
             self.scorer,
-            store.images[np.sort(chosen)],
-            store.labels[np.sort(chosen)],
+            store.images,
+            store.labels,
+            np.sort(chosen),
             store.traits,
             self.task,
             self.spec.seed,
@@ -306,7 +306,7 @@ class _Training:
                 self.network.model,
                 self.task,
                 Augment(values, image, self.registry, spec.seed),
-                [partial(plugin.targets, hp) for plugin, hp in regularizers],
+                [partial(plugin.targets_for, hp, image=image) for plugin, hp in regularizers],
                 self.parts,
             )
             trainee.compile(
@@ -358,7 +358,9 @@ class _Training:
         """Return the seconds of this phase and those to come; ``before`` were trained of this one in another process."""
         if self.spec.deterministic:
             return None
-        limits = [] if self.spec.fidelity.seconds is None else [self.spec.fidelity.seconds - self.training_seconds]
+        limits: list[float] = []
+        if self.spec.fidelity.seconds is not None:
+            limits.append(self.spec.fidelity.seconds + self.seconds_before - self.training_seconds)
         if self.spec.deadline is not None:
             limits.append(before + self.begun + self.spec.deadline - reserve - time.monotonic())
         return max(0.0, min(limits)) if limits else None

@@ -11,10 +11,12 @@ __all__ = ["View", "make_view", "python_view"]
 
 
 def make_view(*, json: bool, plain: bool) -> View:
-    """The view that was asked for, or that fits what standard output is."""
+    """The view that was asked for, or that fits what standard output is; a terminal that can only add lines gets plain ones."""
     if json:
         return JsonView()
-    if plain or not sys.stdout.isatty():
+    from rich.console import Console
+
+    if plain or not sys.stdout.isatty() or Console().is_dumb_terminal:
         from automl_img.views.plain import PlainView
 
         return PlainView()

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import sys
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from automl_img.events import Event, Listener
+
+
+def tell(text: str, file: IO[str], *, end: str = "\n") -> None:
+    """Print at once. If nobody reads it any more, ``file`` leads nowhere from then on, and a search goes on without.
+
+    Args:
+        text: What to print.
+        file: Standard output or standard error.
+        end: What follows the text.
+    """
+    try:
+        print(text, file=file, end=end, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        with contextlib.suppress(OSError):  # a stand-in for a file, which has no descriptor
+            os.dup2(nowhere, file.fileno())
+        os.close(nowhere)
 
 
 class View:
@@ -27,7 +46,7 @@ class View:
 
     def stopping(self) -> None:
         """Show that Ctrl-C was understood."""
-        print("Stopping in good order; press Ctrl-C again to stop at once.", file=sys.stderr, flush=True)
+        tell("Stopping in good order; press Ctrl-C again to stop at once.", sys.stderr)
 
     def failed(self, message: str) -> None:
         """The search has ended with an error, which is told on standard error elsewhere."""
@@ -64,7 +83,7 @@ class JsonView(View):
         self._write({"event": "Error", "message": message})
 
     def _write(self, content: dict[str, Any]) -> None:
-        print(json.dumps(_finite(content), ensure_ascii=False), flush=True)
+        tell(json.dumps(_finite(content), ensure_ascii=False), sys.stdout)
 
 
 def _finite(value: Any) -> Any:

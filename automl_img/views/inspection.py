@@ -12,6 +12,7 @@ from rich.text import Text
 from automl_img.data.analysis import propose_size
 from automl_img.data.inspection import Inspection
 from automl_img.data.inspection.advice import Advice
+from automl_img.recipe import DataSettings, counted
 
 SHOWN_CLASSES, SHOWN_TROUBLES, BAR = 12, 8, 24
 WIDE = 80  # characters from which the reasons have a column of their own
@@ -19,18 +20,21 @@ STYLES = {"problem": ("✗", "bold red"), "warning": ("!", "yellow"), "note": ("
 ANSWERS = {"safe": "green", "unsafe": "yellow"}
 
 
-def inspection_view(found: Inspection, target: str, written: Sequence[str] = (), *, width: int = WIDE) -> Group:
+def inspection_view(
+    found: Inspection, data: DataSettings, given: str, written: Sequence[str] = (), *, width: int = WIDE
+) -> Group:
     """Everything that fits a terminal: figures, classes, findings, advice, the verdict and what to do next.
 
     Args:
         found: What was found.
-        target: What a search would be given.
+        data: What the recipe says of the images.
+        given: What a search would be given, as a person types it.
         written: A line on each file that was written.
         width: Characters of a line.
     """
     images = ", ".join(f"{count:,} {split}" for split, count in found.images.items())
     title = Text.assemble((found.name, "bold"), f"  {found.task}, {len(found.class_names):,} classes, {images}")
-    parts: list[RenderableType] = [Text(), title, Text(), _facts(found), _classes(found)]
+    parts: list[RenderableType] = [Text(), title, Text(), _facts(found, data), _classes(found)]
     parts += [_finding(finding.level, finding.sentence) for finding in found.findings]
     parts += [Text(f"  · {note}", style="dim") for note in found.notes]
     parts += _troubles(found)
@@ -39,11 +43,11 @@ def inspection_view(found: Inspection, target: str, written: Sequence[str] = (),
     parts += [Text(), Text(found.verdict, style="bold red" if found.unusable else "bold green")]
     parts += [Text(line) for line in written]
     if not found.unusable:
-        parts.append(Text(f"next  automl-img search {target}", style="dim"))
+        parts.append(Text(f"next  automl-img search {given}", style="dim"))
     return Group(*parts, Text())
 
 
-def _facts(found: Inspection) -> Table:
+def _facts(found: Inspection, data: DataSettings) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
@@ -51,17 +55,18 @@ def _facts(found: Inspection) -> Table:
         small, middle, large = (
             f"{h}×{w}" for h, w in (found.shapes.smallest, found.shapes.median, found.shapes.largest)
         )
-        proposed = "×".join(map(str, propose_size(*found.shapes.median)))
         same = small == large
         grid.add_row("size", middle if same else f"{middle} (median), {small} to {large}")
-        grid.add_row("trains at", f"{proposed}×{found.channels}")
+        height, width = data.size() or propose_size(*found.shapes.median)
+        channels = found.channels if data.channels == "auto" else data.channels
+        grid.add_row("trains at", f"{height}×{width}×{channels}")
     levels = ", ".join(f"{m:.0f} ± {d:.0f}" for m, d in zip(found.mean, found.deviation, strict=True))
     grid.add_row("channels", f"{'grey' if found.channels == 1 else 'colour'}, level {levels}")
     if found.formats:
         formats = ", ".join(f"{name} {count:,}" for name, count in found.formats.items())
         grid.add_row("files", Text(f"{formats}; {found.bytes / 1e6:,.1f} MB"))
     groups, between = found.totals["duplicate groups"], found.totals["duplicate groups, between splits"]
-    told = f"{groups:,} groups, {between:,} between splits" if groups else "none"
+    told = f"{counted(groups, 'group')}, {between:,} between splits" if groups else "none"
     grid.add_row("duplicates", told)
     return grid
 

@@ -49,7 +49,7 @@ class LiveView(View):
         self._stage = "getting ready"
         self._running: dict[int, _Running] = {}
         self._counts = {"done": 0, "failed": 0, "skipped": 0}
-        self._best: events.TrialEnded | None = None
+        self._best: tuple[float, str, int] | None = None
         self._remarks: deque[str] = deque(maxlen=REMARKS)
         self._offset = time.monotonic()
         self._ended: events.SearchEnded | None = None
@@ -77,7 +77,10 @@ class LiveView(View):
             case events.SearchStarted():
                 self._started = event
             case events.SearchResumed():
-                self._counts["done"] = event.ended
+                done = event.ended - event.failed - event.skipped
+                self._counts = {"done": done, "failed": event.failed, "skipped": event.skipped}
+                if event.f1 is not None and event.best_trial is not None:
+                    self._best = event.f1, event.architecture, event.best_trial
                 self._remarks.append(sentence(event))
             case events.DataReady():
                 size = f"{event.height}×{event.width}×{event.channels}"
@@ -104,7 +107,7 @@ class LiveView(View):
             case events.TrialEnded():
                 self._running.pop(event.trial, None)
                 self._counts["done"] += 1
-                self._best = event if event.best else self._best
+                self._best = (event.f1, event.architecture, event.trial) if event.best else self._best
             case events.TrialFailed():
                 self._running.pop(event.trial, None)
                 self._counts["failed"] += 1
@@ -113,7 +116,7 @@ class LiveView(View):
                 self._running.pop(event.trial or 0, None)
                 self._counts["skipped"] += 1
                 self._remarks.append(sentence(event))
-            case events.PluginLeftOut() if event.distribution or not event.kind:
+            case events.PluginLeftOut() if not self._data:  # later ones do not suit the images, and are no fault
                 self._remarks.append(sentence(event))
             case events.Decided():
                 self._remarks.append(event.what)
@@ -193,6 +196,6 @@ class LiveView(View):
 
     def _leader(self) -> tuple[float, str, int] | None:
         """The best F1 so far, its architecture and its trial, which may still run: the weights of its best measurement are kept."""
-        ended = [] if self._best is None else [(self._best.f1, self._best.architecture, self._best.trial)]
+        ended = [] if self._best is None else [self._best]
         running = [(max(r.curve), r.event.architecture, trial) for trial, r in self._running.items() if r.curve]
         return max((*ended, *running), key=lambda one: one[0], default=None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from automl_img import events
 from automl_img.recipe import duration_text
-from automl_img.views.base import View
+from automl_img.views.base import View, tell
 from automl_img.views.summary import print_summary
 
 
@@ -29,7 +31,7 @@ class PlainView(View):
             print_summary(event, plain=True)
 
     def _line(self, event: events.Event, text: str) -> None:
-        print(f"[{event.elapsed:7.1f} s] {text}", flush=True)
+        tell(f"[{event.elapsed:7.1f} s] {text}", sys.stdout)
 
 
 def sentence(event: events.Event) -> str:

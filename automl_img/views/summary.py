@@ -14,6 +14,7 @@ from rich.text import Text
 from automl_img.evaluation.metrics import f1_name
 from automl_img.events import SearchEnded
 from automl_img.recipe import duration_text
+from automl_img.views.base import tell
 
 PLAIN_WIDTH = 160
 COLUMNS = ("#", "trial", "stage", "architecture", "F1", "weights", "epochs", "time", "images/s")
@@ -124,4 +125,6 @@ def summary(event: SearchEnded, width: int, *, plain: bool = False) -> Renderabl
 def print_summary(event: SearchEnded, console: Console | None = None, *, plain: bool = False) -> None:
     """Print the leaderboard and the closing lines."""
     console = console or (Console(width=PLAIN_WIDTH, highlight=False) if plain else Console(highlight=False))
-    console.print(summary(event, console.width, plain=plain))
+    with console.capture() as printed:  # Rich itself would end the process where nobody reads it
+        console.print(summary(event, console.width, plain=plain))
+    tell(printed.get(), console.file, end="")

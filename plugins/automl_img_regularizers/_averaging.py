@@ -52,6 +52,8 @@ class AveragedWeights(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Give the network the optimizer's weights back."""
         self._progress.epoch = epoch
+        # The end of one training may be the middle of a longer one that goes on from its state.
+        self._last = min(self._last, self._progress.now(self.params))
         self._show_raw()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

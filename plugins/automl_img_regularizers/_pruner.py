@@ -23,8 +23,8 @@ class Pruner(keras.callbacks.Callback):
 
     Args:
         network: The keras.Model to prune. Depthwise kernels are left alone: they are few, and each is all that its
-            channel has.
-        sparsity: The share of the weights of each kernel that is 0 in the end.
+            channel has. So are kernels that do not learn: nothing could make up for what they lose.
+        sparsity: The share of the weights of each pruned kernel that is 0 in the end.
     """
 
     def __init__(self, network: Any, sparsity: float) -> None:
@@ -41,10 +41,9 @@ class Pruner(keras.callbacks.Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from what ``get_state`` returned."""
-        pruned = kernels(self.network, depthwise=False)
         self._masks = [
             (kernel, keras.ops.convert_to_tensor(mask, dtype=kernel.dtype))
-            for kernel, mask in zip(pruned, state["masks"], strict=False)
+            for kernel, mask in zip(self._pruned(), state["masks"], strict=False)
         ]
         self._chosen = float(state["chosen"])
 
@@ -68,9 +67,12 @@ class Pruner(keras.callbacks.Callback):
         """Leave the network as sparse as it has become; what it did not learn to do without, it keeps."""
         self._apply()
 
+    def _pruned(self) -> list[Any]:
+        return [kernel for kernel in kernels(self.network, depthwise=False) if kernel.trainable]
+
     def _choose(self, sparsity: float) -> None:
         masks = []
-        for kernel in kernels(self.network, depthwise=False):
+        for kernel in self._pruned():
             magnitude = np.abs(keras.ops.convert_to_numpy(kernel)).ravel()
             gone = round(sparsity * magnitude.size)
             mask = np.ones(magnitude.size, "float32")

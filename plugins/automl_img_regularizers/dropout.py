@@ -34,6 +34,7 @@ class SpatialDropout(Regularizer):
     """
 
     name = "spatial_dropout"
+    version = "2"
 
     def space(self, hp: Space, image: ImageTraits) -> None:
         """Declare ``rate``, the share of the channels that are switched off."""
@@ -63,18 +64,19 @@ def ends_of_stages(model: Any) -> set[str]:
 
     A stage is what works at one size of the image. Its end is the last activation, pooling or joining layer of that
     size that nothing goes past: dropout there changes neither what normalisation layers see before it nor the order in
-    which weights are stored.
+    which weights are stored. What no layer with weights stands before is the image itself, which keeps its channels.
     """
-    from automl_img_regularizers._graph import parents, trunk
+    from automl_img_regularizers._graph import ancestors, parents, trunk
 
     graph = parents(model)
     on_trunk = trunk(graph)
+    weighted = {layer.name for layer in model.layers if layer.weights}
     ends: dict[tuple[int, int], str] = {}
     for layer in model.layers:
         if layer.name not in on_trunk or len(graph[layer.name]) != 1 or not _ends(layer):
             continue
         shape = layer.output.shape
-        if len(shape) == 4 and shape[1:3] != (1, 1):
+        if len(shape) == 4 and shape[1:3] != (1, 1) and weighted & ancestors(graph, layer.name):
             ends[tuple(shape[1:3])] = layer.name
     return set(ends.values())
 

@@ -11,13 +11,16 @@ from automl_img.plugin import ImageTraits, Regularizer, Space, hookimpl
 class Pruning(Regularizer):
     """Takes the smallest weights out of each kernel, up to a given share; they stay 0 in the finished model.
 
+    Of a pretrained network only the layers that learn are pruned.
+
     Source: Zhu and Gupta, "To prune, or not to prune: exploring the efficacy of pruning for model compression", 2017.
     """
 
     name = "pruning"
+    version = "2"
 
     def space(self, hp: Space, image: ImageTraits) -> None:
-        """Declare ``sparsity``, the share of the weights of each kernel that is 0 in the end."""
+        """Declare ``sparsity``, the share of the weights of each kernel that learns which is 0 in the end."""
         hp.Float("sparsity", 0.1, 0.9, default=0.5)
 
     def callbacks(self, hp: Mapping[str, Any], model: Any) -> Sequence[Any]:

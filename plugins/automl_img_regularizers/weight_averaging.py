@@ -20,6 +20,7 @@ class WeightAveraging(Regularizer):
     """
 
     name = "weight_averaging"
+    version = "2"
 
     def space(self, hp: Space, image: ImageTraits) -> None:
         """Declare ``horizon``, how far back the average reaches as a share of the training."""

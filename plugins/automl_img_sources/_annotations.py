@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.plugin import DataError, ImageDataset, Record, dataset_from_records
-from automl_img_sources._locations import find_images
+from automl_img_sources._locations import expanded, find_images, image_root
+
+GIVEN = ("validation", "test")  # splits whose annotation files options name
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,13 @@ def dataset_of_annotations(
     Args:
         path: The annotation file.
         annotations: What it says.
-        options: The source's options; ``root`` says where the images lie, ``task`` is the recipe's.
+        options: The source's options; ``root`` says where the images lie, ``validation_root`` and ``test_root`` where those of a file
+            that ``validation`` or ``test`` names do, ``task`` is the recipe's.
         notes: What the source did that a person should know.
         task: The task that the file implies.
 
     Raises:
-        DataError: No image is annotated, an image has no name, or most images are not there.
+        DataError: No image is annotated, an image has no name, or most images of a file are not there.
     """
     asked = str(options.get("task", "auto"))
     task = task if asked == "auto" else asked
@@ -60,13 +63,7 @@ def dataset_of_annotations(
     for annotation in annotations:
         if not annotation.image:
             raise DataError("an entry names no image", where=_place(path, annotation))
-    paths, moved = find_images(
-        [annotation.image for annotation in annotations],
-        lambda row: _place(path, annotations[row]),
-        path,
-        options.get("root"),
-        other_spellings=_spellings(annotations),
-    )
+    paths, moved = _images(path, annotations, options)
     records = [
         Record(image, annotation.labels, annotation.split, "", annotation.where, file=str(annotation.file or path))
         for image, annotation in zip(paths, annotations, strict=True)
@@ -83,8 +80,11 @@ def with_given_splits(
         path: The annotation file of the training images.
         options: The source's options.
         read: Reads a file whose annotations belong to the split that is its second argument; "" where there is one file only.
+
+    Raises:
+        DataError: A file that an option names is not there, or starts at the home folder of a user who is not.
     """
-    others = {split: path.parent / Path(str(options[split])) for split in ("validation", "test") if options.get(split)}
+    others = {split: path.parent / expanded(options[split], split) for split in GIVEN if options.get(split)}
     for split, file in others.items():
         if not file.is_file():
             raise DataError("there is no such file", where=f"data.options.{split}", found=str(file))
@@ -111,6 +111,39 @@ def _labelled(path: Path, annotations: Sequence[Annotation], task: str) -> tuple
     labelled = [annotation for annotation in annotations if annotation.labels]
     note = f"Left out: {empty:,} of {len(annotations):,} images, which have no label."
     return labelled, [note]
+
+
+def _images(path: Path, annotations: Sequence[Annotation], options: Mapping[str, Any]) -> tuple[list[Path], list[str]]:
+    """Return the image of each annotation, and notes on where they were found; those of one annotation file lie in one place."""
+    of_file: dict[Path, list[int]] = {}
+    for row, annotation in enumerate(annotations):
+        of_file.setdefault(annotation.file or path, []).append(row)
+    images = [path] * len(annotations)
+    notes: list[str] = []
+    for file, rows in of_file.items():
+        found, moved = _images_of(path, file, [annotations[row] for row in rows], options)
+        notes += moved
+        for row, image in zip(rows, found, strict=True):
+            images[row] = image
+    return images, notes
+
+
+def _images_of(
+    path: Path, file: Path, annotations: Sequence[Annotation], options: Mapping[str, Any]
+) -> tuple[list[Path], tuple[str, ...]]:
+    split, export = annotations[0].split, path.is_dir()
+    own = f"{split}_root" if split in GIVEN and options.get(split) else "root"
+    option = own if options.get(own) else "root"
+    start = path if export else path.parent
+    return find_images(
+        [annotation.image for annotation in annotations],
+        lambda row: _place(path, annotations[row]),
+        path if export else file,
+        image_root(options[option], start, option) if options.get(option) else None,
+        option=own,
+        beside=None if export else path,
+        other_spellings=_spellings(annotations),
+    )
 
 
 def _spellings(annotations: Sequence[Annotation]) -> list[list[str]]:

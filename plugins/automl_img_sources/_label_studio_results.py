@@ -49,10 +49,15 @@ def labelled_of(task: Mapping[str, Any]) -> Labelled:
 
 
 def labelled_of_min(entries: Sequence[Mapping[str, Any]], image: str) -> Labelled:
-    """Return the answers to a task in the format JSON-MIN: an entry for each, in which controls are fields beside the image."""
+    """Return the answers to a task in the format JSON-MIN: an entry for each, in which controls are fields beside the image.
+
+    A task without an answer has an entry too, whose annotation_id is null.
+    """
     kinds: dict[str, str] = {}
     answers = []
     for entry in entries:
+        if entry.get("annotation_id", "") is None:
+            continue
         answer: dict[str, tuple[str, ...]] = {}
         for name, value in entry.items():
             labels, kind = ((), "") if name == image or name in MIN_FIELDS else _labels_of_min(value)
@@ -66,12 +71,16 @@ def _answer(results: Any, kinds: dict[str, str]) -> Answer:
     answer: dict[str, dict[str, None]] = {}
     for result in results:
         kind, value = str(result.get("type", "")), result.get("value") or {}
-        if kind not in value or not (kind in ("choices", "taxonomy") or kind.endswith("labels")):
+        if kind not in value or not _is_kind(kind):
             continue  # sizes, texts, ratings, relations
         name = str(result.get("from_name", kind))
         kinds[name] = kind
         answer.setdefault(name, {}).update(dict.fromkeys(_labels(value[kind])))
     return {name: tuple(labels) for name, labels in answer.items()}
+
+
+def _is_kind(name: str) -> bool:
+    return name in ("choices", "taxonomy") or name.endswith("labels")
 
 
 def _labels(values: Any) -> list[str]:
@@ -84,13 +93,22 @@ def _labels(values: Any) -> list[str]:
 
 
 def _labels_of_min(value: Any) -> tuple[tuple[str, ...], str]:
-    if isinstance(value, str):
-        return (value.strip(),), "choices"
-    if isinstance(value, dict) and "choices" in value:
-        return tuple(_labels(value["choices"])), "choices"
-    if isinstance(value, list) and value and all(isinstance(entry, list) for entry in value):
-        return tuple(_labels(value)), "taxonomy"
-    if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
-        kind = next((key for key in value[0] if key.endswith("labels")), "")
-        return tuple(dict.fromkeys(label for entry in value for label in _labels(entry.get(kind) or ()))), kind
-    return (), ""
+    """Return the labels in a field of the format JSON-MIN, and their kind; several results, such as those of regions, are a list."""
+    found: dict[str, None] = {}
+    first = ""
+    for entry in value if isinstance(value, list) else [value]:
+        labels, kind = _labels_of_result(entry)
+        found.update(dict.fromkeys(labels))
+        first = first or kind
+    return tuple(found), first
+
+
+def _labels_of_result(entry: Any) -> tuple[list[str], str]:
+    """As :func:`_labels_of_min`, of one result: a choice alone is a text, a path of a taxonomy may be a list, all else is an object."""
+    if isinstance(entry, str):
+        return _labels(entry), "choices"
+    if isinstance(entry, list):
+        return _labels([entry]), "taxonomy"
+    kind = next(filter(_is_kind, entry), "") if isinstance(entry, dict) else ""
+    values = entry[kind] if kind else ()
+    return (_labels(values), kind) if isinstance(values, str | list) else ([], "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,17 +49,17 @@ def expanded(given: object, option: str) -> Path:
     return expanded_path(str(given), where=f"data.options.{option}", error=DataError)
 
 
-def image_root(given: object, folder: Path) -> Path:
-    """Return the folder where relative file names start: ``folder``, or the option root, itself relative to that.
+def image_root(given: object, folder: Path, option: str = "root") -> Path:
+    """Return the folder where relative file names start: ``folder``, or what an option gives, itself relative to that.
 
     Raises:
         DataError: There is no such folder.
     """
     if not given:
         return folder
-    root = folder / expanded(given, "root")
+    root = folder / expanded(given, option)
     if not root.is_dir():
-        raise DataError("there is no such folder", where="data.options.root", found=str(root))
+        raise DataError("there is no such folder", where=f"data.options.{option}", found=str(root))
     return root
 
 
@@ -66,21 +67,26 @@ def find_images(
     names: Sequence[str],
     where: Callable[[int], str],
     file: Path,
-    root: object = None,
+    root: Path | None = None,
     *,
+    option: str = "root",
+    beside: Path | None = None,
     other_spellings: Sequence[Sequence[str]] = (),
 ) -> tuple[list[Path], tuple[str, ...]]:
     """Return the file of each name, and a note if they do not lie where the names say.
 
     Annotation files come from other machines: their names are addresses (``s3://bucket/photos/1.jpg``), or start at folders that are
-    not here. The place is taken where most of the first images are: below the option root or, without it, below the file's folder,
-    ``images/`` in it, and the same of the folder above; if need be without the first parts of the names, of all names alike.
+    not here. The place is taken where most of the first images are: below ``root`` or, without it, below the file's folder,
+    ``images/`` in it, the same of the folder above, and folders in these that the file's name holds, as ``instances_val2017.json`` holds
+    ``val2017``; if need be without the first parts of the names, of all names alike.
 
     Args:
         names: As the file has them; none is empty.
         where: Gives the place of the name with an index, for messages.
         file: The annotation file.
-        root: The option root.
+        root: The only folder to look in.
+        option: The option that gives it, for messages.
+        beside: Another annotation file, near which the images may lie too.
         other_spellings: The names in other spellings, tried after the first.
 
     Raises:
@@ -89,12 +95,14 @@ def find_images(
     spellings = [[_parts(name) for name in spelling] for spelling in (names, *other_spellings)]
     folder = file if file.is_dir() else file.parent
     if root:
-        folders = [image_root(root, folder)]
+        folders = [root]
     else:
-        folders = [folder, folder / "images", folder.parent, folder.parent / "images"]
-    place = _best_place(spellings, [folder for folder in folders if folder.is_dir()])
+        starts = [folder] if beside is None else [folder, beside.parent]
+        folders = list(dict.fromkeys(one for start in starts for one in _near(start)))
+        folders += _named_in(file, folders)
+    place = _best_place(spellings, folders)
     paths = [place.path(parts) for parts in spellings[place.spelling]]
-    refuse_missing(paths, names, where, folders[0])
+    refuse_missing(paths, names, where, root or folder, option=option)
     _refuse_collisions(paths, names, where)
     if place.dropped == 0 and place.spelling == 0 and (root or place.folder == folder):
         return paths, ()
@@ -102,7 +110,13 @@ def find_images(
 
 
 def refuse_missing(
-    paths: Sequence[Path], names: Sequence[str], where: Callable[[int], str], root: Path, what: str = "images"
+    paths: Sequence[Path],
+    names: Sequence[str],
+    where: Callable[[int], str],
+    root: Path,
+    what: str = "images",
+    *,
+    option: str = "root",
 ) -> None:
     """See that most of the first files are there.
 
@@ -117,8 +131,27 @@ def refuse_missing(
     raise DataError(
         f"{len(missing)} of the first {len(sample)} {what} are not there, the first is {paths[first]}",
         where=where(first),
-        hint=_elsewhere(names[first], root),
+        hint=_elsewhere(names[first], root, f"data.options.{option}"),
     )
+
+
+def _near(folder: Path) -> list[Path]:
+    """Return the folders in which images lie whose annotation file is in a folder."""
+    near = (folder, folder / "images", folder.parent, folder.parent / "images")
+    return [one for one in near if one.is_dir()]
+
+
+def _named_in(file: Path, folders: Sequence[Path]) -> list[Path]:
+    """Return the folders within others that the name of an annotation file holds, the longest name first."""
+    if file.is_dir():
+        return []
+    stem = file.stem.lower()
+    inside: list[Path] = []
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            names = os.listdir(folder)  # noqa: PTH208 - a Path for each of a million images takes seconds
+            inside += [folder / name for name in names if name.lower() in stem and (folder / name).is_dir()]
+    return sorted(inside, key=lambda one: (-len(one.name), str(one)))
 
 
 def _parts(name: str) -> list[str]:
@@ -170,10 +203,10 @@ def _refuse_collisions(paths: Sequence[Path], names: Sequence[str], where: Calla
             )
 
 
-def _elsewhere(name: str, root: Path) -> str:
+def _elsewhere(name: str, root: Path, option: str) -> str:
     """Return the hint where a missing file may be: in a folder below, or under its name with an ending."""
     if "://" in name:
-        return f"Images are not downloaded: set data.options.root to the folder that holds a copy of what {name} is in."
+        return f"Images are not downloaded: set {option} to the folder that holds a copy of what {name} is in."
     relative = Path(name.lstrip("/"))
     try:
         below = sorted(entry for entry in root.iterdir() if entry.is_dir())[:LOOKED_AT]
@@ -181,9 +214,9 @@ def _elsewhere(name: str, root: Path) -> str:
         below = []
     for folder in (root, *below):
         if is_file(folder / relative):
-            return f"Relative names start at {root}, but {relative} is in {folder}: set data.options.root to that."
+            return f"Relative names start at {root}, but {relative} is in {folder}: set {option} to that."
         ending = next((end for end in sorted(EXTENSIONS) if is_file(folder / f"{relative}{end}")), "")
         if ending:
             found = folder / f"{relative}{ending}"
-            return f"There is {found}: write the names with their ending, and set data.options.root to {folder}."
-    return f"Relative names start at {root}; set data.options.root to another folder."
+            return f"There is {found}: write the names with their ending, and set {option} to {folder}."
+    return f"Relative names start at {root}; set {option} to another folder."

@@ -30,7 +30,9 @@ class Coco(DataSource):
         "hierarchy": "true: classes are supercategory/name.",
         "root": "Folder of the images; the file's folder unless set, and relative to that.",
         "validation": "Annotation file of the validation images, relative to the first one's folder.",
+        "validation_root": "Folder of the validation images, where it is another than root.",
         "test": "Annotation file of the test images.",
+        "test_root": "Folder of the test images, where it is another than root.",
     }
 
     def accepts(self, path: Path) -> bool:

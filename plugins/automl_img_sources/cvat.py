@@ -58,7 +58,7 @@ class Cvat(DataSource):
 
 
 class _Image:
-    """One <image> with the labels inside it."""
+    """One <image> with the labels inside it; an export of a project with its images has a folder for each subset."""
 
     def __init__(self, name: str, subset: str, line: int) -> None:
         self.name, self.subset, self.line = name, subset, line
@@ -68,7 +68,8 @@ class _Image:
     def annotation(self, used: str) -> Annotation:
         labels = {"tags": self.tags, "shapes": self.shapes, "all": {**self.tags, **self.shapes}}[used]
         subset = "" if self.subset.lower() == "default" else self.subset
-        return Annotation(self.name, tuple(labels), f"line {self.line}", subset)
+        spelling = f"{self.subset}/{self.name}" if self.subset else ""
+        return Annotation(self.name, tuple(labels), f"line {self.line}", subset, spelling)
 
 
 class _Reader:
@@ -79,7 +80,7 @@ class _Reader:
         self.images: list[_Image] = []
         self.shapes: set[str] = set()
         self._depth = 0
-        self._inside = False
+        self._inside = self._in_skeleton = False
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -115,14 +116,17 @@ class _Reader:
             self._inside = True
         elif self._inside and tag == "tag":
             self.images[-1].tags[attributes.get("label", "").strip()] = None
-        elif self._inside and tag in SHAPES:
+        elif self._inside and tag in SHAPES and not self._in_skeleton:
             self.images[-1].shapes[attributes.get("label", "").strip()] = None
             self.shapes.add(tag)
+            self._in_skeleton = tag == "skeleton"  # whose points have labels of their own, those of joints
 
     def _end(self, tag: str) -> None:
         self._depth -= 1
         if tag == "image":
             self._inside = False
+        elif tag == "skeleton":
+            self._in_skeleton = False
 
     def _other(self, found: str) -> DataError:
         hint = 'Export the task in CVAT as "CVAT for images 1.1".'

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from automl_img.plugin import DataError, DataSource, ImageDataset, Split, hookimpl, nearest
+from automl_img.plugin import SPLIT_NAMES, DataError, DataSource, ImageDataset, Split, hookimpl, nearest
 
 EXTENSIONS = frozenset(
     [
@@ -38,7 +38,9 @@ EXTENSIONS = frozenset(
     ]
 )
 NESTED = ("auto", "hierarchy", "class")
-VALIDATION_NAMES = ("val", "valid", "validation")
+HIDDEN = (".", "__MACOSX")  # with which names begin
+#: Name of a folder, in lower case → the split that it holds.
+SPLIT_FOLDERS = {name: split for name, split in SPLIT_NAMES.items() if name not in ("", "unassigned")}
 Inside = dict[str, list[Path]]
 LAYOUT = "Put the images of each class into a folder of their own: PATH/cat/1.jpg, PATH/dog/2.jpg, ..."
 
@@ -47,22 +49,22 @@ LAYOUT = "Put the images of each class into a folder of their own: PATH/cat/1.jp
 class _Findings:
     """What was met on the way and is worth a note."""
 
+    read: tuple[str, ...] = ()  # the folders below which images are looked for
     skipped: Counter[str] = field(default_factory=Counter)
-    root: str = ""
     links: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
 
     def leads_inside(self, entry: os.DirEntry[str]) -> bool:
-        """Whether a folder is a link to a place below the root, whose images count where they lie, or to the root or above it."""
+        """Whether a folder is a link to a place that is read anyway, whose images count where they lie, or to one above it."""
         if not entry.is_symlink():
             return False
         target = os.path.realpath(entry.path)
-        inside = target.startswith(self.root + os.sep)
-        above = f"{self.root}{os.sep}".startswith(target.rstrip(os.sep) + os.sep)
+        inside = any(_is_met(target, folder) for folder in self.read)
+        above = any(f"{folder}{os.sep}".startswith(target.rstrip(os.sep) + os.sep) for folder in self.read)
         if inside or above:
-            (self.links if inside else self.loops).append(entry.path)
+            (self.loops if above else self.links).append(entry.path)
         return inside or above
 
     def notes(self) -> tuple[str, ...]:
@@ -83,8 +85,9 @@ class Folder(DataSource):
     """Image files in one sub-folder for each class, if wanted below train/, validation/ and test/.
 
     The sub-folder's name is the class's. Folders inside class folders make a hierarchy, clothing/shoes/boot, unless their names come
-    again in other classes, as those of years or cameras do: then they belong to the class. Hidden files are skipped. Split folders
-    count only where there is a ``train`` with class folders; ``val`` and ``valid`` are other names of ``validation``.
+    again in other classes, as those of years or cameras do: then they belong to the class. Hidden files are skipped. Split folders have
+    any of the names that splits have in tables, such as ``Training``, ``val`` and ``Testing``; they count only where the training
+    images lie in class folders.
     """
 
     name = "folder"
@@ -114,8 +117,9 @@ class Folder(DataSource):
         nested = options.get("nested", "auto")
         if nested not in NESTED:
             raise DataError("unknown value", where="data.options.nested", found=nested, allowed=NESTED)
-        findings = _Findings(root=os.path.realpath(path))
+        findings = _Findings()
         folders = _split_folders(path, findings)
+        findings.read = tuple(os.path.realpath(folder) for folder in folders.values())
         found = {split: _classes(folder, findings, keep_empty=split != "train") for split, folder in folders.items()}
         _refuse_unless_classes(folders["train"], found["train"])
         nested, notes = _meaning(nested, found["train"])
@@ -131,30 +135,42 @@ class Folder(DataSource):
 
 
 def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
-    inside = {entry.name.lower(): root / entry.name for entry in _visible(root) if _is_folder(entry)}
-    if "train" not in inside or _is_class(inside):
+    inside = [entry.name for entry in _visible(root) if _is_folder(entry)]
+    splits: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for name in inside:
+        if name.lower() in SPLIT_FOLDERS:
+            splits[SPLIT_FOLDERS[name.lower()]].append(name)
+    if _are_classes(root, inside, splits["train"]):
         return {"train": root}
-    folders = {"train": inside.pop("train")}
-    validation = [name for name in VALIDATION_NAMES if name in inside]
-    if len(validation) > 1:
-        raise DataError(
-            "there is more than one folder of validation images", where=str(root), found=", ".join(validation)
-        )
-    if validation:
-        folders["validation"] = inside.pop(validation[0])
-    if "test" in inside:
-        folders["test"] = inside.pop("test")
-    findings.unused += [f"{path.name}/" for path in inside.values()]
-    return folders
+    for split, names in splits.items():
+        if len(names) > 1:
+            problem = f"there is more than one folder of {split} images"
+            raise DataError(problem, where=str(root), found=", ".join(names))
+    findings.unused += [f"{name}/" for name in inside if name.lower() not in SPLIT_FOLDERS]
+    return {split: root / names[0] for split, names in splits.items() if names}
 
 
-def _is_class(folders: Mapping[str, Path]) -> bool:
-    """Return whether the folder named train is one of the class folders beside it: it holds none itself, and no other is a split."""
-    return (
-        len(folders) > 1
-        and not any(name in folders for name in (*VALIDATION_NAMES, "test"))
-        and not any(map(_is_folder, _visible(folders["train"])))
-    )
+def _are_classes(root: Path, inside: Sequence[str], training: Sequence[str]) -> bool:
+    """Return whether folders that are called as splits are class folders all the same.
+
+    Args:
+        root: The folder of the data set.
+        inside: The names of the folders in it.
+        training: Those that a split of training images may have.
+    """
+    if not training:
+        return True
+    others = {name.lower() for name in inside} - {name.lower() for name in training}
+    alone = bool(others) and others.isdisjoint(SPLIT_FOLDERS)
+    nested = any(_is_folder(entry) for name in training for entry in _visible(root / name))
+    if any(name.lower() == "train" for name in training):
+        return alone and not nested
+    return alone or not nested  # "training" may well be a class
+
+
+def _is_met(path: str, folder: str) -> bool:
+    """Return whether one that looks for images in ``folder`` comes by ``path``: it lies there or below, and not in what is hidden."""
+    return not any(part.startswith(HIDDEN) for part in Path(os.path.relpath(path, folder)).parts)  # ".." too
 
 
 def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> dict[str, Inside]:
@@ -235,7 +251,7 @@ def _images(
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
+            shown = [entry for entry in entries if not entry.name.startswith(HIDDEN)]
     except OSError as error:
         raise DataError(f"the folder cannot be read: {error.strerror}", where=str(folder)) from error
     return sorted(shown, key=lambda entry: entry.name)

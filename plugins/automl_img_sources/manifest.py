@@ -28,7 +28,9 @@ class Manifest(DataSource):
         "label": "The label attribute to read where lines have several, such as my-job.",
         "root": "Folder with a copy of the images; the manifest's folder unless set, and relative to that.",
         "validation": "Manifest of the validation images, relative to the first one's folder.",
+        "validation_root": "Folder of the validation images, where it is another than root.",
         "test": "Manifest of the test images.",
+        "test_root": "Folder of the test images, where it is another than root.",
     }
 
     def accepts(self, path: Path) -> bool:

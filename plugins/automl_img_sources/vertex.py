@@ -18,7 +18,7 @@ from automl_img_sources.folder import EXTENSIONS
 USE = "aiplatform.googleapis.com/ml_use"
 ONE, SEVERAL, BOXES = "classificationAnnotation", "classificationAnnotations", "boundingBoxAnnotations"
 USES = "dataItemResourceLabels"
-LEAST_COORDINATES = 4  # of a box; more cells after its label belong to it
+CORNERS = 4, 8  # numbers of a box: two of its corners, or all
 
 
 class VertexImport(DataSource):
@@ -99,8 +99,17 @@ def _is_image(cell: str) -> bool:
 
 
 def _is_box(labels: list[str]) -> bool:
-    """Whether the cells behind an image are a label and the corners of a box."""
-    return len([cell for cell in labels[1:] if _is_number(cell)]) >= LEAST_COORDINATES
+    """Whether the cells behind an image are a label and the corners of a box.
+
+    These are shares of the image's width and height; of two corners, the cells of the others may be blank: x,y,,,x,y,,.
+    Other numbers are labels.
+    """
+    cells = labels[1:]
+    while cells and not cells[-1]:
+        cells = cells[:-1]
+    if len(cells) == 6 and cells[2:4] == ["", ""]:
+        return all(map(_is_number, cells[:2] + cells[4:]))
+    return len(cells) in CORNERS and all(_is_number(cell) and 0 <= float(cell) <= 1 for cell in cells)
 
 
 def _is_number(cell: str) -> bool:

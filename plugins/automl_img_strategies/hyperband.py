@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from automl_img.plugin import OracleStrategy, Problem, SearchStrategy, hookimpl, whole_number
 from automl_img.plugin.oracle import FAILED
+
+ENDLESS = 10**9  # iterations; JSON has no infinity
 
 
 class HyperbandSearch(OracleStrategy):
@@ -24,7 +25,7 @@ class HyperbandSearch(OracleStrategy):
     name = "hyperband"
     options = {
         "factor": "how many times longer the next round trains, and how many times fewer go on to it; default 3",
-        "iterations": "how often the whole procedure runs; default as often as the budget's trials allow",
+        "iterations": "how often the whole procedure runs; default as often as the budget allows",
     }
     learns_from_starting_points = False
     promotes = True
@@ -36,9 +37,7 @@ class HyperbandSearch(OracleStrategy):
         oracle = _oracle_class(keras_tuner)(
             hyperparameters=hyperparameters, seed=problem.seed, max_epochs=problem.epochs, factor=factor
         )
-        brackets = range(oracle._get_num_brackets())
-        trials = sum(oracle._get_size(bracket, turn) for bracket in brackets for turn in range(bracket + 1))
-        oracle.hyperband_iterations = whole_number(problem, "iterations", max(1, math.ceil(problem.trials / trials)), 1)
+        oracle.hyperband_iterations = whole_number(problem, "iterations", ENDLESS, 1)
         return oracle
 
     def score_of_failure(self, scores: Sequence[float]) -> float | None:

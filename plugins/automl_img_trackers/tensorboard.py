@@ -26,14 +26,9 @@ class TensorBoardTracker(Tracker):
 
     def trial_started(self, trial: int, values: Mapping[str, Any]) -> None:
         """Begin the trial's file; another attempt adds one beside it."""
-        from tensorboardX import SummaryWriter
-
         self._end(trial)
         self._values[trial] = values
-        # The library names files by the second: another attempt within it would write over the first.
-        folder = self._folder / f"trial-{trial}"
-        attempt = len(list(folder.glob("events.*")))
-        self._writers[trial] = SummaryWriter(str(folder), filename_suffix=f".{attempt}" if attempt else "")
+        self._begin(trial)
 
     def epoch_ended(self, trial: int, epoch: float, figures: Mapping[str, float]) -> None:
         """Write each figure over thousandths of a pass, for steps are whole numbers."""
@@ -41,16 +36,15 @@ class TensorBoardTracker(Tracker):
             self._writers[trial].add_scalar(name, value, round(1000 * epoch))
 
     def trial_ended(self, trial: int, outcome: str, figures: Mapping[str, float]) -> None:
-        """Write the hyperparameters with what came of them."""
-        if trial in self._writers and outcome == "done":
+        """Write what came of a trial, with its hyperparameters if it has begun in this process."""
+        if outcome == "done":
             from tensorboardX.summary import hparams
 
-            known = {
-                name: value
-                for name, value in self._values[trial].items()
-                if isinstance(value, bool | int | float | str)
-            }
-            for summary in hparams(known, dict(figures)):
+            if trial not in self._writers:
+                self._begin(trial)
+            values = self._values.get(trial, {})
+            known = {name: value for name, value in values.items() if isinstance(value, bool | int | float | str)}
+            for summary in hparams(known, dict(figures)) if known else ():
                 self._writers[trial].file_writer.add_summary(summary)
             for name, value in figures.items():
                 self._writers[trial].add_scalar(f"trial/{name}", value, 0)
@@ -60,6 +54,14 @@ class TensorBoardTracker(Tracker):
         """Close all files."""
         for trial in list(self._writers):
             self._end(trial)
+
+    def _begin(self, trial: int) -> None:
+        from tensorboardX import SummaryWriter
+
+        # The library names files by the second: another attempt within it would write over the first.
+        folder = self._folder / f"trial-{trial}"
+        attempt = len(list(folder.glob("events.*")))
+        self._writers[trial] = SummaryWriter(str(folder), filename_suffix=f".{attempt}" if attempt else "")
 
     def _end(self, trial: int) -> None:
         writer = self._writers.pop(trial, None)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -105,10 +108,29 @@ def test_recipe_writes_one_that_says_why(analyse, photos, tmp_path):
 def test_what_a_person_has_set_stays_in_the_recipe(analyse, photos, tmp_path):
     given = tmp_path / "given.toml"
     given.write_text('[data]\npath = "photos"\nimage_size = 16\n[budget]\ntime = "5m"\n[train]\nepochs = 7\n')
-    assert analyse(given, "--recipe", tmp_path / "new.toml", "--set", "data.channels=1").returncode == 0
+    ran = analyse(given, "--recipe", tmp_path / "new.toml", "--set", "data.channels=1")
+    assert ran.returncode == 0 and "trains at 16×16×1" in " ".join(ran.stdout.split())
     recipe = read_recipe(tmp_path / "new.toml")
     assert (recipe.data.image_size, recipe.data.channels, recipe.budget.time, recipe.train.epochs) == (16, 1, 300, 7)
     assert recipe.data.task == "binary", "what was left open is advised"
+
+
+def test_a_budget_of_trials_gets_no_time_beside_it(analyse, photos, tmp_path):
+    (tmp_path / "given.toml").write_text('[data]\npath = "photos"\n[budget]\ntrials = 50\n')
+    assert analyse(tmp_path / "given.toml", "--recipe", tmp_path / "new.toml").returncode == 0
+    text = (tmp_path / "new.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text)["budget"] == {"trials": 50} and "# 2m: " not in text
+
+
+def test_what_to_do_next_can_be_typed_as_it_stands(analyse, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photos.rename("my photos")
+    picture = next(Path("my photos").rglob("*.png"))
+    shutil.copy(picture, picture.with_name("copy.png"))
+    settings = ("--set", "train.schedules=['cosine']", "--set", "data.test=0.2")
+    shown = " ".join(analyse("my photos", *settings).stdout.split())
+    assert shlex.split(shown.partition("next automl-img ")[2]) == ["search", "my photos", *settings]
+    assert "trains at 30×40×3" in shown and "1 group, 0 between splits" in shown
 
 
 @pytest.mark.parametrize("name", ['quo"te \\ back', "tab\tnew\nline \x7f", "кот 猫"])

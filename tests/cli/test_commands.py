@@ -2,8 +2,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
@@ -26,10 +28,10 @@ ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
 
 
-def run(*arguments, **more):
+def run(*arguments, **variables):
     command = [str(Path(sys.executable).parent / "automl-img"), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **more.pop("env", {})}
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, **more)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", **variables}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
 
 
 @pytest.mark.parametrize(
@@ -57,28 +59,28 @@ def test_each_command_explains_itself(typed, command):
     assert "Usage" in ran.stdout
 
 
-def test_the_help_of_export_names_the_formats_that_there_are():
-    told = " ".join(run("export", "--help").stdout.split())
+def test_the_help_of_export_names_the_formats_that_there_are(typed):
+    told = " ".join(typed("export", "--help").stdout.split())
     assert "The format: keras, onnx, openvino, savedmodel, tflite, tflite-int8." in told
 
 
-def test_the_version_is_that_of_the_distribution():
-    assert run("--version").stdout.startswith("automl-img 0.")
+def test_the_version_is_that_of_the_distribution(typed):
+    assert typed("--version").stdout.startswith("automl-img 0.")
 
 
-def test_python_runs_the_package_as_the_command():
+def test_python_runs_the_package_as_the_command(typed):
     command = [sys.executable, "-m", "automl_img", "--version"]
-    assert subprocess.run(command, capture_output=True, text=True, timeout=300).stdout == run("--version").stdout
+    assert subprocess.run(command, capture_output=True, text=True, timeout=300).stdout == typed("--version").stdout
 
 
-def test_plugins_are_listed_without_tensorflow():
-    ran = run("plugins", "--json", env={"PYTHONPROFILEIMPORTTIME": "1"})
+def test_plugins_are_listed_without_tensorflow(typed):
+    ran = run("plugins", "--json", PYTHONPROFILEIMPORTTIME="1")
     plugins = json.loads(ran.stdout)
     assert {"architecture", "augmentation", "exporter", "regularizer", "source", "strategy"} <= {
         plugin["kind"] for plugin in plugins
     }
     assert " tensorflow" not in ran.stderr
-    table = run("plugins").stdout
+    table = typed("plugins").stdout
     assert "xception" in table
     assert "automl-img 0." in table
 
@@ -90,27 +92,39 @@ def test_each_recipe_that_comes_with_us_is_right(typed, recipe):
     assert "right" in ran.stdout
 
 
-def test_the_schema_accepts_our_recipes_and_refuses_a_typo():
+def test_the_schema_accepts_our_recipes_and_refuses_a_typo(typed):
     import tomllib
 
-    schema = json.loads(run("recipe", "schema").stdout)
+    schema = json.loads(typed("recipe", "schema").stdout)
     for path in RECIPES:
         jsonschema.validate(tomllib.loads(path.read_text()), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"budget": {"tiem": "10m"}}, schema)
 
 
-def test_a_written_recipe_is_right_and_explains_every_key(tmp_path):
-    ran = run("init", "mine.toml", "--source", "digits", cwd=tmp_path)
+def test_a_written_recipe_is_right_and_explains_every_key(typed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = typed("init", "mine.toml", "--source", "digits")
     assert ran.returncode == 0, ran.stderr
     text = (tmp_path / "mine.toml").read_text()
     for name in Recipe.model_fields:
         assert name in text
     assert read_recipe(tmp_path / "mine.toml").data.source == "digits"
-    again = run("init", "mine.toml", cwd=tmp_path)
+    again = typed("init", "mine.toml")
     assert again.returncode == 2
     assert "is left as it is" in again.stderr
     assert (tmp_path / "mine.toml").read_text() == text
+
+
+def test_a_written_recipe_names_the_folder_that_was_given(typed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for file in ("sub/mine.toml", "mine.toml"):
+        assert typed("init", file, "--path", "photos").returncode == 0
+        assert read_recipe(file).data.path == str(tmp_path.resolve() / "photos")
+    assert 'path = "photos"' in (tmp_path / "mine.toml").read_text(), "a path below the recipe is relative to it"
+    assert typed("init", "sub/other.toml").returncode == 0
+    assert 'path = "photos"' in (tmp_path / "sub" / "other.toml").read_text()
 
 
 def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
@@ -227,13 +241,14 @@ def test_an_unreadable_image_is_a_row_with_its_error_and_exit_code_3(typed, fini
 
 
 @pytest.mark.train
-def test_a_list_on_standard_input_and_patterns_name_images_too(finished, digit_files):
-    listed = "\n".join(map(str, sorted(digit_files.glob("*.png"), reverse=True)))
-    ran = run("predict", finished[0].run_dir, "-", digit_files / "[01]*.png", input=listed + "\n\n")
+def test_a_list_on_standard_input_and_patterns_name_images_too(typed, finished, digit_files, monkeypatch):
+    listed = "\n".join(map(str, sorted(digit_files.glob("*.png"), reverse=True))) + "\n\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed.encode()), encoding="utf-8"))
+    ran = typed("predict", finished[0].run_dir, "-", digit_files / "[01]*.png")
     assert ran.returncode == 0, ran.stderr
     names = [Path(row["path"]).stem for row in csv.DictReader(io.StringIO(ran.stdout))]
     assert names == ["4", "3", "2", "1", "0", "0", "1"]
-    none = run("predict", finished[0].run_dir, digit_files / "*.gif")
+    none = typed("predict", finished[0].run_dir, digit_files / "*.gif")
     assert none.returncode == 2 and "no file matches this pattern" in none.stderr
 
 
@@ -250,13 +265,13 @@ def test_a_list_may_name_files_whose_names_are_no_utf_8(finished, digit_files, t
 @pytest.mark.train
 @pytest.mark.parametrize("format", list(Format))
 def test_many_images_are_written_in_their_order_whatever_the_batches(
-    format, finished, digit_files, tmp_path, monkeypatch
+    format, finished, digit_files, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(predict_command, "BATCH", 2)
     (digit_files / "1b.png").write_bytes(b"no image")
     with pytest.raises(typer.Exit) as ended:
         predict_command.predict(finished[0].run_dir, [digit_files], format, 2, tmp_path / "found")
-    assert ended.value.exit_code == 3
+    assert ended.value.exit_code == 3 and "1 image could not be read." in capsys.readouterr().err
     readers = {"csv": pd.read_csv, "json": pd.read_json, "parquet": pd.read_parquet}
     found = readers[format.value](tmp_path / "found")
     assert [Path(path).stem for path in found["path"]] == ["0", "1", "1b", "2", "3", "4"]
@@ -295,19 +310,17 @@ def test_an_export_into_a_folder_that_cannot_be_made_is_one_line(finished, tmp_p
 
 
 @pytest.mark.train
-def test_a_search_in_which_all_fail_exits_with_1_and_says_why(tmp_path):
+def test_a_search_in_which_all_fail_exits_with_1_and_says_why(typed, tmp_path):
     sets = ["plugins.modules=['faulty_networks']", "search.architectures=['never_finite']"]
     arguments = [argument for setting in sets for argument in ("--set", setting)]
-    ran = run("search", "digits", "--trials", 1, "--out", tmp_path / "run", "--json", *arguments)
+    ran = typed("search", "digits", "--trials", 1, "--out", tmp_path / "run", "--json", *arguments)
     assert ran.returncode == 1
     assert "none of 1 trials gave a model" in ran.stderr
     assert json.loads(ran.stdout.splitlines()[-1])["event"] == "Error"
 
 
 @pytest.mark.train
-def test_ctrl_c_ends_the_search_in_good_order_with_exit_code_130(tmp_path):
-    import signal
-
+def test_ctrl_c_to_a_search_and_the_reader_of_its_pipe_ends_it_in_good_order_with_exit_code_130(tmp_path):
     command = [
         str(Path(sys.executable).parent / "automl-img"),
         "search",
@@ -327,18 +340,21 @@ def test_ctrl_c_ends_the_search_in_good_order_with_exit_code_130(tmp_path):
     arguments = [argument for setting in sets for argument in ("--set", setting)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     search = subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        [*command, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
     )
-    ended = None
     for line in search.stdout:
         event = json.loads(line)
-        if event["event"] == "EpochEnded" and event["epoch"] > 2 and search.poll() is None and ended is None:
-            search.send_signal(signal.SIGINT)
-            ended = "asked"
-        if event["event"] == "SearchEnded":
-            ended = event
+        if event["event"] == "EpochEnded" and event["epoch"] > 2:
+            break
+    os.killpg(search.pid, signal.SIGINT)  # all that `automl-img search … | tee log` began gets it
+    search.stdout.close()
     assert search.wait(60) == 130
-    assert ended["interrupted"] is True
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["interrupted"] is True
     assert (tmp_path / "run" / "model" / "model.json").is_file()
     assert "Stopping in good order" in search.stderr.read()
 
@@ -350,8 +366,14 @@ def test_cache_lists_and_clears_what_is_kept(typed, tmp_path, monkeypatch):
     for folder in (download, foreign, tmp_path / "stores" / ".unfinished-now"):
         folder.mkdir(parents=True)
         (folder / "a.gz").write_bytes(b"x" * 2_000_000)
-    assert "4.0 MB" in typed("cache").stdout
+    said = f"2.0 MB in {tmp_path}; automl-img cache --clear removes it; 2.0 MB are in use and stay."
+    assert said in typed("cache").stdout
     assert "holds nothing unused for 3 days" in typed("cache", "--days", "3").stdout
+    long_ago = time.time() - 30 * 3600
+    for path in (download / "a.gz", download):
+        os.utime(path, (long_ago, long_ago))
+    shown = typed("cache", "--days", "1").stdout
+    assert "1 day ago" in shown and "automl-img cache --clear --days 1 removes it." in shown
     with in_use([download]):
         assert "0.0 MB in" in typed("cache", "--clear").stdout
     assert (download / "a.gz").is_file(), "a search reads it"
@@ -359,6 +381,15 @@ def test_cache_lists_and_clears_what_is_kept(typed, tmp_path, monkeypatch):
     assert not download.exists()
     assert (tmp_path / "stores" / ".unfinished-now" / "a.gz").is_file(), "a search writes it"
     assert (foreign / "a.gz").is_file(), "it is not the cache's"
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns").is_dir(), reason="needs a folder in which nobody can remove anything")
+def test_what_cannot_be_removed_from_the_cache_is_not_called_removed(typed, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path))
+    (tmp_path / "downloads").symlink_to("/proc/self/ns")
+    ran = typed("cache", "--clear")
+    assert ran.returncode == 2 and "0.0 MB could not be removed" in ran.stderr
+    assert f"0.0 MB in {tmp_path} removed." in ran.stdout
 
 
 def test_a_report_is_written_where_it_is_wanted_and_every_search_has_one(typed, finished, tmp_path):
@@ -375,7 +406,7 @@ def test_a_report_is_written_where_it_is_wanted_and_every_search_has_one(typed, 
 def test_suspects_are_listed_and_written(typed, finished, tmp_path):
     ran = typed("suspects", finished[0].run_dir, "--out", tmp_path / "check.csv", "--limit", 3)
     assert ran.returncode == 0, ran.stderr
-    assert "labels to check" in ran.stdout and "check.csv" in ran.stdout
+    assert " to check" in ran.stdout and "check.csv" in ran.stdout
     assert (tmp_path / "check.csv").read_text().startswith("image,split,row,label,predicted,confidence,quality")
 
 

@@ -15,17 +15,27 @@ from automl_img.recipe import recipe_from_mapping
 from automl_img.search.space import build_space
 
 
-def run(*arguments, paths=(), **more):
+def run(*arguments, paths=()):
     command = [str(Path(sys.executable).parent / "automl-img"), *map(str, arguments)]
     path = os.pathsep.join(map(str, [*paths, *sys.path]))
     environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, **more)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
 
 
-def test_a_new_plugin_of_each_kind_is_green_and_found_at_once(tmp_path):
+@pytest.fixture
+def importable(tmp_path, monkeypatch):
+    """A function that makes the modules of a folder below the test's own importable, until the test ends."""
+    yield monkeypatch.syspath_prepend
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def test_a_new_plugin_of_each_kind_is_green_and_found_at_once(typed, importable, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     folders = [tmp_path / f"my_{kind}" for kind in KINDS]
     for kind, folder in zip(KINDS, folders, strict=True):
-        made = run("plugins", "new", folder.name, "--kind", kind, cwd=tmp_path)
+        made = typed("plugins", "new", folder.name, "--kind", kind)
         assert made.returncode == 0, made.stderr
         assert sorted(path.suffix for path in folder.iterdir()) == [".md", ".py", ".py", ".toml"]
     tested = subprocess.run(
@@ -39,7 +49,9 @@ def test_a_new_plugin_of_each_kind_is_green_and_found_at_once(tmp_path):
     assert "skipped" not in tested.stdout.lower()
     assert all(f"{folder.name}/test_{folder.name}.py" in tested.stdout for folder in folders)
     modules = [part for folder in folders for part in ("--module", f"automl_img_{folder.name}")]
-    listed = json.loads(run("plugins", "--json", *modules, paths=folders).stdout)
+    for folder in folders:
+        importable(folder)
+    listed = json.loads(typed("plugins", "--json", *modules).stdout)
     assert {folder.name for folder in folders} <= {one["name"] for one in listed}
     assert not any(one["left_out"] for one in listed)
 
@@ -67,11 +79,18 @@ def test_sources_and_strategies_show_their_options_and_trackers_nothing(typed):
     assert unknown.returncode == 2 and "Did you mean 'simple_cnn'" in unknown.stderr
 
 
+@pytest.mark.parametrize("option", [["--module", "my_net"], ["--json"]])
+def test_an_option_in_front_of_the_command_that_it_is_for_is_refused(typed, option):
+    ran = typed("plugins", *option, "show", "my_net")
+    assert ran.returncode == 2 and ran.stdout == ""
+    assert f"{option[0]}: in front of show this option says nothing. Put it behind show;" in ran.stderr
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("hatchling") is None, reason="needs hatchling, to install without a network"
 )
-def test_a_new_plugin_can_be_installed_and_is_listed(tmp_path):
-    assert run("plugins", "new", "mine", "--kind", "tracker", cwd=tmp_path).returncode == 0
+def test_a_new_plugin_can_be_installed_and_is_listed(typed, tmp_path):
+    assert typed("plugins", "new", "mine", "--kind", "tracker", "--folder", tmp_path / "mine").returncode == 0
     pip = [
         sys.executable,
         "-m",
@@ -119,24 +138,38 @@ def test_checking_a_good_plugin_passes():
     assert "0 failed" in ran.stdout
 
 
-def test_checking_a_plugin_that_breaks_its_promise_says_what_to_do(third_party_plugins):
-    ran = run("plugins", "check", "noting", "--module", "odd_trackers", "--json")
+def test_checking_a_plugin_that_breaks_its_promise_says_what_to_do(typed, third_party_plugins):
+    ran = typed("plugins", "check", "noting", "--module", "odd_trackers", "--json")
     assert ran.returncode == 1
     failed = {result["name"]: result["message"] for result in json.loads(ran.stdout) if result["outcome"] == "failed"}
     assert 'Write below folder / "noting"' in failed["test_it_keeps_its_files_in_a_folder_of_its_own"]
 
 
-def test_a_source_is_checked_with_what_it_is_given(tmp_path):
-    without = run("plugins", "check", "idx", "--json")
+def test_a_source_is_checked_with_what_it_is_given(typed, tmp_path):
+    without = typed("plugins", "check", "idx", "--json")
     outcomes = [result["outcome"] for result in json.loads(without.stdout)]
     assert without.returncode == 0 and "skipped" in outcomes
-    assert run("plugins", "check", "folder", "--path", tmp_path / "nothing").returncode == 1
+    assert typed("plugins", "check", "folder", "--path", tmp_path / "nothing").returncode == 1
 
 
-def test_a_plugin_that_is_not_there_or_was_left_out_is_told():
-    unknown = run("plugins", "check", "resnet8")
+def test_a_plugin_that_is_not_there_or_was_left_out_is_told(typed):
+    unknown = typed("plugins", "check", "resnet8")
     assert unknown.returncode == 2
     assert "Did you mean 'resnet" in unknown.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_a_plugin_whose_name_is_taken_is_not_mistaken_for_the_other_one(typed, importable, command, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from automl_img.plugin import Architecture, hookimpl\n"
+        "class Net(Architecture): name = 'resnet'\n"
+        "@hookimpl\n"
+        "def register_architectures(register): register(Net())"
+    )
+    importable(tmp_path)
+    ran = typed("plugins", command, "resnet", "--module", "mine")
+    words = "the plugin of mine was left out: another architecture has this name already; found 'resnet'. The other is from automl-img"
+    assert ran.returncode == 2 and words in " ".join(ran.stderr.split())
 
 
 @pytest.mark.parametrize(
@@ -160,7 +193,8 @@ def test_a_plugin_that_is_not_there_or_was_left_out_is_told():
         ),
     ],
 )
-def test_a_module_that_lacks_the_plugin_says_what_it_holds_or_misses(text, words, tmp_path):
+def test_a_module_that_lacks_the_plugin_says_what_it_holds_or_misses(typed, importable, text, words, tmp_path):
     (tmp_path / "mine.py").write_text(text)
-    ran = run("plugins", "check", "mine", "--module", "mine", paths=[tmp_path])
+    importable(tmp_path)
+    ran = typed("plugins", "check", "mine", "--module", "mine")
     assert ran.returncode == 2 and words in " ".join(ran.stderr.split())

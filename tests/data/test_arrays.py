@@ -80,3 +80,9 @@ def test_a_class_whose_name_is_no_text_is_refused_by_its_name():
         validated(ImageDataset("d", names, Split(PIXELS, np.array([0, 1, 0, 1]))))
     with pytest.raises(DataError, match="y: the name of a class"):
         dataset_from_arrays(PIXELS, [names[place] for place in (0, 1, 0, 1)])
+
+
+def test_a_class_whose_name_no_model_file_may_hold_is_refused_before_anything_is_trained():
+    assert dataset_from_arrays(PIXELS, ["a" * 1000, "b"] * 2).class_names == ("a" * 1000, "b")
+    with pytest.raises(DataError, match=r"^y: the name of a class is too long; found .a{40}… of 1,001 characters"):
+        dataset_from_arrays(PIXELS, ["a" * 1001, "b"] * 2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl_img.data.images import conform, decode, on_white, read_header
+from automl_img.data.images import ImageHeader, conform, decode, examine, on_white, pixels_of, read_header
 from automl_img.errors import DataError
 
 ORIENTATION = 0x0112
@@ -65,11 +65,32 @@ def test_exif_orientation_is_applied(tmp_path):
     exif = Image.Exif()
     exif[ORIENTATION] = 6  # shown turned by 90 degrees to the right
     smooth = np.repeat(np.arange(80, dtype=np.uint8) * 3, 40 * 3).reshape(80, 40, 3).transpose(1, 0, 2)
-    for name in ("a.jpg", "a.png"):
+    for name in ("a.jpg", "a.png", "a.tif"):
         path = saved(tmp_path, Image.fromarray(smooth), name, exif=exif)
-        header = read_header(path)
-        assert (header.height, header.width, header.channels) == (80, 40, 3)
+        assert read_header(path) == ImageHeader(40, 80, 3)
         assert np.abs(decode(path, channels=3).astype(int) - np.rot90(smooth, -1)).max() <= 8
+        seen = examine(path, longest=40)
+        assert seen.header == ImageHeader(40, 80, 3) and seen.pixels.shape == (40, 20, 3)
+        assert np.abs(seen.pixels.astype(int) - decode(path, channels=3, size=(40, 20))).max() <= 8
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_malformed_exif_does_not_make_sound_pixels_unreadable(tmp_path, name):
+    path = saved(tmp_path, Image.fromarray(gradient(40, 60)), name, exif=b"Exif\0\0" + bytes(30), dpi=(72, 72))
+    assert read_header(path) == ImageHeader(60, 40, 3)
+    assert decode(path, channels=3).shape == (40, 60, 3)
+    assert examine(path, longest=30).pixels.shape == (20, 30, 3)
+
+
+def test_exif_that_can_be_read_but_not_written_turns_the_image_all_the_same(tmp_path):
+    head = struct.pack(">2sHLH", b"MM", 42, 8, 2)
+    orientation = struct.pack(">HHLHH", ORIENTATION, 3, 1, 6, 0)
+    resolution = struct.pack(">HHL4s", 0x011A, 2, 4, b"abc\0")  # a text where a number should be
+    exif = b"Exif\0\0" + head + orientation + resolution + bytes(4)
+    path = saved(tmp_path, Image.fromarray(gradient(40, 60)), "a.jpg", exif=exif, dpi=(72, 72))
+    assert read_header(path) == ImageHeader(40, 60, 3)
+    assert decode(path, channels=3).shape == (60, 40, 3)
+    assert examine(path, longest=30).pixels.shape == (30, 20, 3)
 
 
 def test_transparent_pixels_are_laid_on_white(tmp_path):
@@ -125,6 +146,30 @@ def test_conform_does_to_arrays_what_decode_does_to_files(tmp_path):
     assert conform(images, height=20, width=30, channels=3) is images
     grey = images[..., :1]
     assert np.array_equal(conform(grey, height=20, width=30, channels=3)[..., 2], grey[..., 0])
+
+
+def test_an_image_that_pillow_has_opened_becomes_the_pixels_of_its_file(tmp_path):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    values = (np.arange(32, dtype=np.uint16) * 2000).reshape(4, 8)
+    path = saved(tmp_path, Image.fromarray(values), "a.png", exif=exif)
+    with Image.open(path) as image:
+        found = pixels_of(image, channels=3, size=(6, 5))
+        assert image.size == (8, 4)
+    assert np.array_equal(found, decode(path, channels=3, size=(6, 5)))
+
+
+def test_an_image_that_pillow_has_opened_and_that_cannot_be_used_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("automl_img.data.images.MAX_PIXELS", 60)
+    with Image.open(saved(tmp_path, Image.fromarray(gradient()), "a.png")) as closed:
+        pass
+    for image, said in (
+        (Image.new("F", (4, 4)), "it holds floating-point pixels"),
+        (closed, ""),
+        (Image.new("L", (8, 8)), "the image has too many pixels; found '8 × 8'"),
+    ):
+        with pytest.raises(DataError, match=f"^image 3: .*{said}"):
+            pixels_of(image, channels=1, size=(4, 4), name="image 3")
 
 
 def test_a_file_of_no_bytes_says_so(tmp_path):

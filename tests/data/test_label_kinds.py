@@ -24,6 +24,9 @@ def encode(labels, names=(), task="auto", **others):
         (pd.Series([("a",), ("b", "c"), ("c",)]).to_numpy(), "multilabel"),
         (["x/a", "x/b", "y/c"], "hierarchical"),
         (np.eye(3), "multiclass"),
+        (pd.Series([["a"], ["a", "b"], []]), "multilabel"),
+        (pd.DataFrame({"a": [1, 0, 1], "b": [1, 1, 0]}), "multilabel"),
+        (pd.DataFrame({"a": [1, 0, 0], "b": [0, 1, 1]}), "binary"),
     ],
 )
 def test_the_task_is_seen_by_the_labels(labels, expected):
@@ -41,6 +44,31 @@ def test_label_sets_are_encoded_in_the_same_classes_in_all_splits():
     assert found.names == ("a", "b", "c")
     assert found.labels["train"].tolist() == [[0, 1, 0], [1, 1, 0]]
     assert found.labels["test"].tolist() == [[0, 0, 1], [0, 0, 0]]
+
+
+def test_columns_of_booleans_beside_columns_of_numbers_are_a_matrix_of_0_and_1():
+    table = pd.DataFrame({"cat": [True, False, True], "dog": [1, 1, 0], "bird": [0.0, 1.0, 1.0]})
+    assert table.to_numpy().dtype == object
+    for labels in (table.to_numpy(), list(table.to_numpy()), table):
+        found = encode(labels, ("cat", "dog", "bird"), test=labels[:1])
+        assert found.task == "multilabel" and found.names == ("cat", "dog", "bird")
+        assert found.labels["train"].tolist() == [[1, 1, 0], [0, 1, 1], [1, 0, 1]]
+        assert found.labels["test"].tolist() == [[1, 1, 0]]
+
+
+def test_label_sets_in_arrays_of_objects_are_encoded_in_the_same_classes_too():
+    train, test = (pd.Series(sets).to_numpy() for sets in ([["a", "b"], ["c"], ["a"]], [["d", "b"], ["a"]]))
+    found = encode(train, test=test)
+    assert found.names == ("a", "b", "c", "d")
+    assert found.labels["test"].tolist() == [[0, 1, 0, 1], [1, 0, 0, 0]]
+    assert encode(train, test=test[1:]).labels["test"].tolist() == [[1, 0, 0]]
+
+
+def test_columns_of_a_matrix_keep_their_order_in_lists_and_beside_a_split_without_images():
+    matrix = (np.eye(12, dtype=int) + np.eye(12, k=1, dtype=int)).tolist()
+    found = encode(matrix, test=[])
+    assert found.names == tuple(map(str, range(12))) and found.labels["test"].shape == (0, 12)
+    np.testing.assert_array_equal(found.labels["train"], matrix)
 
 
 def test_single_labels_make_a_multilabel_task_if_that_is_wanted():
@@ -71,6 +99,9 @@ def test_encoding_again_changes_nothing():
         (np.array([[0, 1], [1, 1]]), ("a",), "auto", ["2 columns", "1 columns"]),
         ([["cat"], ["dgo", "cat"]], ("cat", "dog"), "auto", ["dgo", "Did you mean 'dog'"]),
         ([["a"], []], (), "auto", ["one class only"]),
+        ([[], []], (), "auto", ["one class only"]),
+        ([["a", "b"], None, ["b"]], (), "auto", ["1 of 3 labels are missing", "label 1"]),
+        ([["a", "b"], ["b"], ["a", float("nan")]], (), "auto", ["1 of 3 labels are missing", "label 2"]),
         (["a", "b"], (), "regression", ["no such task", "multilabel"]),
     ],
 )

@@ -1,8 +1,12 @@
 """How arrays that a user gives become uint8 images."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from automl_img.data import pixels
+from automl_img.data.images import on_white
 from automl_img.data.pixels import as_uint8
 from automl_img.errors import DataError
 
@@ -31,6 +35,17 @@ def test_a_scale_that_is_given_wins_over_the_guess():
     assert as_uint8(np.array([[[0.0, 1.0]]]), scale=1)[0, 0, 1, 0] == 1
 
 
+@pytest.mark.parametrize("largest", [1.01, 1.2, 2.0])
+def test_floats_a_little_above_one_are_refused_and_do_not_turn_black(largest):
+    images = np.array([[[0, 0.5, largest]]], np.float32)
+    said = rf"^x: .*; found 'values up to {largest:g}'; allowed: 0 to 1 throughout, or 0 to 255\..*np\.clip\(x, 0, 1\)"
+    with pytest.raises(DataError, match=said):
+        as_uint8(images)
+    assert as_uint8(images, scale=1).max() == round(largest), "where the scale is known they are what they are"
+    with pytest.raises(DataError, match="are negative"):
+        as_uint8(images - 0.1)
+
+
 def test_every_byte_survives_the_way_through_floats():
     values = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     assert np.array_equal(as_uint8(values / np.float32(255))[..., 0], values)
@@ -44,6 +59,18 @@ def test_booleans_become_black_and_white():
 def test_a_fourth_channel_is_transparency():
     images = np.array([[[[10, 20, 30, 255], [10, 20, 30, 0]]]], np.uint8)
     assert as_uint8(images)[0, 0].tolist() == [[10, 20, 30], [255, 255, 255]]
+
+
+def test_a_large_array_is_worked_on_in_small_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(pixels, "BYTES_AT_A_TIME", 200_000)
+    images = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(40, 64, 64, 4))
+    images[:] = np.random.default_rng(0).random(images.shape)
+    tracemalloc.start()
+    found = as_uint8(images)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < found.nbytes + 8 * 200_000 < images.nbytes
+    assert np.array_equal(found, on_white(np.rint(images * np.float32(255)).astype(np.uint8)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from automl_img.cache import ABANDONED_SECONDS, cache_folder
+from automl_img.data import preparing
 from automl_img.data.arrays import dataset_from_arrays, validated
+from automl_img.data.images import conform
 from automl_img.data.store import PreparedStore
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split
@@ -31,6 +33,15 @@ def files(folder, n=40):
     for place, path in enumerate(paths):
         Image.new("L", (12, 10), place).save(path)
     return validated(ImageDataset("files", ("a", "b"), Split(paths, np.arange(n) % 2)))
+
+
+def exchanged(path, content):
+    """Give a file other content of the same length and keep its time: so it looks when something outside of it was wrong."""
+    before, status = path.read_bytes(), path.stat()
+    assert len(before) == len(content)
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return before
 
 
 def prepare(dataset, tmp_path, **more):
@@ -96,6 +107,56 @@ def test_unreadable_files_are_set_aside_with_their_reason(tmp_path):
         prepare(dataset, tmp_path, max_unreadable=0.01)
 
 
+def test_files_that_can_be_read_by_now_are_no_longer_set_aside(tmp_path):
+    dataset = files(tmp_path / "files")
+    first, second = dataset.train.images[7], dataset.train.images[8]
+    contents = [exchanged(path, b"x" * path.stat().st_size) for path in (first, second)]
+    before = prepare(dataset, tmp_path)
+    assert [path for path, _ in before.set_aside] == [str(first), str(second)]
+    exchanged(first, contents[0])
+    after = prepare(dataset, tmp_path)
+    assert after.set_aside == ((str(second), "this is no image file"),) and after.given == (39, 0, 0)
+    assert after.images[:, 0, 0, 0].tolist() == [place for place in range(40) if place != 8]
+    again = prepare(dataset, tmp_path, progress=lambda done, total: pytest.fail("prepared twice"))
+    assert again.folder == after.folder
+    exchanged(second, contents[1])
+    assert prepare(dataset, tmp_path).given == (40, 0, 0)
+    assert PreparedStore.open(before.folder).given == (38, 0, 0), "a search that reads it is left alone"
+    assert prepare(dataset, tmp_path, wanted=before.fingerprint).folder == before.folder
+
+
+def test_the_fingerprint_of_a_store_tells_which_files_it_lacks(tmp_path):
+    dataset = files(tmp_path / "files")
+    path = dataset.train.images[7]
+    content = exchanged(path, b"x" * path.stat().st_size)
+    lacking, elsewhere = prepare(dataset, tmp_path), prepare(dataset, tmp_path / "elsewhere")
+    assert lacking.fingerprint == elsewhere.fingerprint
+    exchanged(path, content)
+    whole, elsewhere = prepare(dataset, tmp_path), prepare(dataset, tmp_path / "a third place")
+    assert whole.fingerprint == elsewhere.fingerprint != lacking.fingerprint
+
+
+def test_want_of_memory_stops_and_sets_no_file_aside(tmp_path, monkeypatch):
+    dataset = files(tmp_path / "files")
+
+    def resize(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "resize", resize)
+    with pytest.raises(DataError) as caught:
+        prepare(dataset, tmp_path, max_unreadable=1.0)
+    assert caught.value.problem == "there is not enough memory to decode the image"
+    assert not list((tmp_path / "cache" / "stores").iterdir())
+
+
+def test_images_of_an_array_are_resized_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparing, "ARRAY_BYTES_AT_A_TIME", 5 * 16 * 16)
+    dataset, told = arrays(), []
+    store = prepare(dataset, tmp_path, height=16, width=16, progress=lambda done, total: told.append(done))
+    assert told == [*range(5, 45, 5), 44]
+    assert np.array_equal(store.images[:40], conform(dataset.train.images, height=16, width=16, channels=1))
+
+
 def test_too_many_unreadable_files_stop_with_examples(tmp_path):
     dataset = files(tmp_path / "files")
     for path in dataset.train.images[:6]:
@@ -113,8 +174,9 @@ def test_a_class_of_which_nothing_can_be_read_stops(tmp_path):
     lonely = Split([*dataset.train.images, folder / "gone.png"], np.append(dataset.train.labels, 2))
     with pytest.raises(
         DataError, match=r"no training image of class 'c' can be read.*gone\.png: there is no such file"
-    ):
+    ) as caught:
         prepare(ImageDataset("files", ("a", "b", "c"), lonely, task="multiclass"), tmp_path)
+    assert caught.value.hint == "Mend them, or take the class out."
 
 
 def test_a_damaged_store_is_made_again(tmp_path):

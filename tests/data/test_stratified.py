@@ -65,6 +65,32 @@ def test_no_group_is_ever_torn_apart(groups, several, seed):
     assert counts.min() > 0, "every class trains"
 
 
+@pytest.mark.parametrize("test", [0.0, 0.1])
+def test_groups_of_classes_smaller_than_the_number_of_folds_are_split(test):
+    labels = np.repeat(np.arange(20), 5)
+    groups = labels * 4 + np.tile([0, 0, 1, 2, 3], 20)
+    found = split(labels, groups=groups, validation=0.1, test=test)
+    held = [part for part in (found.validation, found.test) if len(part)]
+    assert len(held) == 1 + (test > 0) and all(5 <= len(part) <= 30 for part in held)
+    for part in held:
+        assert not set(groups[found.train]) & set(groups[part])
+    assert set(labels[found.train]) == set(range(20)), "every class trains"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_label_of_two_groups_is_never_held_out_whole(seed):
+    labels = np.array([[1, 0, 1], [0, 1, 1], [1, 0, 0], [0, 1, 0]])  # the third label is that of two groups
+    found = split(labels, groups=np.arange(4), validation=0.5, seed=seed)
+    assert len(found.validation) and labels[found.train].sum(0).min() > 0
+
+
+def test_groups_are_drawn_at_random_where_each_of_the_rarest_labels_has_one_image():
+    # The first image must train for its last label.
+    labels = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
+    found = split(labels, groups=np.arange(4), validation=0.25)
+    assert len(found.validation) == 1 and 0 in found.train
+
+
 def test_grouped_splits_say_what_share_came_out():
     found = split(np.arange(100) % 2, groups=np.arange(100) // 10)
     assert any("Groups stay together" in note and "20.0% were asked for" in note for note in found.notes)

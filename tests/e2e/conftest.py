@@ -37,6 +37,12 @@ def search(command):
     return lambda target, out, *arguments: command("search", target, "--out", out, *arguments)
 
 
+@pytest.fixture
+def search_here(typed):
+    """The same in this process, whose fork server holds TensorFlow from the first search on."""
+    return lambda target, out, *arguments: typed("search", target, "--out", out, *arguments)
+
+
 class Enough(Exception):
     """What a test is about has happened."""
 

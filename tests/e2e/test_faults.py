@@ -27,9 +27,9 @@ def test_a_search_survives(script):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_a_search_is_seen_and_ended_from_another_terminal(tmp_path, command):
-    settings = ['plugins.modules=["automl_img_plainnet"]', 'search.architectures=["plainnet"]', "train.epochs=50"]
-    arguments = ["search", "digits", "--trials", "50", "--out", tmp_path / "run"]
+def test_a_search_is_seen_and_ended_from_another_terminal(tmp_path, typed):
+    settings = ['plugins.modules=["automl_img_plainnet"]', 'search.architectures=["plainnet"]', "train.epochs=8"]
+    arguments = ["search", "digits", "--trials", "500", "--out", tmp_path / "run"]
     arguments += [part for setting in settings for part in ("--set", setting)]
     program = str(Path(sys.executable).parent / "automl-img")
     plugins = str(Path(__file__).parents[1] / "third_party" / "automl-img-plainnet")
@@ -43,13 +43,13 @@ def test_a_search_is_seen_and_ended_from_another_terminal(tmp_path, command):
     for line in search.stdout:
         if '"TrialEnded"' in line:
             break
-    shown = command("status", tmp_path / "run")
+    shown = typed("status", tmp_path / "run")
     assert "running by process" in shown.stdout and "plainnet" in shown.stdout
-    second = command("search", "--resume", tmp_path / "run")
+    second = typed("search", "--resume", tmp_path / "run")
     assert second.returncode == 2 and "this search is running" in second.stderr
-    assert "asked process" in command("stop", tmp_path / "run").stdout
+    assert "asked process" in typed("stop", tmp_path / "run").stdout
     search.stdout.read()
     assert search.wait(timeout=120) == 130
-    assert "interrupted" in command("status", tmp_path / "run").stdout
-    assert command("stop", tmp_path / "run").returncode == 2
+    assert "interrupted" in typed("status", tmp_path / "run").stdout
+    assert typed("stop", tmp_path / "run").returncode == 2
     assert (tmp_path / "run" / "metrics.json").is_file()

@@ -85,10 +85,13 @@ def broken(folder):
 BROKEN = {"zero bytes.jpg", "truncated.jpg", "900 megapixels.png", "text.png", "dangling.png", "itself.png"}
 
 
-def test_a_search_over_it_ends_with_a_model_and_a_list_of_what_was_set_aside(photos, tmp_path, search, command, quick):
+def test_a_search_over_it_ends_with_a_model_and_a_list_of_what_was_set_aside(
+    photos, tmp_path, search_here, typed, quick
+):
     before = {path: path.lstat().st_mtime_ns for path in photos.rglob("*")}
     run = tmp_path / "run"
-    ran = search(photos, run, *quick, "--set", "data.max_unreadable=0.1")
+    arguments = ["--set", "data.max_unreadable=0.1", "--set", "train.epochs=30"]  # each is one step
+    ran = search_here(photos, run, *quick, *arguments)
     assert ran.returncode == 0, ran.stderr
     data = json.loads((run / "data.json").read_text())
     assert data["class_names"] == ["bright <b>&'\"ü猫", "dark", "single"]
@@ -99,21 +102,21 @@ def test_a_search_over_it_ends_with_a_model_and_a_list_of_what_was_set_aside(pho
     assert "empty holds no image" in told and "leads back" in told and "single" in told
     assert json.loads((run / "metrics.json").read_text())["test"]["accuracy"] > 0.9
     assert {path: path.lstat().st_mtime_ns for path in photos.rglob("*")} == before, "nothing of the user's changes"
-    predicted = command("predict", run, photos / "dark")
+    predicted = typed("predict", run, photos / "dark")
     assert predicted.returncode == 3
     rows = list(csv.DictReader(io.StringIO(predicted.stdout)))
     assert {row["path"].rsplit("/", 1)[1] for row in rows if row["error"]} >= BROKEN - {"dangling.png", "itself.png"}
 
 
-def test_more_unreadable_files_than_allowed_stop_it_with_one_line(photos, tmp_path, search, quick):
-    ran = search(photos, tmp_path / "run", *quick, "--set", "data.max_unreadable=0.02")
+def test_more_unreadable_files_than_allowed_stop_it_with_one_line(photos, tmp_path, search_here, quick):
+    ran = search_here(photos, tmp_path / "run", *quick, "--set", "data.max_unreadable=0.02")
     assert ran.returncode == 2
     assert "image files cannot be read, more than the 2% that may be set aside" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
-def test_a_class_that_is_emptied_stops_it_with_one_line(photos, tmp_path, search, quick):
+def test_a_class_that_is_emptied_stops_it_with_one_line(photos, tmp_path, search_here, quick):
     (photos / "single" / "one.png").write_bytes(b"")
-    ran = search(photos, tmp_path / "run", *quick, "--set", "data.max_unreadable=0.5")
+    ran = search_here(photos, tmp_path / "run", *quick, "--set", "data.max_unreadable=0.5")
     assert ran.returncode == 2
     assert "no training image of class 'single' can be read" in ran.stderr

@@ -21,7 +21,7 @@ def test_the_digits_recipe_finds_a_good_model_and_says_something_of_each_archite
     assert {"simple_cnn", "resnet9", "resnet", "xception", "inception", "vgg", "convnext"} <= told, "each has a line"
 
 
-def test_a_folder_of_images_stands_in_the_place_of_a_recipe(search, tmp_path):
+def test_a_folder_of_images_stands_in_the_place_of_a_recipe(search_here, tmp_path):
     rng = np.random.default_rng(0)
     for name, level in (("bright", 200), ("dark", 40)):
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -30,7 +30,7 @@ def test_a_folder_of_images_stands_in_the_place_of_a_recipe(search, tmp_path):
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i} <b>&'ü.png")
     (tmp_path / "photos" / "dark" / "broken.png").write_bytes(b"")
     arguments = ["--trials", "1", "--set", "train.epochs=6", "--set", 'search.architectures=["simple_cnn"]']
-    ran = search(tmp_path / "photos", tmp_path / "run", *arguments)
+    ran = search_here(tmp_path / "photos", tmp_path / "run", *arguments)
     assert ran.returncode == 0, ran.stderr
     data = json.loads((tmp_path / "run" / "data.json").read_text())
     assert data["class_names"] == ["bright", "dark"]

@@ -46,7 +46,7 @@ def traits(digit):
     ]
 
 
-def test_a_table_with_splits_and_groups(digits, tmp_path, search, quick):
+def test_a_table_with_splits_and_groups(digits, tmp_path, search_here, quick):
     folder, labels = digits
     split = ["test" if number % 6 == 0 else "train" for number in range(FILES)]
     rows = [
@@ -54,25 +54,25 @@ def test_a_table_with_splits_and_groups(digits, tmp_path, search, quick):
     ]
     path = table(tmp_path / "labels.csv", ["file", "label", "split", "writer"], rows)
     settings = ["--set", f"data.options.root={folder}", "--set", "data.options.group=writer"]
-    metrics, data = finished(search(path, tmp_path / "run", *quick, *settings), tmp_path / "run")
+    metrics, data = finished(search_here(path, tmp_path / "run", *quick, *settings), tmp_path / "run")
     assert data["task"] == "multiclass" and metrics["test"]["images"] == FILES / 6
     assert any("Groups stay together" in note for note in data["notes"])
     assert any("'file'" in note for note in data["notes"]), "the guessed columns are told"
 
 
-def test_a_table_of_several_labels_in_a_cell(digits, tmp_path, search, command, quick):
+def test_a_table_of_several_labels_in_a_cell(digits, tmp_path, search_here, typed, quick):
     folder, labels = digits
     rows = [(folder / f"{number}.png", "|".join(traits(labels[number]))) for number in range(FILES)]
     path = table(tmp_path / "labels.tsv", ["image", "labels"], rows, delimiter="\t")
     arguments = [*quick, "--set", "data.options.separator=|", "--set", "data.task=multilabel"]
-    metrics, data = finished(search(path, tmp_path / "run", *arguments), tmp_path / "run")
+    metrics, data = finished(search_here(path, tmp_path / "run", *arguments), tmp_path / "run")
     assert data["task"] == "multilabel" and data["class_names"] == ["even", "large", "round"]
     assert set(metrics["test"]["per_class"]["even"]) >= {"f1", "threshold"}
-    predicted = command("predict", tmp_path / "run", folder / "0.png", folder / "1.png")
+    predicted = typed("predict", tmp_path / "run", folder / "0.png", folder / "1.png")
     header, *answers = csv.reader(predicted.stdout.splitlines())
     assert header[:2] == ["path", "labels"] and len(answers) == 2
     assert all(set(filter(None, row[1].split("|"))) <= {"even", "large", "round"} for row in answers)
-    assert "macro-F1" in command("evaluate", tmp_path / "run").stdout
+    assert "macro-F1" in typed("evaluate", tmp_path / "run").stdout
 
 
 def test_a_table_of_a_column_for_each_label(digits, tmp_path, read):
@@ -84,12 +84,12 @@ def test_a_table_of_a_column_for_each_label(digits, tmp_path, read):
     assert data["task"] == "multilabel" and data["class_names"] == columns
 
 
-def test_a_table_of_levels_is_a_hierarchy(digits, tmp_path, search, quick):
+def test_a_table_of_levels_is_a_hierarchy(digits, tmp_path, search_here, quick):
     folder, labels = digits
     rows = [(folder / f"{n}.png", "even" if labels[n] % 2 == 0 else "odd", f"d{labels[n]}") for n in range(FILES)]
     path = table(tmp_path / "labels.csv", ["image", "parity", "digit"], rows)
     arguments = [*quick, "--set", "data.options.levels=parity,digit"]
-    ran = search(path, tmp_path / "run", *arguments)
+    ran = search_here(path, tmp_path / "run", *arguments)
     metrics, data = finished(ran, tmp_path / "run")
     assert data["task"] == "hierarchical" and "even/d0" in data["class_names"]
     assert [level["nodes"] for level in metrics["test"]["levels"]] == [2, 10]
@@ -234,16 +234,16 @@ FORMATS = {
 }
 
 
-def test_every_format_in_one_folder(digits_data, tmp_path, search, command, quick):
+def test_every_format_in_one_folder(digits_data, tmp_path, search_here, typed, quick):
     images, labels = digits_data
     for number in range(FILES):
         ending = list(FORMATS)[number % len(FORMATS)]
         target = tmp_path / "photos" / f"class {labels[number] % 2}"
         target.mkdir(parents=True, exist_ok=True)
         Image.fromarray(images[number]).resize((16, 16)).save(target / f"{number}.{ending}", **FORMATS[ending])
-    _, data = finished(search(tmp_path / "photos", tmp_path / "run", *quick), tmp_path / "run")
+    _, data = finished(search_here(tmp_path / "photos", tmp_path / "run", *quick), tmp_path / "run")
     assert data["set_aside"] == [] and data["analysis"]["channels"] == 1
-    assert command("predict", tmp_path / "run", tmp_path / "photos").returncode == 0
+    assert typed("predict", tmp_path / "run", tmp_path / "photos").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from automl_img.evaluation.contest import _mirrored
+from automl_img.evaluation.contest import Contestant, _in_order, _mirrored, _single
+from automl_img.evaluation.selection import Difference
+from automl_img.recipe import FinalSettings
 from automl_img.tasks import make_task
 
 TASK = make_task("multiclass", ("ant", "bee"))
@@ -41,3 +43,18 @@ def test_mirror_images_are_asked_for_where_that_is_better_and_within_the_latency
     found, logits = _mirrored(TASK, TRUTH, scorer, None, np.arange(3), latency)
     assert found is mirrored and logits is (both if mirrored else plain)
     assert scorer.timed == timed, "it is timed only where the answer hangs on it"
+
+
+def test_what_was_measured_side_by_side_says_which_is_the_best():
+    """The first by its own trial is not the first by mirrored answers."""
+    decided = [np.array([0, 1, 0]), np.array([0, 1, 1]), np.array([0, 1, 1])]
+    given = [
+        Contestant(
+            None, None, None, None, None, TASK.f1(TRUTH, answers), 0.01, 0.0, 9, Difference(0.0, 0.0, (0.0, 0.0))
+        )
+        for answers in decided
+    ]
+    found = _in_order(TASK, TRUTH, given, decided, seed=0)
+    assert [one.f1 for one in found] == [1.0, 1.0, given[0].f1]
+    assert [one.behind.mean for one in found] == [0.0, 0.0, 1.0 - given[0].f1]
+    assert _single(found, FinalSettings(prefer="best")) == (0, [])

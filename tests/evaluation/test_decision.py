@@ -218,6 +218,26 @@ def test_a_parent_is_answered_where_its_class_is_not_sure():
     assert figures["parents"] == pytest.approx(1 / 3) and figures["accuracy"] == 1.0
 
 
+def test_a_parent_is_held_back_by_its_own_probability_and_is_right_if_the_true_class_lies_below_it():
+    probabilities = np.array([[0.5, 0.45, 0.05], [0.98, 0.01, 0.01], [0.05, 0.03, 0.92], [0.4, 0.1, 0.5]], np.float32)
+    assert Decision(least_share=0.9, least_confidence=0.6).answers(TREE, probabilities).tolist()[0] == "shoe"
+    labels, energy = np.array([1, 0, 0, 2]), np.zeros(4, np.float32)
+    wishes = Wishes(accuracy=0.9, parents=0.9)
+    decision, _, (kept,) = fit_decision(TREE, labels, probabilities, energy, wishes)
+    assert decision.least_confidence == pytest.approx(0.95)
+    assert decision.answers(TREE, probabilities).tolist() == ["shoe", "shoe/boot", DONT_KNOW, DONT_KNOW]
+    figures = decision_figures(TREE, labels, probabilities, energy, decision)
+    assert kept.kept and kept.reached == figures["accuracy"] == 1.0
+    assert (figures["answered"], figures["parents"], figures["dont_know"]) == (0.5, 0.25, 0.5)
+
+
+def test_no_accuracy_is_reached_where_no_parent_is_probable_enough():
+    probabilities, energy = np.array([[0.4, 0.1, 0.5]], np.float32), np.zeros(1, np.float32)
+    decision, _, (kept,) = fit_decision(TREE, np.array([2]), probabilities, energy, Wishes(accuracy=0.9, parents=0.8))
+    assert decision.answers(TREE, probabilities).tolist() == [DONT_KNOW]
+    assert (kept.kept, kept.reached) == (False, 0.0)
+
+
 def test_accuracy_over_coverage_is_counted_from_the_surest():
     labels, probabilities = np.array([1, 0, 1, 0]), probabilities_of(0.9, 0.2, 0.3, 0.45)
     curve = coverage_curve(labels, BINARY.decide(probabilities), probabilities)

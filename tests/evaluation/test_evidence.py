@@ -124,6 +124,23 @@ def test_a_temperature_of_several_labels_undoes_it_too():
     assert fit_temperature(labels, 3 * logits) == pytest.approx(3, rel=0.05)
 
 
+@pytest.mark.parametrize("n", [20, 100])
+@pytest.mark.parametrize("classes", [2, 10])
+def test_a_few_images_that_are_all_answered_rightly_do_not_make_a_model_sure_of_everything(n, classes):
+    """Answers of one margin get the probability of their smoothed targets."""
+    labels = np.arange(n) % classes
+    logits = 3 * np.eye(classes, dtype=np.float32)[labels]
+    sure = softmax(logits / fit_temperature(labels, logits)).max(axis=1)
+    assert sure == pytest.approx(1 - (classes - 1) / classes / (n + 2), abs=5e-4)
+
+
+def test_nor_do_several_labels_that_are_all_answered_rightly():
+    labels = (np.arange(80).reshape(20, 4) % 3 == 0).astype(np.uint8)
+    logits = np.where(labels == 1, 3, -3).astype(np.float32)
+    sure = sigmoid(np.abs(logits) / fit_temperature(labels, logits))
+    assert sure == pytest.approx(1 - 1 / 2 / (20 + 2), abs=5e-4)
+
+
 def test_intervals_from_counts_are_those_from_drawn_images(answers):
     labels, logits = answers
     predicted = logits.argmax(1)

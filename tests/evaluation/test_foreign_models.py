@@ -7,13 +7,14 @@ import pickle
 import shutil
 import subprocess
 import sys
+import warnings
 
 import h5py
 import numpy as np
 import pytest
 
 import automl_img
-from automl_img.errors import ModelFileError, PluginError
+from automl_img.errors import AutoMLImageWarning, ModelFileError, PluginError
 from automl_img.evaluation.model_schema import described
 from automl_img.evaluation.predictor import Predictor
 from automl_img.plugin import trust
@@ -63,6 +64,15 @@ class Bomb:
 def test_what_was_saved_is_loaded(model, finished, digits_data):
     images = digits_data[0][:20]
     assert automl_img.load(model).predict_proba(images) == pytest.approx(finished[0].predictor.predict_proba(images))
+
+
+def test_a_model_of_another_version_of_its_architecture_is_loaded_with_a_warning(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AutoMLImageWarning)
+        automl_img.load(model)
+    change(model, lambda content: content["plugins"].update({"architecture/plainnet": "0", "regularizer/dropout": "0"}))
+    with pytest.warns(AutoMLImageWarning, match=r"model\.json: .* was trained: plainnet had version 0 and has 1$"):
+        automl_img.load(model)
 
 
 def test_a_pickle_in_the_place_of_the_weights_is_refused_and_does_not_run(model, marker):
@@ -167,6 +177,7 @@ DESCRIPTIONS = {
     "a class that is a number": lambda c: c["class_names"].__setitem__(0, 5),
     "a class too few": lambda c: c["class_names"].pop(),
     "a class twice": lambda c: c["class_names"].__setitem__(0, c["class_names"][1]),
+    "a class with an endless name": lambda c: c["class_names"].__setitem__(0, "a" * 1001),
     "a size that is text": lambda c: c["plan"]["image"].update(height="8"),
     "an absurd size": lambda c: c["plan"]["image"].update(height=10**6, width=10**6),
     "absurd classes": lambda c: c["plan"]["image"].update(classes=10**12),

@@ -53,11 +53,13 @@ def test_images_are_divided_by_metadata_brightness_folder_and_size(tmp_path):
         Image.new("L", (side, side), 8 * place).save(folder / f"{place}.png")
         paths.append(folder / f"{place}.png")
         labels.append(place % 2)
-    metadata = {"camera": [f"camera {place % 2}" for place in range(30)]}
+    agent = ["yes" if place % 5 else "no" for place in range(30)]
+    metadata = {"camera": [f"camera {place % 2}" for place in range(30)], "contrast": agent}
     dataset = validated(ImageDataset("parts", ("fine", "defect"), Split(paths, labels, metadata=metadata)))
     store = PreparedStore.prepare(dataset, height=16, width=16, channels=1, cache_dir=tmp_path / "cache")
     found = properties_of(store, np.arange(3, 30))
     assert found["camera"][:2] == ["camera 1", "camera 0"]
+    assert found["contrast (metadata)"] == agent[3:] and set(found["contrast"]) <= {"low", "middle", "high"}
     assert found["brightness"][0] == "low" and found["brightness"][-1] == "high"
     assert set(found["folder"]) == {"site-a", "site-b"}
     assert found["size of the file's image"][0] != found["size of the file's image"][-1]

@@ -1,6 +1,7 @@
 """Wrong labels are found; right ones are left alone."""
 
 import csv
+import json
 import shutil
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from automl_img.errors import RunFolderError, UsageError
 from automl_img.evaluation.predictions import Predictions
 from automl_img.evaluation.suspects import suspects
-from automl_img.search.suspecting import write_suspects
+from automl_img.search.run_folder import RunFolder
+from automl_img.search.suspecting import suspects_of, write_suspects
 from automl_img.tasks import make_task
 
 NAMES = ("ant", "bee", "cat")
@@ -70,6 +72,13 @@ def test_the_table_names_images_and_a_run_that_has_not_ended_says_so(finished, t
     assert written == run / "evaluation" / "to_check.csv" and len(rows) == len(found) <= 5
     assert any(row["row"] == str(predictions.indices[3]) and row["split"] == "test" for row in rows)
     assert all(row["image"] == f"image {row['row']}" for row in rows), "the digits have no files"
+    data = json.loads((run / "data.json").read_text())
+    data["class_names"] = [f"=HYPERLINK({name})" for name in data["class_names"]]
+    (run / "data.json").write_text(json.dumps(data))
+    write_suspects(run, 5)
+    rows = list(csv.DictReader(written.open()))
+    assert all(row[column].startswith("'=") for row in rows for column in ("label", "predicted")), "no formula"
+    assert [one.label for one in suspects_of(RunFolder(run))] == [f"=HYPERLINK({one.label})" for _, one in found]
     with pytest.raises(UsageError, match="the table cannot be written"):
         write_suspects(run, 5, tmp_path)
     shutil.rmtree(run / "evaluation")

@@ -100,6 +100,18 @@ def test_a_task_can_be_asked_to_end_in_good_order(tmp_path):
     assert answer_of(child, lambda message: child.stop()) == TaskDone("stopped in good order")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_all_processes_get_ends_no_task(tmp_path, number):
+    """As Ctrl-C, `timeout` and systemd send it: the driver heeds it, and asks the task to end in good order."""
+    child = ChildProcess(fault_tasks.until_stopped, None, tmp_path / "log.txt")
+
+    def send_and_ask(message):
+        os.kill(child._process.pid, number)
+        child.stop()
+
+    assert answer_of(child, send_and_ask) == TaskDone("stopped in good order")
+
+
 def test_children_die_with_their_driver(tmp_path):
     """The driver is killed without a chance to tidy up; its child must be gone soon after."""
     script = textwrap.dedent(f"""
@@ -123,6 +135,28 @@ def test_children_die_with_their_driver(tmp_path):
 
         ended, _, _ = select.select([pidfd], [], [], 20)
         assert ended, "the child outlived its driver"
+
+
+def test_a_driver_that_comes_to_its_end_takes_its_children_along(tmp_path):
+    """Python sends them a SIGTERM then, which they ignore, and waits for them."""
+    script = textwrap.dedent(f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import fault_tasks
+        from pathlib import Path
+        from automl_img.executors.process import ChildProcess, avoid_fork_server, wait_for_news
+        avoid_fork_server()
+        child = ChildProcess(fault_tasks.hang, None, Path({str(tmp_path)!r}) / "log.txt")
+        pids = []
+        while not pids:
+            wait_for_news([child], 30.0)
+            pids = list(child.news())
+        print(*pids)
+    """)
+    driver = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert driver.returncode == 0, driver.stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(driver.stdout), 0)
 
 
 def test_a_script_without_a_main_guard_is_not_run_again_by_its_children(tmp_path):

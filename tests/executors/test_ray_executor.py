@@ -1,6 +1,7 @@
-"""Trials on a Ray cluster of three nodes, which are processes of this machine."""
+"""Trials on a Ray cluster of two nodes, which are processes of this machine."""
 
 import importlib.metadata
+import importlib.util
 import os
 import sys
 from dataclasses import replace
@@ -13,31 +14,36 @@ from automl_img import events
 from automl_img.errors import SearchError
 from automl_img.executors.base import Done, Epoch, Failed, Saved, Started
 from automl_img.executors.process import TaskDone
+from automl_img.executors.ray_cluster import Node, Request, refuse_unless_met
+from automl_img.executors.ray_executor import RayExecutor
+from automl_img.executors.ray_node import Order, Post, supervise
+from automl_img.executors.ray_site import RaySite
 from automl_img.recipe import ComputeSettings
 from automl_img.search.journal import Journal
 from automl_img.search.run_folder import STOP_FILE
-from automl_img.training.artifacts import WEIGHTS_FILE
+from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
 from automl_img.training.spec import Fidelity
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl-img[ray]'")
-
-from automl_img.executors.ray_cluster import Node, Request, refuse_unless_met  # noqa: E402
-from automl_img.executors.ray_node import Order, Post, supervise  # noqa: E402
-from automl_img.executors.ray_site import RaySite  # noqa: E402
-
-pytestmark = pytest.mark.train
+pytestmark = [
+    pytest.mark.train,
+    # Imported where it is used: all workers collect this file, one runs it.
+    pytest.mark.skipif(
+        importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'automl-img[ray]'"
+    ),
+]
 RAY = {"compute.executor": "ray"}
 
 
 @pytest.fixture(scope="module")
 def cluster(third_party_plugins):
-    """Three nodes with one core each; the test's process is a driver on the first."""
+    """Two nodes with one core each; the test's process is a driver on the first."""
+    import ray
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        made.others = [made.add_node(num_cpus=1) for _ in range(2)]
+        made.other = made.add_node(num_cpus=1)
         ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
         yield made
         ray.shutdown()
@@ -70,8 +76,8 @@ def until(executor, kind):
 
 
 def test_a_node_that_dies_costs_no_trial_and_one_that_joins_is_used(cluster, tmp_path, quick_settings):
-    """Three trials that would train for ever: one loses its node, begins again on a new one, and all end when asked."""
-    heard, nodes, training = [], {len(ray.nodes())}, set()
+    """Two trials that would train for ever: one loses its node, begins again on a new one, and both end when asked."""
+    heard, joined, training = [], [], set()
     settings = {**quick_settings, **RAY, "train.epochs": 100_000, "train.patience": 100_000}
     run = tmp_path / "run"
 
@@ -85,23 +91,21 @@ def test_a_node_that_dies_costs_no_trial_and_one_that_joins_is_used(cluster, tmp
             (run / STOP_FILE).touch()
         elif isinstance(event, events.EpochEnded):
             training.add(event.trial)
-        if len(training) < 3:  # one on each node
+        if len(training) < 2:  # one on each node
             return
-        if cluster.others:
-            cluster.remove_node(cluster.others.pop(), allow_graceful=False)
-            cluster.others.clear()
-            cluster.add_node(num_cpus=1)
-            nodes.add(len(ray.nodes()))
+        if not joined:
+            cluster.remove_node(cluster.other, allow_graceful=False)
+            joined.append(cluster.add_node(num_cpus=1))
         elif any(isinstance(event, events.TrialFailed) for event in heard):
             (run / STOP_FILE).touch()
 
-    automl_img.fit("digits", trials=3, settings=settings, out=run, listener=disturb)
+    automl_img.fit("digits", trials=2, settings=settings, out=run, listener=disturb)
     rows = rows_of(run)
-    assert [row.status for row in rows] == ["done"] * 3
+    assert [row.status for row in rows] == ["done"] * 2
     lost = [event for event in heard if isinstance(event, events.TrialFailed)]
-    assert sorted(row.spec.attempt for row in rows) == [1, 1, 2] and len(lost) == 1
+    assert sorted(row.spec.attempt for row in rows) == [1, 2] and len(lost) == 1
     assert lost[0].kind == "node lost" and "tried once more" in lost[0].message
-    assert len(nodes) == 2 and not list((run / "trials").glob(".driver-*"))
+    assert joined and not list((run / "trials").glob(".driver-*"))
 
 
 def test_a_search_goes_on_under_ray_and_back_as_if_it_had_never_moved(cluster, tmp_path, quick_settings):
@@ -147,6 +151,8 @@ def test_a_trial_that_crashes_or_hangs_is_told_by_its_kind(cluster, tmp_path, qu
 
 
 def test_a_node_that_sees_neither_data_nor_run_folder_is_sent_both(cluster, tmp_path, place, spec, monkeypatch):
+    import ray
+
     post = ray.remote(Post).options(num_cpus=0).remote(place.store, place.splits)
     elsewhere = "/nowhere/on/this/node"
     order = Order(
@@ -166,6 +172,21 @@ def test_a_node_that_sees_neither_data_nor_run_folder_is_sent_both(cluster, tmp_
     assert {"log.txt", WEIGHTS_FILE, "from-before"} <= {Path(name).name for name in last.files}
     (copied,) = (tmp_path / "cache-of-the-node" / "stores").glob("[!.]*")
     assert sorted(os.listdir(copied)) == sorted(os.listdir(place.store))
+
+
+def test_a_node_is_sent_the_checkpoints_that_a_trial_may_go_on_from(cluster, tmp_path, spec):
+    import ray
+
+    executor = object.__new__(RayExecutor)
+    executor._trials = tmp_path
+    second = replace(spec, trial=7, attempt=2, continues="3/1")
+    assert executor._earlier(second) == []
+    files = {f"{name}/{CHECKPOINT_FILE}": name.encode() for name in ("3/1", "7/1")}
+    for name, content in {**files, f"4/1/{CHECKPOINT_FILE}": b"of another trial"}.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(content)
+    (sent,) = executor._earlier(second)
+    assert ray.get(sent) == files
 
 
 def test_a_node_with_another_version_says_so(cluster, place, spec):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,10 +111,16 @@ def test_a_keras_file_needs_no_layer_of_ours_that_differs_from_those_of_keras_in
 
 @pytest.mark.train
 def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_left(predictor, samples, tmp_path):
-    wrong = Otherwise(lambda given: np.roll(predictor.predict_proba(given), 1, axis=1))
+    together = []
+
+    def answer(given):
+        together.append(len(given))
+        return np.roll(predictor.predict_proba(given), 1, axis=1)
+
     with pytest.raises(ModelFileError, match=r"does not answer as Keras does: 100.0% of 60 images get another class"):
-        export_model(predictor, wrong, tmp_path / "out", samples, {})
+        export_model(predictor, Otherwise(answer), tmp_path / "out", samples, {})
     assert not (tmp_path / "out").exists()
+    assert together[:2] == [32, 28] and set(together[2:]) == {1}, "all at once may need more memory than there is"
 
 
 @pytest.mark.train
@@ -129,6 +136,26 @@ def test_answers_that_are_no_probabilities_are_refused(answer, words, predictor,
     with pytest.raises(ModelFileError, match=words):
         export_model(predictor, Otherwise(answer), tmp_path / "out", samples, {})
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "answer", "found"),
+    [
+        (6_000_000, lambda given: np.ones((10, len(given)), np.float32), r"\(10, 32\)"),
+        (6_000_000, lambda given: np.float32(1), r"\(\)"),
+        (20 * 8 * 8, lambda given: np.ones((10, len(given)), np.float32), r"\(20, 20\)"),
+    ],
+    ids=["turned", "one number", "turned, of large images"],
+)
+def test_answers_to_parts_of_the_images_that_do_not_fit_together_are_refused(
+    values, answer, found, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("automl_img.training.scoring.VALUES_AT_ONCE", values)
+    model = SimpleNamespace(predict=lambda images, verbose: np.ones((len(images), 10), np.float32))
+    images = np.zeros((40, 8, 8, 1), np.uint8)
+    samples = Samples(images, np.zeros(40, np.int64), images)
+    with pytest.raises(ModelFileError, match=rf"another shape; found {found}; allowed: \(40, 10\)"):
+        comparison.compared(Otherwise(answer), tmp_path, model, SimpleNamespace(task=None), samples)
 
 
 @pytest.mark.train

@@ -25,10 +25,10 @@ SLOTS = 2
 SETTINGS = (
     'plugins.modules=["automl_img_plainnet"]',
     'search.architectures=["plainnet"]',
-    "train.epochs=40",
-    "train.patience=40",
+    "train.epochs=20",
+    "train.patience=20",
     f"compute.slots={SLOTS}",
-    'search.limits.seconds="20s"',
+    'search.limits.seconds="12s"',
 )
 HARMS = {signal.SIGKILL: "killed", signal.SIGSEGV: "crashed", signal.SIGSTOP: "hung"}
 KINDS = {"out of memory", "crashed", "timeout"}  # a process that is killed from outside mostly was for its memory

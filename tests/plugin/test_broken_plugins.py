@@ -1,6 +1,7 @@
 """Each deliberately broken plugin fails the one check that is about its fault, and is told what to do."""
 
 import importlib
+import math
 
 import pytest
 
@@ -8,7 +9,7 @@ from automl_img.plugin import Architecture, Augmentation, Regularizer, Space
 from automl_img.plugin.manager import CLASSES, KINDS
 from automl_img.plugin.testing import run_checks
 from automl_img.plugin.testing.checks import IMAGES, CheckError
-from automl_img.plugin.testing.networks import active, build, drawn
+from automl_img.plugin.testing.networks import active, build, drawn, need_own_names
 from automl_img.plugin.testing.running import checks_for
 
 MODULES = (
@@ -146,6 +147,75 @@ def test_values_that_are_drawn_for_a_check_are_those_of_active_hyperparameters()
     found = [drawn(tuple(space), seed) for seed in range(20)]
     assert all(("units" in values) == (values["pooling"] == "flatten") for values in found)
     assert {values["pooling"] for values in found} == {"average", "flatten"}
+
+
+def test_layers_of_a_library_keep_the_names_that_it_has_registered_them_under():
+    import keras
+
+    @keras.saving.register_keras_serializable(package="keras_hub")
+    class Theirs(keras.layers.Layer):
+        pass
+
+    Theirs.__module__ = "keras_hub.layers"
+    need_own_names([Theirs()], "my_net.building")
+    Theirs.__module__ = "my_net.layers"
+    with pytest.raises(CheckError, match="under 'keras_hub', where other plugins' layers are too"):
+        need_own_names([Theirs()], "my_net.building")
+
+
+class Counting(Regularizer):
+    """Has a callback that counts steps, keeps what ``kept`` makes of the count, and may begin anew with each training."""
+
+    name = "counting"
+
+    def __init__(self, kept=lambda steps: {"steps": steps}, begins_anew=False):
+        self.kept, self.begins_anew = kept, begins_anew
+
+    def callbacks(self, hp, model):
+        import keras
+
+        plugin = self
+
+        class Count(keras.callbacks.Callback):
+            steps = 0
+
+            def on_train_begin(self, logs=None):
+                if plugin.begins_anew:
+                    self.steps = 0
+
+            def on_train_batch_end(self, batch, logs=None):
+                self.steps += 1
+
+            def get_state(self):
+                return plugin.kept(self.steps)
+
+            def set_state(self, state):
+                self.steps = int(state["steps"])
+
+        return [Count()]
+
+
+def check_callbacks_of(plugin):
+    checks_for("regularizer", plugin)().test_its_callbacks_can_be_saved_and_loaded()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        (Counting(begins_anew=True), "another state than it was given, when a training begins that goes on.*leave its"),
+        (Counting(lambda steps: {"steps": steps, "best": None}), "saving what Count.get_state returned.*Object arrays"),
+        (Counting(lambda steps: {"steps": {"all": steps}}), "saving what Count.get_state returned.*Object arrays"),
+        (Counting(lambda steps: [steps]), "Count.get_state returned list"),
+    ],
+    ids=["it begins anew", "nothing", "a dict in it", "a list"],
+)
+def test_a_state_that_does_not_come_back_from_a_checkpoint_is_told(plugin, words):
+    with pytest.raises(CheckError, match=words):
+        check_callbacks_of(plugin)
+
+
+def test_a_state_of_whatever_arrays_can_hold_comes_back_from_a_checkpoint():
+    check_callbacks_of(Counting(lambda steps: {"steps": steps, "worst": [[math.nan], steps], "best": "first"}))
 
 
 def test_the_checks_of_a_regularizer_say_how_far_the_training_is_as_the_core_does():

@@ -47,6 +47,22 @@ def test_a_module_can_bring_plugins_without_an_entry_point():
     assert "plainnet" in registry.names("architecture")
 
 
+def test_a_module_that_is_installed_and_asked_for_counts_once(monkeypatch):
+    module = module_with(Net())
+
+    @hookimpl
+    def register_experience(register):
+        register("learned.json")
+
+    module.register_experience = register_experience
+    monkeypatch.setitem(sys.modules, "some_module", module)
+    points = [types.SimpleNamespace(name=name, dist=None, value="some_module", load=lambda: module) for name in "ab"]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    registry = discover(modules=["some_module", "some_module"])
+    assert [(record.name, record.left_out) for record in registry.records] == [("net", "")]
+    assert len(registry.experience) == 1
+
+
 def test_a_module_that_was_asked_for_and_cannot_be_imported_is_an_error():
     with pytest.raises(PluginError, match="cannot be imported: RuntimeError: no such GPU"):
         discover(modules=["raises_on_import"])

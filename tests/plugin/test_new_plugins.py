@@ -60,3 +60,16 @@ def test_a_new_strategy_refuses_a_wrong_value_of_its_option(value, written):
     with pytest.raises(PluginError, match="a whole number of at least 0") as caught:
         strategy().start(Problem((), 0, 5, options={"random_first": value}))
     assert caught.value.where == "[search.options] random_first"
+
+
+def test_the_table_of_a_new_tracker_has_its_header_wherever_it_is_cut_off(written, tmp_path):
+    kind, _ = written("tables", "tracker")
+    table = tmp_path / "run" / "tables" / "measurements.csv"
+    table.parent.mkdir(parents=True)
+    table.touch()  # as one that was killed before it wrote
+    trackers = kind(), kind()
+    for tracker in trackers:
+        tracker.search_started("digits", tmp_path / "run", {})
+        assert table.read_text().splitlines() == ["trial,epoch,figure,value"]
+    for tracker in trackers:
+        tracker.close()

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from automl_img.errors import RecipeError
-from automl_img.recipe import Recipe, duration_seconds, duration_text, override, read_recipe, recipe_from_mapping
+from automl_img.recipe import (
+    Recipe,
+    counted,
+    duration_seconds,
+    duration_text,
+    override,
+    read_recipe,
+    recipe_from_mapping,
+)
 
 GOOD = """
 seed = 3
@@ -132,6 +140,40 @@ def test_overrides_replace_what_the_file_says(tmp_path):
     assert recipe.search.fixed == {"optimizer.adamw.lr": 0.01}
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"budget.time": "soon"}, "budget.time: a duration"),
+        ({"budget.time": "5s"}, "budget: a search needs at least 20 s"),
+        ({"data.validation": 2}, "data.validation: this value is not allowed; found 2"),
+        ({"data.options": {"list": [0, 1]}}, "data.options.list: this value is not allowed"),
+        ({"search.stratgey": "random"}, "search.stratgey: unknown key"),
+        ({"serach.strategy": "random"}, "serach: unknown key"),
+        ({"seed": 5, "data.source": ["digits"]}, "data.source: this value is not allowed"),
+    ],
+)
+def test_what_is_wrong_beside_the_file_is_not_blamed_on_a_line_of_it(tmp_path, overrides, said):
+    (tmp_path / "recipe.toml").write_text(GOOD)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(tmp_path / "recipe.toml", overrides)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[train]\nepochs = 0\n", ":2: train.epochs: this value is not allowed; found 0"),
+        ("[budget]\ntime = '5s'\n", ":1: budget: a search needs at least 20 s"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_blamed_on_its_line_whatever_is_given_beside_it(tmp_path, text, said):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path, {"budget.trials": 3, "train.batch_sizes": [64]})
+    assert str(caught.value).startswith(f"{path}{said}")
+
+
 def test_an_override_leaves_what_it_was_given_alone():
     content = {"budget": {"time": "10m"}}
     override(content, {"budget.time": "5m"})
@@ -160,6 +202,13 @@ def test_a_run_keeps_durations_and_sizes_as_they_were_given(time, memory, latenc
     assert "e" not in kept["budget"]["time"] + kept["search"]["limits"]["latency"], (
         "an exponent is not how people write"
     )
+
+
+def test_counts_are_told_with_the_noun_that_fits():
+    told = [counted(0, "day"), counted(1, "day"), counted(1.5, "day"), counted(1200, "file is", "files are")]
+    assert told == ["0 days", "1 day", "1.5 days", "1,200 files are"]
+    one = recipe_from_mapping({"budget": {"time": "10m", "trials": 1, "epochs": 1, "device_hours": 1}}).budget
+    assert one.in_words() == "10m 00s, 1 trial, 1 epoch, 1 device hour"
 
 
 def test_a_run_of_an_earlier_version_is_read():

@@ -1,6 +1,7 @@
 """The page of an inspection: whole, harmless with any name, of bounded size, and with what was found."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,6 +13,7 @@ from automl_img.data.inspection import Limits, inspect_dataset
 from automl_img.plugin import ImageDataset, Split
 from automl_img.report import analysis_page
 from automl_img.report.charts import aspect_bars, class_table, size_bars
+from automl_img.report.facts import facts_of
 
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 HOSTILE = ("<b>&'\"", "<script>alert(1)</script>", "{{ 7 * 7 }}{% raw %}", "кот 猫 🐈 \u202egnp", "a\nb\tc")
@@ -192,8 +194,10 @@ def test_several_labels_and_images_without_one_are_shown():
 
 def test_sound_images_are_said_to_be_sound():
     pixels = np.random.default_rng(0).integers(0, 255, (80, 10, 10), np.uint8)
-    page = looked_at(dataset_from_arrays(pixels, np.arange(80) % 2))[1]
+    found, page = looked_at(dataset_from_arrays(pixels, np.arange(80) % 2))
     assert "Nothing is wrong with these images." in page and 'id="sizes"' not in page
+    one = replace(found, totals={**found.totals, "duplicate groups": 1})
+    assert [facts_of(each)[-1].more for each in (found, one)] == ["", "group, 0 between splits"]
 
 
 def test_few_classes_are_all_in_the_table_and_bars_are_shares_of_the_longest():
@@ -203,12 +207,14 @@ def test_few_classes_are_all_in_the_table_and_bars_are_shares_of_the_longest():
     assert table.largest[1].shares == (("train", 25.0), ("test", 0.0))
 
 
-def test_histograms_count_every_image(tmp_path):
+def test_histograms_count_every_image_however_many_sizes_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("automl_img.data.inspection.collecting.POINTS", 2)
     random = np.random.default_rng(0)
     sizes = [(40, 40), (60, 40), (200, 60), (30, 90)] * 5
     for number, size in enumerate(sizes):
         photo(random).resize(size).save(tmp_path / f"{number:02d}.png")
     data = validated(ImageDataset("sizes", ("a", "b"), Split(sorted(tmp_path.glob("*.png")), [0, 1] * 10)))
     shapes = inspect_dataset(data).shapes
-    assert sum(bar.count for bar in size_bars(shapes)) == sum(bar.count for bar in aspect_bars(shapes)) == 20
-    assert {bar.label: bar.count for bar in aspect_bars(shapes)}["square"] == 5
+    assert len(shapes.points) == 2 and sum(bar.count for bar in size_bars(shapes)) == 20
+    found = {bar.label: bar.count for bar in aspect_bars(shapes) if bar.count}
+    assert found == {"below 0.4": 5, "square": 5, "1.43–1.8": 5, "over 2.5": 5}

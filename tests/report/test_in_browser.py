@@ -1,5 +1,6 @@
 """The pages in a real browser: what people see and can do, at two widths, with no error and no request to the network."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,15 @@ from test_run_page import made
 from automl_img.report.run_page import run_page
 
 PICTURES = Path(__file__).parents[2] / "build" / "pictures"  # kept for those who want to look
+# Of a right and of a wrong cell, for shares from 0 to 1: the colours of the number, of the cell and of what is under it.
+COLOURS = """() => ["hit", "miss"].flatMap(kind => {
+    const cell = document.querySelector(`.matrix td.${kind}`);
+    return Array.from({length: 21}, (_, step) => {
+        cell.style.setProperty("--share", step / 20);
+        const shown = getComputedStyle(cell.firstElementChild), card = getComputedStyle(cell.closest(".card"));
+        return [shown.color, shown.backgroundColor, card.backgroundColor];
+    });
+})"""
 
 
 @pytest.fixture
@@ -35,9 +45,24 @@ def opened(browser, tmp_path):
     assert all(url.startswith(("file:", "data:")) for url in asked)
 
 
+def luminance(colour):
+    red, green, blue = (part / 255 for part in colour[:3])
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(ink, cell, card):
+    """The contrast of WCAG between ``ink`` and a cell that lets some of the card through."""
+    ink, cell, card = ([float(part) for part in re.findall(r"[\d.]+", colour)] for colour in (ink, cell, card))
+    opacity = cell[3] if len(cell) == 4 else 1.0
+    under = [opacity * ours + (1 - opacity) * theirs for ours, theirs in zip(cell[:3], card[:3], strict=True)]
+    dark, light = sorted((luminance(ink), luminance(under)))
+    return (light + 0.05) / (dark + 0.05)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_fits_the_screen(opened, width, scheme):
+def test_the_page_fits_the_screen_and_can_be_read(opened, width, scheme):
     page = opened(run_page(made()), width, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.get_by_role("heading", level=1).inner_text() == "fashion"
@@ -48,6 +73,7 @@ def test_the_page_fits_the_screen(opened, width, scheme):
     assert (bright[0] > bright[1]) == (scheme == "dark")
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=PICTURES / f"report-{width}-{scheme}.png", full_page=True)
+    assert min(contrast(*colours) for colours in page.evaluate(COLOURS)) >= 4.5
 
 
 def test_a_cell_of_the_confusion_matrix_shows_its_images(opened):

@@ -82,6 +82,13 @@ def test_parallel_axes_are_what_all_trials_have_and_what_differs():
     assert [strand.worth for strand in found.strands] == [0, 0.5, 1]
 
 
+def test_parallel_axes_whose_last_parts_are_the_same_are_told_apart():
+    names = ("momentum", "optimizer.momentum", "optimizer.lr", "regularizer.decay.amount", "regularizer.smooth.amount")
+    trials = [trial(number, 0.1 * number, **dict.fromkeys(names, number)) for number in range(1, 4)]
+    found = [axis.name for axis in parallel_coordinates(trials).axes]
+    assert found == ["momentum", "lr", "optimizer.momentum", "decay.amount", "smooth.amount", "F1"]
+
+
 def test_parallel_axes_of_wide_numbers_are_logarithmic():
     trials = [trial(number, 0.1 * number, lr=10.0**-number) for number in range(1, 7)]
     (axis, _) = parallel_coordinates(trials).axes

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from automl_img.data.streaming import StreamedImages
+from automl_img.evaluation.attention import Attention
 from automl_img.evaluation.evidence import split_curves, split_figures
+from automl_img.evaluation.suspects import Suspect
 from automl_img.report.run_evidence import Measured, RunEvidence, TrialFacts
 from automl_img.report.run_page import run_page
 from automl_img.tasks import make_task
@@ -44,7 +48,7 @@ def trials():
             epochs=10.0,
             seconds=21.0,
             note="a look",
-            begun=30.0 * number,
+            ended=30.0 * number,
             values={"architecture": architecture, "optimizer": "adamw", "optimizer.adamw.lr": 10.0**-rank},
             curve=curve,
         )
@@ -200,6 +204,24 @@ def test_a_page_without_images_in_the_cache_has_all_but_pictures():
     assert "<img" not in page and "taken for" in page
 
 
+def test_images_whose_files_have_gone_since_cost_the_page_their_pictures_alone(tmp_path):
+    file, gone = tmp_path / "there.png", tmp_path / "gone.png"
+    Image.new("L", (12, 12)).save(file)
+    whole = replace(
+        made(),
+        suspects=[Suspect("validation", row, "ant", "bee", 0.9, 0.1) for row in range(2)],
+        attention=Attention(np.arange(2), np.zeros((2, 4, 4), np.uint8)),
+    )
+    found = []
+    for paths in ([file] * 240, [file, gone] * 120, [gone] * 240):
+        images = StreamedImages([str(path) for path in paths], 12, 12, 1)
+        page = run_page(replace(whole, images=images))
+        found.append((page.count("<img"), page.count('class="shown looked"')))
+        assert "taken for" in page and "2 to check" in page
+    assert found[0] > found[1] > found[2] == (0, 0)
+    assert [looked for _, looked in found] == [2, 1, 0]
+
+
 def test_pictures_keep_to_their_bytes():
     few = run_page(made(), picture_bytes=5_000)
     assert 0 < few.count("<img") < run_page(made()).count("<img")
@@ -221,12 +243,14 @@ def test_several_labels_have_figures_and_curves_and_no_matrix():
     ("state", "said"),
     [
         ("running", "The search is running. So far resnet is the best"),
-        ("cut off", "There is no model: the search was cut off"),
+        ("cut off", "No model has been chosen: the search was cut off"),
     ],
 )
 def test_a_run_without_a_model_yet_has_a_page(state, said):
     early = replace(made(), state=state, figures={}, curves={}, answers={}, images=None)
-    assert said in text_of(run_page(early))
+    page = text_of(run_page(early))
+    assert said in page and "of 10m 00s; 4 trials, 1 failed" in page
+    assert "of 10m 00s; 1 trial, 0 failed" in text_of(run_page(replace(early, trials=trials()[:1])))
     nothing = replace(
         early, trials=(), remarks=(), notes=(), best=0, class_names=(), counts={}, versions={}, machine=""
     )

@@ -1,5 +1,6 @@
 """What the driver does with what trials say, without training anything."""
 
+import contextlib
 import math
 
 import pytest
@@ -10,7 +11,6 @@ from automl_img.plugin import Parameter, SearchStrategy, discover
 from automl_img.recipe import ComputeSettings, recipe_from_mapping
 from automl_img.search.budget import Budget
 from automl_img.search.driving import Driver
-from automl_img.search.interruption import Interruption
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
@@ -28,6 +28,14 @@ SPACE = SearchSpace(
 )
 
 
+ASKED = object()  # in a script: somebody asks the search to end
+KILLED = object()  # in a script: the driver is killed
+
+
+class DriverKilled(Exception):
+    pass
+
+
 class Silent(SearchStrategy):
     """Is not asked here."""
 
@@ -35,7 +43,10 @@ class Silent(SearchStrategy):
 
 
 class Scripted:
-    """An executor whose attempts say at once what a script has for them; weights are a file that names the attempt."""
+    """An executor whose attempts say at once what a script has for them; weights are a file that names the attempt.
+
+    With :data:`ASKED` among what an attempt says, the search is asked to end before any of it is heard.
+    """
 
     def __init__(self, run, script, room=1):
         self.run, self.script, self.room = run, script, room
@@ -56,7 +67,16 @@ class Scripted:
 
     def poll(self, timeout):
         said, self.said = self.said, []
-        return said
+        if ASKED in said:
+            self.run.interruption.ask()
+        for message in said:
+            if message is KILLED:
+                raise DriverKilled
+            if message is not ASKED:
+                yield message
+
+    def stop(self, trial):
+        """The attempts of a script end by themselves."""
 
 
 def came_to(f1):
@@ -67,16 +87,20 @@ def crashed(kind=FailureKind.CRASHED):
     return Failed(1, kind, "SIGSEGV")
 
 
-def drive(folder, script, room=1):
+def drive(folder, script, room=1, *, resume=False):
     """Drive a search of one trial; returns the attempts, the trial's row, and the weights that its last attempt has."""
     recipe = recipe_from_mapping({"budget": {"trials": 1}, "output": {"trackers": []}})
-    run = Run(recipe, discover(), folder, lambda event: None, 0.0, site_of(ComputeSettings(), None))
+    run = Run(recipe, discover(), folder, lambda event: None, 0.0, site_of(ComputeSettings(), None), resume=resume)
     starts = [Start("small", SPACE.start("small", {}), 1e-4)]
     rules = Rules(7, 50, 5, 50_000, 1, math.inf, 0.6, "float32")
     scheduler = Scheduler(SPACE, starts, Silent(), Budget(trials=1), rules, 0.0)
     executor = Scripted(run, script, room)
+    settled = scheduler.restore(run.journal.state(), run.journal.trials(), run.elapsed) if resume else {}
+    driver = Driver(run, scheduler, executor)
     try:
-        Driver(run, scheduler, executor).drive(Interruption())
+        driver.settle(settled)
+        with contextlib.suppress(DriverKilled):
+            driver.drive()
         (row,) = run.journal.trials()
     finally:
         run.close()
@@ -100,9 +124,25 @@ def test_the_weights_of_an_earlier_attempt_count_if_the_next_one_crashes_too(tmp
     assert (row.status, row.result.f1, row.spec.attempt, weights) == ("done", 0.6, 2, "attempt 1")
 
 
+def test_the_weights_of_an_earlier_process_count_if_the_attempts_of_later_ones_come_to_nothing(tmp_path):
+    run = tmp_path / "run"
+    assert drive(run, {(1, 1): [Saved(1, came_to(0.6)), KILLED]})[1].status == "running"
+    assert drive(run, {(1, 2): [KILLED]}, resume=True)[1].status == "running"
+    attempts, row, weights = drive(run, {(1, 3): [crashed(FailureKind.RAISED)]}, resume=True)
+    assert attempts == [(1, 3)]
+    assert (row.status, row.result.f1, row.spec.attempt, weights) == ("done", 0.6, 3, "attempt 1")
+
+
 @pytest.mark.parametrize("kind", [FailureKind.RAISED, FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT])
 def test_the_weights_that_were_saved_count_where_another_attempt_would_begin_anew_or_fail_again(tmp_path, kind):
     attempts, row, weights = drive(tmp_path / "run", {(1, 1): [Saved(1, came_to(0.6)), crashed(kind)]})
+    assert (attempts, row.status, row.result.f1, weights) == ([(1, 1)], "done", 0.6, "attempt 1")
+
+
+def test_a_trial_that_ends_by_what_ends_the_search_counts_with_the_weights_that_it_had_saved(tmp_path):
+    """A SIGTERM for all processes may be heard of by its victims first."""
+    script = {(1, 1): [Saved(1, came_to(0.6)), ASKED, crashed()]}
+    attempts, row, weights = drive(tmp_path / "run", script)
     assert (attempts, row.status, row.result.f1, weights) == ([(1, 1)], "done", 0.6, "attempt 1")
 
 

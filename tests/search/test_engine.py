@@ -26,9 +26,17 @@ def faulty(settings, *names):
     return {**settings, "plugins.modules": modules, "search.architectures": list(names)}
 
 
-def test_a_loss_that_leaves_the_finite_costs_its_trial_and_not_the_search(tmp_path, quick_settings):
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory, third_party_plugins, quick_settings):
+    """The result and the events of a search with one good architecture among bad ones, and a plugin that raises."""
     heard = []
-    result = search(tmp_path, faulty(quick_settings, "never_finite", "plainnet"), trials=3, heard=heard)
+    settings = faulty(quick_settings, "never_finite", "raising", "no_tensor", "plainnet")
+    settings["plugins.modules"].append("raises_in_hook")
+    return search(tmp_path_factory.mktemp("troubled"), settings, trials=2, heard=heard), heard
+
+
+def test_a_loss_that_leaves_the_finite_costs_its_trial_and_not_the_search(troubled):
+    result, _ = troubled
     frame = result.leaderboard()
     bad = frame[frame.architecture == "never_finite"].iloc[0]
     assert bad.status == "failed"
@@ -36,9 +44,8 @@ def test_a_loss_that_leaves_the_finite_costs_its_trial_and_not_the_search(tmp_pa
     assert result.best["architecture"] == "plainnet"
 
 
-def test_an_architecture_that_cannot_be_built_is_skipped_with_the_reason(tmp_path, quick_settings):
-    heard = []
-    result = search(tmp_path, faulty(quick_settings, "raising", "no_tensor", "plainnet"), trials=1, heard=heard)
+def test_an_architecture_that_cannot_be_built_is_skipped_with_the_reason(troubled):
+    result, heard = troubled
     skipped = {event.architecture: event.reason for event in heard if isinstance(event, events.TrialSkipped)}
     assert "RuntimeError: this network raises" in skipped["raising"]
     assert "build must return a tensor" in skipped["no_tensor"]
@@ -64,10 +71,8 @@ def test_gpus_that_tensorflow_cannot_use_end_the_search_before_it_wastes_its_bud
     assert resumed.best["architecture"], "without them, or with CUDA's libraries, it goes on"
 
 
-def test_a_plugin_that_raises_costs_one_warning_that_names_it(tmp_path, quick_settings):
-    heard = []
-    settings = {**quick_settings, "plugins.modules": ["automl_img_plainnet", "raises_in_hook"]}
-    search(tmp_path, settings, trials=1, heard=heard)
+def test_a_plugin_that_raises_costs_one_warning_that_names_it(troubled):
+    _, heard = troubled
     told = [event for event in heard if isinstance(event, events.PluginLeftOut) and event.name == "raises_in_hook"]
     assert [event.reason for event in told] == ["register_augmentations raised KeyError: 'weights'"]
 
@@ -94,7 +99,9 @@ def test_the_same_recipe_gives_the_same_trials_to_the_last_digit_if_asked_to(tmp
 
 def test_a_time_budget_gives_looks_and_a_final_training(tmp_path, quick_settings):
     heard = []
-    settings = {**quick_settings, "train.epochs": 40, "budget.time": "45s"}
+    # One at a time: after a look and a quick suggestion there is still a trial left for the end.
+    limits = {"budget.time": "45s", "budget.trials": 3, "compute.slots": 1}
+    settings = {**quick_settings, "train.epochs": 40, **limits}
     result = search(tmp_path, settings, heard=heard)
     assert {"look", "final"} <= set(result.leaderboard().stage)
     assert result.metrics["validation"]["f1_macro"] > 0.9
@@ -122,6 +129,21 @@ def test_a_network_above_the_limit_of_weights_is_skipped(tmp_path, quick_setting
     settings = {**quick_settings, "search.limits.parameters": 10}
     with pytest.raises(automl_img.SearchError, match=r"weights are above the limit of 10"):
         search(tmp_path, settings, trials=1)
+
+
+def test_a_search_whose_network_is_never_built_ends_when_it_is_asked_to(tmp_path, quick_settings):
+    heard, interruption = [], Interruption()
+
+    def listen(event):
+        heard.append(event)
+        if isinstance(event, events.DataReady):
+            interruption.ask()
+
+    recipe, images = resolve("digits", {**faulty(quick_settings, "endless"), "budget.trials": 1})
+    with pytest.raises(automl_img.SearchError, match=r"no trial was run: the search was asked to end.*--resume"):
+        run_search(recipe, tmp_path / "run", dataset=images, listener=listen, interruption=interruption)
+    said = [event.what for event in heard if isinstance(event, events.Decided)]
+    assert "the search ends before these architectures are estimated: endless" in said
 
 
 def test_an_interrupted_search_still_hands_back_its_best(tmp_path, quick_settings):

@@ -1,5 +1,6 @@
 import json
 import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import automl_img
 from automl_img.plugin import ImageTraits
 from automl_img.search.experience import (
+    LONGEST_WRITE,
     MOST_KEPT,
     MOST_TRIALS,
     Circumstances,
@@ -19,6 +21,7 @@ from automl_img.search.experience import (
 )
 from automl_img.search.journal import Journal
 from automl_img.search.learning import experiences_for
+from automl_img.training.artifacts import replacing
 
 DIGITS = Circumstances(ImageTraits(8, 8, 1, 10, 1_400))
 
@@ -82,6 +85,34 @@ def test_a_torn_or_strange_file_is_passed_over(tmp_path):
     (tmp_path / "bytes.json").write_bytes(b"\xff\x00")
     (tmp_path / "folder.json").mkdir()
     assert len(store.read()) == 1
+
+
+def test_a_file_that_is_gone_when_it_is_looked_at_hides_no_other(tmp_path):
+    store = ExperienceStore(tmp_path)
+    store.keep(tmp_path / "run", made())
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere")
+    store.keep(tmp_path / "other", made())
+    assert len(store.read()) == 2
+
+
+def test_a_file_that_is_still_written_counts_for_nothing(tmp_path):
+    store = ExperienceStore(tmp_path)
+    with replacing(tmp_path / "run.json") as temporary:
+        write_experiences(temporary, [made()])
+        assert store.read() == []
+        store.keep(tmp_path / "other", made())
+        assert temporary.exists()
+    assert len(store.read()) == 2
+
+
+def test_what_a_search_that_was_killed_left_half_written_is_deleted_hours_later(tmp_path):
+    store, left = ExperienceStore(tmp_path), tmp_path / ".4321.run.json"
+    write_experiences(left, [made()])
+    long_ago = time.time() - LONGEST_WRITE - 1
+    os.utime(left, (long_ago, long_ago))
+    store.keep(tmp_path / "other", made())
+    assert len(store.read()) == 1
+    assert not left.exists()
 
 
 @pytest.mark.parametrize(

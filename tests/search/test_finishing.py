@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import automl_img
+from automl_img import events
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
 from automl_img.errors import RecipeError
@@ -18,6 +19,7 @@ from automl_img.export.comparison import Samples
 from automl_img.plugin import discover
 from automl_img.recipe import FinalSettings
 from automl_img.search.journal import Journal
+from automl_img.search.run_folder import STOP_FILE
 from automl_img.training.scoring import Scorer
 
 pytestmark = pytest.mark.train
@@ -39,9 +41,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory, third_party_plugins):
     folder = tmp_path_factory.mktemp("finishing") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        return automl_img.fit("digits", trials=6, settings=SETTINGS, out=folder)
+    return automl_img.fit("digits", trials=6, settings=SETTINGS, out=folder)
 
 
 def test_the_last_trials_train_the_best_configuration_under_other_seeds(ended):
@@ -157,13 +157,18 @@ def test_the_winner_is_trained_again_on_all_images_if_the_recipe_asks_for_it(tmp
     assert ended.evaluate("test")["f1"] == pytest.approx(metrics["test"]["f1"], abs=1e-6)
     assert metrics["validation"]["f1"] != ended.evaluate("validation")["f1"], "validation is that from before"
     assert (tmp_path / "run" / "evaluation" / "test.npz").is_file()
-    more = automl_img.fit("digits", trials=2, out=ended.run_dir, resume=True)
+
+    def stop_before_it_is_trained_again(event):
+        if isinstance(event, events.Decided) and event.what.startswith("wish "):
+            (tmp_path / "run" / STOP_FILE).touch()
+
+    more = automl_img.fit("digits", trials=2, out=ended.run_dir, resume=True, listener=stop_before_it_is_trained_again)
     assert {one["trial"] for one in more.metrics["selection"]["contestants"]} <= {1, 2}
+    assert more.metrics["interrupted"] is True and "refit" not in more.predictor.card.trained
+    assert more.evaluate("test")["f1"] == pytest.approx(more.metrics["test"]["f1"], abs=1e-6)
 
 
 def test_a_refit_that_does_not_fit_into_the_time_is_left_out_with_a_sentence(tmp_path, quick_settings):
-    from automl_img import events
-
     settings = {
         **quick_settings,
         "final.refit": True,

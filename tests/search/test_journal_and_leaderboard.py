@@ -84,6 +84,27 @@ def test_a_trial_that_is_tried_again_counts_once(journal):
     assert [epoch["f1"] for epoch in journal.epochs(1)] == [0.7]
 
 
+def test_weights_that_an_earlier_attempt_saved_are_known_until_a_later_one_saves(journal):
+    journal.begin(spec(1))
+    assert (journal.trials()[0].saved, journal.trials()[0].saved_attempt) == (None, 0)
+    journal.saved(1, 1, result(0.6))
+    journal.begin(spec(1, attempt=2))
+    (row,) = journal.trials()
+    assert (row.spec.attempt, row.saved, row.saved_attempt) == (2, result(0.6), 1)
+    journal.saved(1, 2, result(0.7))
+    (row,) = journal.trials()
+    assert (row.saved, row.saved_attempt) == (result(0.7), 2)
+
+
+def test_when_a_trial_ended_is_told_by_the_budget_s_clock(tmp_path):
+    journal = Journal(tmp_path, create=True, clock=lambda: 42.0)
+    for trial in (1, 2):
+        journal.begin(spec(trial))
+    journal.done(1, result(0.7))
+    assert [row.ended for row in journal.trials()] == [42.0, None]
+    journal.close()
+
+
 def test_another_process_can_read_while_the_search_writes(journal, tmp_path):
     journal.begin(spec(1))
     reader = sqlite3.connect(tmp_path / JOURNAL_FILE)
@@ -128,6 +149,7 @@ def test_a_damaged_journal_is_one_clear_line(tmp_path):
 def test_a_journal_of_the_version_before_is_read_and_written_on(journal, tmp_path):
     with journal._transaction() as database:
         database.execute("ALTER TABLE epochs DROP COLUMN progress")
+        database.execute("ALTER TABLE trials DROP COLUMN ended")
         database.execute("DROP TABLE state")
         database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
     journal.close()

@@ -27,15 +27,13 @@ def labelled(kind, digits):
 def searched(request, tmp_path_factory, digits_data, quick_settings, third_party_plugins):
     images, digits = digits_data
     heard = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        result = automl_img.fit(
-            (images, labelled(request.param, digits)),
-            trials=1,
-            settings={**quick_settings, "train.epochs": 20},
-            out=tmp_path_factory.mktemp("runs") / request.param,
-            listener=heard.append,
-        )
+    result = automl_img.fit(
+        (images, labelled(request.param, digits)),
+        trials=1,
+        settings={**quick_settings, "train.epochs": 20},
+        out=tmp_path_factory.mktemp("runs") / request.param,
+        listener=heard.append,
+    )
     return request.param, result, heard
 
 

@@ -1,14 +1,31 @@
 """What is decided about the images before the first trial."""
 
+import contextlib
+import os
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from automl_img.cache import in_use
 from automl_img.data.analysis import analyse
 from automl_img.data.arrays import dataset_from_arrays
+from automl_img.data.cached import cached
 from automl_img.errors import PluginError, RecipeError
-from automl_img.plugin import discover
-from automl_img.recipe import recipe_from_mapping
+from automl_img.executors.choosing import site_of
+from automl_img.executors.process import TaskDone, TaskFailed
+from automl_img.executors.tasks import Place
+from automl_img.plugin import ImageDataset, Parameter, Spill, Split, discover
+from automl_img.recipe import ComputeSettings, PluginSettings, recipe_from_mapping
+from automl_img.search import preparation
+from automl_img.search.engine import _prepare_data
 from automl_img.search.preparation import check_plugins, load_dataset, prepare_data
+from automl_img.search.run import Run
+from automl_img.search.space import SearchSpace
+from automl_img.training.cost import Cost, Estimate
+from automl_img.training.spec import FailureKind
 
 
 def recipe(**settings):
@@ -46,6 +63,52 @@ def test_images_that_were_prepared_before_keep_the_channels_that_they_had(hardly
     again = prepared(hardly_coloured, earlier)
     assert again.store.traits.channels == channels
     assert (again.store.fingerprint == data.store.fingerprint) is (channels == 3)
+
+
+def test_a_search_that_goes_on_keeps_to_the_files_that_could_be_read_when_it_began(tmp_path):
+    paths = [tmp_path / f"{place:02}.png" for place in range(40)]
+    for place, path in enumerate(paths):
+        Image.new("L", (12, 12), place).save(path)
+    content, status = paths[7].read_bytes(), paths[7].stat()
+
+    def write(seventh):
+        paths[7].write_bytes(seventh)
+        os.utime(paths[7], ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    dataset = ImageDataset("files", ("a", "b"), Split(paths, np.arange(40) % 2))
+    write(b"x" * len(content))
+    data = prepared(dataset)
+    earlier = {"analysis": data.description, "notes": data.notes, "fingerprint": data.store.fingerprint}
+    write(content)
+    assert prepared(dataset, earlier).store.given == data.store.given == (39, 0, 0)
+    assert prepared(dataset).store.given == (40, 0, 0)
+    shutil.rmtree(data.store.folder)
+    again = prepared(dataset, earlier).store
+    assert again.given == (40, 0, 0)
+    assert again.fingerprint != data.store.fingerprint, "the splits would mean other images"
+
+
+def test_what_a_search_reads_of_the_cache_is_kept_as_soon_as_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path / "cache"))
+    random, kept = np.random.default_rng(0), {}
+    with Spill("far") as spill:
+        for side in (8, 9) * 10:  # of one size they would be one mapped file, which can be read when it is gone
+            spill.add(random.integers(0, 256, (side, side), np.uint8))
+        dataset = ImageDataset("far", ("a", "b"), Split(spill.finish(), np.arange(20) % 2))
+
+    def look(event):
+        kept[type(event).__name__] = {entry.kind for entry in cached() if entry.in_use}
+
+    settings = recipe(**{"output.trackers": [], "data.image_size": 8})
+    run = Run(settings, discover(), tmp_path / "run", look, 0.0, site_of(ComputeSettings(), None))
+    with contextlib.closing(run), in_use() as keep:
+        _prepare_data(run, dataset, keep)
+    assert "images of a library" in kept["Progress"], "while they are prepared"
+    assert kept["DataReady"] == {"images of a library", "prepared images"}
+    assert not any(entry.in_use for entry in cached())
+    with in_use() as keep:
+        prepare_data(settings, dataset, lambda done, total: None, keep=keep)
+        assert all(entry.in_use for entry in cached()), "prepared before"
 
 
 def test_the_home_of_a_user_who_is_not_there_is_one_line():
@@ -92,3 +155,65 @@ def test_a_strategy_without_options_is_not_begun(monkeypatch):
 def test_right_options_of_each_strategy_pass(strategy, options):
     settings = {"search.strategy": strategy, "search.options": options}
     check_plugins(recipe(**settings), discover(), with_source=False)
+
+
+NAMES = ("first", "deadly", "third", "fourth", "fifth")
+
+
+class Processes:
+    """Stands in for the processes of estimates: one that is to build the network "deadly" is lost.
+
+    Attributes:
+        begun: The architectures of each process, by those that run at once.
+    """
+
+    def __init__(self, kind=FailureKind.CRASHED):
+        self.kind, self.begun = kind, []
+
+    def run(self, task, arguments, logs, **limits):
+        self.begun.append([[name for name, _ in argument.candidates] for argument in arguments])
+        return [self.answer(names) for names in self.begun[-1]]
+
+    def answer(self, names):
+        if "deadly" in names:
+            return TaskFailed(self.kind, "it is lost")
+        return TaskDone([Estimate(name, 0, 1, {}, Cost(1, 1.0, 1.0, 1)) for name in names])
+
+
+def problems(monkeypatch, processes, slots, **limits):
+    """The problem of each architecture, empty if it has been estimated."""
+    monkeypatch.setattr(preparation, "run_tasks", processes.run)
+    one_size = SimpleNamespace(members=lambda image: [])
+    estimates = preparation.estimate_starts(
+        NAMES,
+        SearchSpace((Parameter("architecture", "choice", NAMES[0], NAMES),)),
+        SimpleNamespace(get=lambda kind, name: one_size),
+        Place("", "", (), (), PluginSettings()),
+        seed_image=None,
+        precision="float32",
+        seconds_per_image=1.0,
+        weights="none",
+        slots=slots,
+        **limits,
+    )
+    assert sorted(found.architecture for found in estimates) == sorted(NAMES)
+    return {found.architecture: found.problem for found in estimates}
+
+
+@pytest.mark.parametrize("slots", [1, 2, 8])
+@pytest.mark.parametrize("kind", [FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT])
+def test_a_network_that_ends_its_process_takes_no_other_with_it(monkeypatch, kind, slots):
+    processes = Processes(kind)
+    found = problems(monkeypatch, processes, slots)
+    assert found == {**dict.fromkeys(NAMES, ""), "deadly": "its estimate failed: it is lost"}
+    assert max(map(len, processes.begun)) <= slots, "no more at once than there is room for"
+    assert [names for wave in processes.begun for names in wave if "deadly" in names][1:] == [["deadly"]]
+
+
+@pytest.mark.parametrize(
+    "limits", [{"deadline": 0.0}, {"stop_asked": lambda: True}], ids=["no time is left", "asked to end"]
+)
+def test_nothing_is_estimated_again_when_the_search_ends(monkeypatch, limits):
+    processes = Processes(FailureKind.TIMEOUT)
+    assert problems(monkeypatch, processes, 1, **limits) == dict.fromkeys(NAMES, "its estimate failed: it is lost")
+    assert len(processes.begun) == 1

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl_img.search.finals import best_of_each
 from automl_img.search.prospects import Prospects, foreseen_error
 from automl_img.search.trials import Record, Rules, Start
 from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
@@ -24,7 +25,8 @@ def record(trial=1, f1=0.9, seen=40_000.0, speed=5000.0, threads=1):
 
 def rules(**changes):
     fields = {"seed": 0, "epochs": 50, "patience": 5, "examples": 50_000, "slots": 2, "end": 580.0, "final_share": 0.6}
-    return Rules(**{**fields, "precision": "float32", "devices": 2.0, "final_threads": 1, "finals": 2, **changes})
+    cores = {"devices": 2.0, "devices_alone": 2.0, "final_threads": 1, "finals": 2}
+    return Rules(**{**fields, "precision": "float32", **cores, **changes})
 
 
 def prospects(seconds=100.0, **changes):
@@ -69,6 +71,28 @@ def test_a_trial_with_one_of_two_cores_will_see_twice_as_much_with_both():
 
 
 @pytest.mark.parametrize(
+    ("where", "threads", "more"),
+    [
+        ({"devices": 4.0, "devices_each": 1.0, "devices_alone": 1.0}, 1, 1),
+        ({"devices": 4.0, "devices_each": 0.5, "devices_alone": 1.0}, 1, 2),
+        ({"devices": 4.0, "devices_each": 0.5, "devices_alone": 1.0}, 0, 1),
+        ({"devices": 64.0, "devices_each": 2.0, "devices_alone": 8.0, "threads": 2}, 2, 4),
+        ({"devices": 4.0, "devices_each": 1.0, "devices_alone": 4.0}, 2, 2),
+    ],
+    ids=[
+        "each has one of four GPUs",
+        "two share a GPU",
+        "a GPU alone",
+        "eight nodes of eight cores",
+        "half of one machine's cores",
+    ],
+)
+def test_a_final_training_is_foreseen_with_the_devices_that_it_will_have(where, threads, more):
+    alone = prospects(more * 100.0, devices=1.0, devices_alone=1.0).error(record(threads=0))
+    assert prospects(100.0, **{"finals": 1, "final_threads": 0, **where}).error(record(threads=threads)) == alone
+
+
+@pytest.mark.parametrize(
     ("speed", "threads", "enough"), [(20_000.0, 1, True), (19_999.0, 1, False), (39_000.0, 0, False)]
 )
 def test_forty_passes_are_enough_for_a_training_with_a_part_of_the_cores(speed, threads, enough):
@@ -83,3 +107,25 @@ def test_no_time_is_kept_for_predictions_that_will_not_be_made():
     assert kept.spared([], together=2) == 0, "nothing was tried yet: it may be the dearest"
     alone = replace(kept, rules=rules(finals=1, evaluated=10_000))
     assert alone.spared(["small"], together=1) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("f1", "validated", "is_luck"),
+    [(0.9199, 6000, True), (0.9229, 6000, False), (0.9199, 60_000, False), (0.9169, 6000, True), (0.9199, 0, False)],
+    ids=["0.003", "0.006", "many images", "equal", "without error"],
+)
+def test_a_lead_within_the_error_of_the_images_that_judge_is_luck(f1, validated, is_luck):
+    look, suggested = record(1, f1=0.9169), record(2, f1=f1)
+    assert prospects(validated=validated).is_ahead_by_luck(suggested, look) is is_luck
+
+
+def test_the_final_training_is_that_of_the_starting_point_unless_another_is_clearly_better():
+    def finals(f1):
+        suggested = record(2, f1=f1)
+        suggested.spec = replace(suggested.spec, stage="search", values={"architecture": "small", "batch_size": 64})
+        here = prospects(validated=6000)
+        return best_of_each(here.ranked([record(1, f1=0.9169), suggested]), dict, here)
+
+    (by_luck,), (clearly,) = finals(0.9199), finals(0.93)
+    assert by_luck[1] == {"architecture": "small"} and "F1 0.917" in by_luck[0]
+    assert clearly[1]["batch_size"] == 64 and "F1 0.930" in clearly[0]

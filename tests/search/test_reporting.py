@@ -10,6 +10,7 @@ from automl_img import events
 from automl_img.errors import RunFolderError
 from automl_img.search import finishing
 from automl_img.search.journal import Journal
+from automl_img.search.lock import RunLock
 from automl_img.search.reporting import evidence_of, write_report
 from automl_img.search.run_folder import RunFolder
 from automl_img.training.spec import EpochReport
@@ -27,6 +28,7 @@ def test_the_evidence_of_a_finished_run_is_whole(finished, run):
     assert (found.state, found.name, found.judged) == ("ended", "digits", "test")
     assert found.best == metrics["best"]["trial"] and found.figures["test"]["f1"] == metrics["test"]["f1"]
     assert all(trial.curve and trial.values for trial in found.trials)
+    assert all(0 < trial.ended < found.elapsed for trial in found.trials)
     assert found.counts["test"] == len(found.answers["test"].labels) == metrics["test"]["images"]
     predicted = found.answers["test"].probabilities.argmax(1)
     assert (predicted == found.answers["test"].labels).mean() == pytest.approx(metrics["test"]["accuracy"])
@@ -42,6 +44,20 @@ def test_a_search_that_was_cut_off_has_a_page_of_what_there_is(run):
     journal.set_meta("state", "running")
     journal.close()
     assert evidence_of(RunFolder(run)).state == "cut off"
+    assert "the search was cut off" in write_report(run).read_text()
+
+
+def test_a_search_that_goes_on_after_its_end_has_no_figures_of_the_model_before(run):
+    assert evidence_of(RunFolder(run)).figures
+    journal = Journal(run)
+    journal.set_meta("state", "running")
+    journal.set_meta("chosen", None)
+    journal.close()
+    lock = RunLock(run)
+    found = evidence_of(RunFolder(run))
+    assert (found.state, found.figures, found.suspects) == ("running", {}, ())
+    assert "The search is running. So far plainnet is the best" in write_report(run).read_text()
+    lock.release()
     assert "the search was cut off" in write_report(run).read_text()
 
 

@@ -163,6 +163,19 @@ def test_a_time_budget_counts_over_all_processes_and_stages_go_on(cut, slots):
     assert {spec.architecture for spec in play.launched if spec.stage == "look"} == set(NAMES)
 
 
+def test_full_trainings_stay_full_trainings():
+    """What is left of the time would be divided into stages if it were planned anew."""
+    play = Play(3000.0, 20)
+    for _ in range(8):
+        play.step()
+    assert play.scheduler.plan is None
+    play.now = 1600.0
+    play.new_process()
+    assert play.scheduler.plan is None
+    play.to_the_end()
+    assert len(play.rows) == 20 and all(row.spec.fidelity.seconds is None for row in play.rows.values())
+
+
 def test_final_trainings_side_by_side_begin_again_side_by_side():
     play = Play(580.0, None, 2, finals=2, final_threads=1)
     while not play.launched or play.launched[-1].stage != "final":
@@ -257,6 +270,7 @@ def test_another_space_is_refused_unless_accepted():
     play.to_the_end()
     assert len(play.rows) == 10
     assert len(set(play.strategy.told)) == len(play.strategy.told), "names that it gives again are not taken for others"
+    assert not any(key.startswith("earlier-") for key in play.strategy.told), "so are the trials of a warm start called"
 
 
 @pytest.mark.parametrize("kind", [RandomSearch, SuccessiveHalving])

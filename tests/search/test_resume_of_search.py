@@ -1,23 +1,30 @@
 """A search that goes on in a new process: with real trials, its journal and its run folder."""
 
+import json
+import os
 import shutil
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import automl_img
 from automl_img import events
+from automl_img.cli.status import stop
 from automl_img.errors import RunFolderError, UsageError
 from automl_img.executors.choosing import site_of
 from automl_img.plugin import discover
 from automl_img.recipe import ComputeSettings
 from automl_img.search.interruption import Interruption
 from automl_img.search.journal import Journal
-from automl_img.search.lock import RunLock, driver_of
+from automl_img.search.lock import LOCK_FILE, RunLock, driver_of
 from automl_img.search.progress import progress_of
-from automl_img.search.resuming import recipe_of_run
+from automl_img.search.resuming import recipe_of_run, refuse_other_plugins
 from automl_img.search.run import Run
-from automl_img.search.run_folder import STOP_FILE
+from automl_img.search.run_folder import STOP_FILE, RunFolder
+
+NOBODY = 65534  # the user whom systems give no rights
 
 
 @pytest.fixture
@@ -36,13 +43,16 @@ def attempts(run):
 
 @pytest.mark.train
 def test_a_search_that_has_ended_goes_on_with_more_to_spend(begun):
-    with pytest.raises(RunFolderError, match=r"ended with its budget spent.*--trials 40"):
-        automl_img.fit("digits", out=begun, resume=True)
-    heard = []
+    for limits in ({}, {"budget": "20m"}, {"trials": 1}):  # the same, a further limit, less
+        with pytest.raises(RunFolderError, match=r"ended with its budget spent.*--trials 4`"):
+            automl_img.fit("digits", out=begun, resume=True, **limits)
+    heard, best = [], tuple(automl_img.SearchResult(begun).leaderboard().loc[0, ["trial", "f1"]])
     result = automl_img.fit("digits", trials=4, out=begun, resume=True, listener=heard.append)
     assert attempts(begun) == dict.fromkeys((1, 2, 3, 4), ("done", 1))
     (resumed,) = [event for event in heard if isinstance(event, events.SearchResumed)]
     assert (resumed.ended, resumed.cut_off) == (2, 0) and resumed.elapsed > 1
+    assert (resumed.failed, resumed.skipped, resumed.architecture) == (0, 0, "plainnet")
+    assert (resumed.best_trial, round(resumed.f1, 5)) == best
     assert [event.trial for event in heard if isinstance(event, events.TrialStarted)] == [3, 4]
     assert result.recipe["budget"]["trials"] == 4 and len(result.leaderboard()) == 4
     assert result.predict(np.zeros((2, 8, 8), np.uint8)).shape == (2,)
@@ -72,16 +82,11 @@ def test_a_trial_that_was_running_is_tried_again_in_a_run_folder_that_was_moved(
 def test_arrays_are_given_again_and_must_be_the_same(tmp_path, quick_settings, digits_data):
     x, y = digits_data[0][:300], digits_data[1][:300]
     automl_img.fit((x, y), trials=1, settings=quick_settings, out=tmp_path / "run")
-    with pytest.raises(RunFolderError, match=r"images or labels have changed.*--accept-changes"):
-        automl_img.fit((255 - x, y), trials=2, out=tmp_path / "run", resume=True)
+    for accept in (False, True):
+        with pytest.raises(RunFolderError, match=r"images or labels have changed.*--warm-start"):
+            automl_img.fit((255 - x, y), trials=2, out=tmp_path / "run", resume=True, accept_changes=accept)
     refused = progress_of(tmp_path / "run")
     assert (refused.state, refused.trials, refused.model.members) == ("ended", 1, (1,)), "it is what it was"
-    heard = []
-    automl_img.fit(
-        (255 - x, y), trials=2, out=tmp_path / "run", resume=True, accept_changes=True, listener=heard.append
-    )
-    assert any("have changed" in event.what for event in heard if isinstance(event, events.Decided))
-    assert attempts(tmp_path / "run") == {1: ("done", 1), 2: ("done", 1)}
 
 
 @pytest.mark.train
@@ -91,6 +96,19 @@ def test_a_plugin_of_another_version_is_named(begun):
     with pytest.raises(RunFolderError, match=r"plugins have changed since the search began; found '.* was 0 and is 1'"):
         automl_img.fit("digits", trials=3, out=begun, resume=True)
     assert progress_of(begun).state == "ended"
+
+
+def test_libraries_of_other_versions_are_told(begun):
+    class Told:
+        folder, said = RunFolder(begun), []
+        registry = discover(modules=["automl_img_plainnet"])
+        decided = said.append
+
+    versions = json.loads((begun / "versions.json").read_text())
+    versions["libraries"] |= {"keras": "2.0"}
+    (begun / "versions.json").write_text(json.dumps(versions))
+    refuse_other_plugins(Told, accept=False)
+    assert Told.said == [f"libraries have changed since the search last ran: keras was 2.0 and is {version('keras')}"]
 
 
 @pytest.mark.train
@@ -179,6 +197,25 @@ def test_a_second_driver_is_refused_while_the_first_one_lives(tmp_path):
     run.close()
     assert driver_of(tmp_path / "run") == ""
     begin(tmp_path / "run", resume=True).close()
+
+
+def test_who_may_only_read_a_run_sees_that_it_is_running(tmp_path, monkeypatch):
+    run = begin(tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")  # others may not come here by its name
+    Path(LOCK_FILE).chmod(0o444)
+    Path().chmod(0o555)
+    is_root = os.geteuid() == 0
+    try:
+        if is_root:  # who may write everything
+            os.seteuid(NOBODY)
+        assert driver_of(Path()).startswith("process ")
+        with pytest.raises(RunFolderError, match="the run folder cannot be written: Permission denied"):
+            stop(Path())
+    finally:
+        if is_root:
+            os.seteuid(0)
+        Path().chmod(0o755)
+        run.close()
 
 
 def test_time_of_earlier_processes_counts(tmp_path):

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from automl_img.plugin import DONE, WAIT, Parameter, SearchStrategy, Suggestion
+from automl_img.plugin import DONE, WAIT, Outcome, Parameter, SearchStrategy, Suggestion
 from automl_img.search.budget import Budget
 from automl_img.search.journal import TrialRow
 from automl_img.search.scheduler import Scheduler
@@ -12,6 +12,7 @@ from automl_img.search.trials import Rules, Start
 from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
 NAMES = ("small", "middle", "large")
+AFFINITY = {"flip": 0.97, "swirl": 0.3}
 
 
 class Endless(SearchStrategy):
@@ -117,7 +118,7 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10, speed=lamb
             end, spec = min(running, key=lambda pair: pair[0])
             running.remove((end, spec))
             now = max(now, end)
-            affinity = {"flip": 0.97, "swirl": 0.3} if spec.probe else {}
+            affinity = {name: AFFINITY[name] for name in spec.probe}
             scheduler.freed(spec.trial, now)
             scheduler.record(spec.trial, result(score(spec), affinity=affinity, steps=steps, speed=speed(spec)))
             continue
@@ -129,7 +130,7 @@ def run(scheduler, score, seconds=10.0, now=5.0, limit=200, steps=10, speed=lamb
             running.remove((end, spec))
             now = max(now, end)
             scheduler.freed(spec.trial, now)
-            affinity = {"flip": 0.97, "swirl": 0.3} if spec.probe else {}
+            affinity = {name: AFFINITY[name] for name in spec.probe}
             scheduler.record(spec.trial, result(score(spec), affinity=affinity, steps=steps, speed=speed(spec)))
     raise AssertionError("the search does not end")
 
@@ -308,6 +309,17 @@ def test_the_last_trial_of_a_budget_has_all_cores():
     assert [(spec.stage, spec.threads) for spec in specs[before:]] == [("final", 0)]
 
 
+@pytest.mark.parametrize("limit", ["trials", "epochs"])
+def test_the_last_of_a_budget_is_for_the_final_training(limit):
+    stages = [spec.stage for spec in run(scheduler(), lambda spec: 0.8)]
+    before = stages.index("final")
+    assert "search" in stages[:before]
+    budget = Budget(time=600.0, trials=before) if limit == "trials" else Budget(time=600.0, epochs=57)
+    specs = run(scheduler(budget), lambda spec: 0.8)
+    assert specs[-1].stage == "final" and specs[-1].fidelity.epochs > 40
+    assert len(specs) <= before
+
+
 def test_two_final_trainings_side_by_side_take_the_time_of_all_devices():
     made = scheduler(**PAIR)
     run(made, lambda spec: 0.8)
@@ -358,6 +370,35 @@ def test_the_strategy_learns_from_the_looks():
     strategy = Endless()
     run(scheduler(strategy=strategy, budget=Budget(time=3600.0), end=3560.0), lambda spec: 0.8)
     assert {outcome.values["architecture"] for outcome in strategy.told} >= set(NAMES)
+
+
+def test_a_strategy_is_told_of_no_more_suggestions_than_there_is_time_for():
+    strategy = Endless()
+    stages = [spec.stage for spec in run(scheduler(Budget(time=600.0, trials=60), strategy), lambda spec: 0.8)]
+    assert 1 <= strategy.problem.trials < 20 and stages.count("search") < 20
+
+
+def test_what_differs_in_what_is_fixed_by_then_is_not_told():
+    same, other = (
+        Outcome(key, space().complete({"architecture": "small", "augmentation.swirl": on}), 0.7)
+        for key, on in (("same", False), ("other", True))
+    )
+    strategy = Endless()
+    made = Scheduler(
+        space(), starts(), strategy, Budget(time=600.0), rules(probe=("flip",)), 5.0, earlier=(same, other)
+    )
+    run(made, lambda spec: 0.9 if spec.architecture == "small" else 0.8)
+    assert [outcome.key for outcome in strategy.told if outcome.key in ("same", "other")] == ["same"]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_search_stays_with_what_the_best_look_had_and_the_final_training_has_it_too(on):
+    strategy = Endless()
+    given = [replace(start, values={**start.values, "augmentation.swirl": on}) for start in starts()]
+    made = Scheduler(space(), given, strategy, Budget(time=600.0), rules(probe=("flip",)), 5.0)
+    specs = run(made, lambda spec: 0.9 if spec.stage == "look" else 0.8)
+    assert next(spec for spec in specs if spec.stage == "final").values["augmentation.swirl"] is on
+    assert ("augmentation.swirl" in {one.name for one in strategy.problem.parameters}) is on
 
 
 def test_the_search_ends_when_the_strategy_has_nothing_to_suggest():
@@ -443,6 +484,29 @@ def test_trials_side_by_side_share_the_epochs_that_are_left():
     assert instance.next(5.0) is WAIT
     instance.record(specs[0].trial, result(epochs=20))
     assert instance.next(5.0).fidelity.epochs == 30, "it ended early, and what it left is free"
+
+
+class Promoting(Endless):
+    """Trains for two fifths of all epochs, and then goes on with that trial."""
+
+    name, promotes = "promoting", True
+
+    def ask(self):
+        suggestion = super().ask()
+        if self.asked == 1:
+            return replace(suggestion, fraction=0.4)
+        return replace(suggestion, continues="s1") if self.asked == 2 else DONE
+
+
+def test_epochs_of_the_trial_that_another_one_continues_are_spent_already():
+    made = Scheduler(space(), [], Promoting(), Budget(epochs=30), rules(end=math.inf, slots=1, probe=()), 5.0)
+    first = made.next(5.0)
+    made.record(first.trial, result(epochs=20.0))
+    promoted = made.next(6.0)
+    assert (first.fidelity.epochs, promoted.continues, promoted.fidelity.epochs) == (20, "1/1", 30)
+    assert made.next(7.0) is WAIT, "all are taken"
+    made.record(promoted.trial, replace(result(epochs=30.0), epochs_before=20.0))
+    assert made.budget.epochs_left == 0 and made.next(8.0) is DONE
 
 
 def test_trials_that_fail_use_up_epochs_too():

@@ -99,6 +99,13 @@ def test_a_narrowed_space_keeps_to_its_architectures(registry):
     assert values["plainnet.filters"] == 48
 
 
+def test_what_a_recipe_fixes_stays_what_it_is_however_a_space_is_narrowed(registry):
+    fixed = {"search.fixed.augmentation.rotation": True, "search.fixed.plainnet.filters": 32}
+    space = space_of(registry, **fixed).narrowed(["plainnet"], ["augmentation.rotation"], {"plainnet.filters": 48})
+    values = space.complete({"architecture": "plainnet"})
+    assert (values["augmentation.rotation"], values["plainnet.filters"]) == (True, 32)
+
+
 def test_a_member_outside_the_declared_space_is_refused(registry):
     with pytest.raises(PluginError, match=r"plainnet\.filters.*found 1000"):
         space_of(registry).start("plainnet", {"filters": 1000})

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl_img.search.stages import GPU_OVERHEAD, LOOK_OVERHEAD, SHORTEST_LOOK, plan_stages
+from automl_img.search.stages import GPU_OVERHEAD, LOOK_OVERHEAD, SHORTEST_LOOK, StagePlan, plan_stages
+from automl_img.search.staging import expected_suggestions
 
 
 @given(
@@ -41,3 +42,8 @@ def test_more_time_gives_longer_looks_and_more_of_them():
     assert [p.looks for p in plans] == sorted(p.looks for p in plans)
     assert plans[-1].look_seconds > plans[0].look_seconds
     assert plans[2].looks == plans[3].looks == 9
+
+
+def test_the_time_before_the_search_stage_is_no_time_for_suggestions():
+    plan = StagePlan(3, 20.0, 40.0, 400.0, 300.0, 700.0)
+    assert [expected_suggestions(plan, 2, elapsed) for elapsed in (32.0, 216.0, 400.0, 500.0)] == [16, 8, 0, 0]

@@ -24,7 +24,6 @@ def tracked(tmp_path_factory, third_party_plugins, quick_settings):
         "output.trackers": ["raising", "unmakeable", "leaving", "hanging", "noting", "tensorboard"],
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTOML_IMG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         patch.setattr(tracking, "PATIENCE", 2.0)
         automl_img.fit("digits", trials=2, settings=settings, out=folder, listener=heard.append)
     return folder, heard

@@ -27,6 +27,7 @@ def settings(weights, **more):
         "search.architectures": ["mobilenet_v3"],
         "train.weights": str(weights),
         "train.epochs": 2,
+        "train.batch_sizes": [32],  # too small for parts, each of which would be traced
         "data.image_size": 32,
         "data.validation": 0.2,
         **more,

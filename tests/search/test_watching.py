@@ -122,6 +122,7 @@ def test_a_running_search_is_shown_and_asked_for_again(tmp_path):
         stderr=subprocess.DEVNULL,
         text=True,
         env=environment,
+        start_new_session=True,
     )
     for line in search.stdout:
         if '"EpochEnded"' in line:
@@ -141,6 +142,6 @@ def test_a_running_search_is_shown_and_asked_for_again(tmp_path):
     _, errors = shown.communicate(timeout=60)
     assert "Traceback" not in errors
     assert search.poll() is None, "ending the showing does not end the search"
-    search.send_signal(signal.SIGTERM)
+    os.killpg(search.pid, signal.SIGTERM)  # to all of its processes, as `timeout` and systemd send it
     search.stdout.read()
     assert search.wait(120) == 130

@@ -39,6 +39,13 @@ def test_an_address_that_is_none_is_one_line(host):
         serve_broken(host=host)
 
 
+@pytest.mark.parametrize("token", [" ", "\n", "schlüssel", "two\nlines"])
+def test_a_token_that_no_request_could_bring_is_refused_and_not_shown(token):
+    with pytest.raises(UsageError, match="AUTOML_IMG_TOKEN: no request could bring this token; allowed: ") as refused:
+        serve_broken(token=token)
+    assert refused.value.found is None
+
+
 def test_the_printed_address_can_be_opened():
     assert url_of("::1", 80) == "http://[::1]:80" and url_of("fe80::1", 80) == "http://[fe80::1]:80"
     assert url_of("127.0.0.1", 80) == "http://127.0.0.1:80" and url_of("localhost", 80) == "http://localhost:80"

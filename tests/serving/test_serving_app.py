@@ -271,7 +271,8 @@ def test_a_body_without_a_length_is_refused_as_soon_as_it_is_too_large(client):
 
 @pytest.mark.parametrize("top", ["0", "-1", "1001", "many"])
 def test_a_top_that_makes_no_sense_is_refused(client, images, top):
-    assert client.post(f"/predict?top={top}", files=files(images[0])).status_code == 422
+    answer = client.post(f"/predict?top={top}", files=files(images[0]))
+    assert answer.status_code == 422 and answer.json()["detail"].startswith("top: Input should be ")
 
 
 def test_the_path_in_the_name_of_a_file_is_not_told_back(client, images):
@@ -292,7 +293,10 @@ def test_health_counts_and_openapi(client, predictor, images):
     assert 'automl_img_images_total{outcome="unreadable"}' in counts and "automl_img_request_seconds_bucket" in counts
     described = client.get("/openapi.json").json()["paths"]
     assert {"/predict", "/healthz", "/metrics"} <= set(described)
-    assert {"413", "415", "422", "503"} <= set(described["/predict"]["post"]["responses"])
+    responses = described["/predict"]["post"]["responses"]
+    assert {"413", "415", "422", "503"} <= set(responses)
+    kinds = responses["422"]["content"]["application/json"]["schema"]["anyOf"]
+    assert [kind["$ref"].rpartition("/")[2] for kind in kinds] == ["PredictionsOut", "ProblemOut"]
 
 
 def test_a_server_without_a_token_answers_to_its_own_name_only(client):

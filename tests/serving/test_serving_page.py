@@ -18,7 +18,7 @@ import numpy as np
 import uvicorn
 from PIL import Image
 
-from automl_img.serving.application import make_app
+from automl_img.serving.application import Limits, make_app
 
 pytestmark = pytest.mark.train
 PICTURES = Path(__file__).parents[2] / "build" / "pictures"
@@ -45,8 +45,8 @@ def running(app):
 
 @pytest.fixture(scope="module")
 def server(finished):
-    """The address of a running server."""
-    with running(make_app(finished[0].predictor, name="digits <b>&amp;")) as address:
+    """The address of a running server that takes one image in a request, as which the page sends each picture."""
+    with running(make_app(finished[0].predictor, name="digits <b>&amp;", limits=Limits(images=1))) as address:
         yield address
 
 
@@ -136,8 +136,13 @@ def test_another_address_than_this_machines_own_gets_a_token(finished):
 
 @pytest.mark.e2e
 def test_a_token_that_was_given_is_asked_for_and_not_printed(finished):
-    process = started(finished[0].run_dir, "--port", 0, "--token", "open-sesame")
+    import httpx
+
+    process = started(finished[0].run_dir, "--port", 0, "--token", " open-sesame\n")  # as a file or a secret ends
     lines = [process.stdout.readline(), process.stdout.readline()]
+    headers = {"authorization": "Bearer open-sesame"}
+    status = httpx.get(f"{lines[0].split()[-1]}/metrics", headers=headers, timeout=60).status_code
     process.send_signal(signal.SIGINT)
     rest, errors = process.communicate(timeout=60)
+    assert status == 200
     assert "Authorization: Bearer TOKEN" in lines[1] and "open-sesame" not in "".join((*lines, rest, errors))

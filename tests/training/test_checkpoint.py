@@ -1,6 +1,7 @@
 """A training that is cut off goes on from its checkpoint as if nothing had been."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from automl_img.search.journal import Journal
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
 from automl_img.training.checkpoint import Checkpoint
 from automl_img.training.keeping import Keeping
-from automl_img.training.spec import EpochReport, Fidelity
+from automl_img.training.spec import EpochReport, Fidelity, TrialSpec
+from automl_img.training.trial import _Training
 
 sys.path.insert(0, str(Path(__file__).parent))
 import checkpoint_tasks
@@ -33,7 +35,7 @@ ON = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def spec(finished):
     """A deterministic trial of 4 epochs with everything that remembers something."""
     journal = Journal(finished[0].run_dir)
@@ -54,6 +56,14 @@ def train(spec, place, trials, measurements=0, devices=1):
             if isinstance(news, TaskDone | TaskFailed):
                 return news, reports, folder
             reports.append(news)
+
+
+@pytest.fixture(scope="module")
+def short(spec, place, tmp_path_factory):
+    """A trial of 2 epochs that may be promoted: what came of it, and the folder of its trials."""
+    trials = tmp_path_factory.mktemp("short")
+    ended, reports, _ = train(replace(spec, fidelity=Fidelity(2, None), promotable=True), place, trials)
+    return ended, reports, trials
 
 
 def weights(folder):
@@ -85,7 +95,8 @@ def test_the_weights_are_the_same_to_the_last_digit(spec, place, tmp_path, after
 def test_a_training_that_no_longer_improves_comes_to_an_early_end_also_if_it_is_cut_off_meanwhile(
     spec, place, tmp_path
 ):
-    spec = replace(spec, patience=4, fidelity=Fidelity(80, None))
+    values = {**spec.values, "plainnet.filters": 64, "plainnet.layers": 3}  # it has soon learned what it can
+    spec = replace(spec, values=values, patience=4, fidelity=Fidelity(80, None))
     whole, reports, _ = train(spec, place, tmp_path / "quiet")
     assert whole.value.why_ended == "patience" and whole.value.epochs < 78
     keeping, stalled = Keeping(100), []
@@ -102,7 +113,7 @@ def test_a_training_that_no_longer_improves_comes_to_an_early_end_also_if_it_is_
 
 @pytest.mark.train
 def test_a_training_on_several_devices_learns_as_on_one_and_goes_on_from_its_checkpoint(spec, place, tmp_path):
-    values = {**spec.values, "plainnet.filters": 16}  # float16 is slow on a processor
+    values = {**spec.values, "plainnet.filters": 16, "plainnet.layers": 3}  # float16 is slow on a processor
     changes = {"values": values, "precision": "mixed_float16", "deterministic": False, "patience": 99}
     spec = replace(spec, **changes, fidelity=Fidelity(4, None))
     one, _, _ = train(spec, place, tmp_path / "one")
@@ -117,10 +128,10 @@ def test_a_training_on_several_devices_learns_as_on_one_and_goes_on_from_its_che
 
 
 @pytest.mark.train
-def test_a_longer_trial_goes_on_from_one_that_was_promoted(spec, place, tmp_path):
-    short = replace(spec, fidelity=Fidelity(2, None), promotable=True)
-    ended, reports, folder = train(short, place, tmp_path)
-    assert (folder / CHECKPOINT_FILE).is_file()
+def test_a_longer_trial_goes_on_from_one_that_was_promoted(spec, short, place, tmp_path):
+    ended, reports, trials = short
+    shutil.copytree(trials, tmp_path, dirs_exist_ok=True)
+    assert (tmp_path / f"{spec.trial}/1" / CHECKPOINT_FILE).is_file()
     longer = replace(spec, trial=7, continues=f"{spec.trial}/1")
     promoted, later, _ = train(longer, place, tmp_path)
     assert later[0].steps > reports[-1].steps and later[-1].epoch == pytest.approx(4, abs=0.2)
@@ -129,9 +140,9 @@ def test_a_longer_trial_goes_on_from_one_that_was_promoted(spec, place, tmp_path
 
 
 @pytest.mark.train
-def test_a_longer_trial_that_is_cut_off_still_knows_what_the_promoted_one_had_trained(spec, place, tmp_path):
-    short = replace(spec, fidelity=Fidelity(2, None), promotable=True)
-    ended, _, _ = train(short, place, tmp_path)
+def test_a_longer_trial_that_is_cut_off_still_knows_what_the_promoted_one_had_trained(spec, short, place, tmp_path):
+    ended, _, trials = short
+    shutil.copytree(trials, tmp_path, dirs_exist_ok=True)
     longer = replace(spec, trial=7, continues=f"{spec.trial}/1")
     cut, _, _ = train(longer, place, tmp_path, 1)
     assert isinstance(cut, TaskFailed)
@@ -150,8 +161,8 @@ def test_a_longer_trial_goes_on_also_from_one_that_came_to_an_early_end(spec, pl
 
 
 @pytest.mark.train
-def test_a_checkpoint_of_other_values_is_not_used(spec, place, tmp_path):
-    train(replace(spec, fidelity=Fidelity(2, None)), place, tmp_path, 1)
+def test_a_checkpoint_of_other_values_is_not_used(spec, short, place, tmp_path):
+    shutil.copytree(short[2], tmp_path, dirs_exist_ok=True)
     other = {**spec.values, "batch_size": 32}
     again = replace(spec, attempt=2, continues=f"{spec.trial}/1", values=other, fidelity=Fidelity(1, None))
     ended, reports, _ = train(again, place, tmp_path)
@@ -181,14 +192,39 @@ def test_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_not_at_all(tmp_path
     assert Checkpoint.load(path) is None
 
 
-def test_a_checkpoint_knows_the_steps_of_the_trial_before_and_one_of_an_earlier_version_has_none(tmp_path):
+def taken_over(spec, trials):
+    """The checkpoint that an attempt goes on from, which it has taken over."""
+    training = object.__new__(_Training)
+    training.spec = spec
+    training.checkpoint_file = trials / f"{spec.trial}" / f"{spec.attempt}" / CHECKPOINT_FILE
+    earlier = training._earlier()
+    assert earlier is None or (training.steps_before, training.seconds_before) == (10, 2.5)
+    assert training.checkpoint_file.is_file() is (earlier is not None)
+    return earlier
+
+
+def test_a_promoted_trial_that_is_cut_off_goes_on_from_its_own_checkpoint_or_from_the_trial_before(tmp_path):
+    spec = TrialSpec(7, 1, "search", "", {"a": 1}, {}, Fidelity(9), 0, None, 1, "float32", continues="3/1")
+    assert taken_over(spec, tmp_path) is None, "nothing is there"
+    checkpoint().save(tmp_path / "3" / "1" / CHECKPOINT_FILE)
+    second = taken_over(replace(spec, attempt=2), tmp_path)
+    assert (second.steps, second.seconds, second.stalled, second.cooling_from) == (10, 2.5, 0, None)
+    replace(second, steps=25, seconds=6.0, stalled=2).save(tmp_path / "7" / "2" / CHECKPOINT_FILE)
+    third = taken_over(replace(spec, attempt=3), tmp_path)
+    assert (third.steps, third.seconds, third.stalled) == (25, 6.0, 2), "its own, as it was"
+    assert taken_over(replace(spec, attempt=4, values={"a": 2}), tmp_path) is None
+
+
+def test_a_checkpoint_knows_what_the_trial_before_had_trained_and_one_of_an_earlier_version_does_not(tmp_path):
     path = tmp_path / CHECKPOINT_FILE
-    replace(checkpoint(), steps_before=7).save(path)
-    assert Checkpoint.load(path).steps_before == 7
+    replace(checkpoint(), steps_before=7, seconds_before=1.5).save(path)
+    loaded = Checkpoint.load(path)
+    assert (loaded.steps_before, loaded.seconds_before) == (7, 1.5)
     with np.load(path) as file:
         arrays = dict(file)
     facts = json.loads(str(arrays.pop("facts")))
-    del facts["steps_before"]
+    del facts["steps_before"], facts["seconds_before"]
     with path.open("wb") as file:
         np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
-    assert Checkpoint.load(path).steps_before == 0
+    loaded = Checkpoint.load(path)
+    assert (loaded.steps_before, loaded.seconds_before) == (0, 0.0)

@@ -1,11 +1,14 @@
 """Building and training networks with TensorFlow."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
 
-from automl_img.errors import PluginError
-from automl_img.plugin import ImageTraits, discover
+import automl_img.training.affinity
+from automl_img.errors import AutoMLImageWarning, PluginError
+from automl_img.plugin import Augmentation, ImageTraits, PluginRegistry, discover, hookimpl
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search.space import build_space
 from automl_img.tasks import make_task
@@ -214,26 +217,109 @@ def test_each_part_of_a_batch_is_changed_by_itself_and_keeps_its_targets():
     np.testing.assert_array_equal(targets[:, 0], range(6))
 
 
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_weights_that_balance_the_classes_are_mixed_as_the_labels_of_their_images_are(registry, space, name, parts):
+    values = space.complete({"architecture": "plainnet", f"augmentation.{name}": True})
+    trainee = Trainee(keras.Sequential([keras.layers.Flatten()]), TEN, Augment(values, IMAGE, registry, 0), [], parts)
+    images = np.random.default_rng(0).integers(0, 255, (20, 8, 8, 1), np.uint8)
+    labels, balance = np.arange(20) % 10, np.linspace(0.1, 3.0, 10, dtype="float32")
+    _, targets, weights = trainee._prepared((images, labels, balance[labels]))
+    targets = np.asarray(targets)
+    assert targets.shape == (20, 10) and (targets.max(1) < 1).any(), "some are mixed"
+    np.testing.assert_allclose(targets.sum(1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(weights, targets @ balance, rtol=1e-4)
+
+
+def test_what_augmentation_makes_of_images_is_not_rounded_under_mixed_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        inputs = keras.Input((2, 2, 1))
+        same = keras.Model(inputs, keras.layers.Rescaling(1.0, dtype="float32")(inputs))
+        trainee = Trainee(same, TEN, lambda pixels, targets: (pixels, targets), [])
+        assert trainee.dtype_policy.name == "mixed_bfloat16", "by which Keras scales losses"
+        pixels = np.full((1, 2, 2, 1), 200.3, "float32")
+        np.testing.assert_array_equal(trainee(pixels, training=True), pixels)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+class Sides:
+    """A network for two classes, bright on the left and bright on the right; notes how many images it is asked for at once."""
+
+    def __init__(self):
+        self.asked = []
+
+    def logits(self, images, indices=None):
+        pixels = images if indices is None else images[indices]
+        self.asked.append(len(pixels))
+        left, right = pixels[:, :, :4].mean((1, 2, 3)), pixels[:, :, 4:].mean((1, 2, 3))
+        return np.stack([left, right], 1).astype("float32")
+
+
+def affinity(scorer, registry, *names):
+    """That of augmentations, by every second of 400 images of two classes, the others of which are wrongly labelled."""
+    labels = np.arange(400) // 2 % 2
+    images = np.random.default_rng(0).integers(0, 60, (400, 8, 8, 1), np.uint8)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        side = label if number % 2 else 1 - label
+        image[:, 4 * side : 4 * side + 4] += 150
+    traits = ImageTraits(8, 8, 1, 2, 400)
+    return measure_affinity(names, registry, scorer, images, labels, np.arange(1, 400, 2), traits, TWO, 0)
+
+
 def test_affinity_tells_a_harmless_augmentation_from_one_that_makes_other_classes(registry):
-    """Two classes, bright on the left and bright on the right: mirroring swaps them, brightness does not."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(200) % 2
-    images = rng.integers(0, 60, (200, 8, 8, 1), np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[:, 4 * label : 4 * label + 4] += 150
-
-    class Sides:
-        def logits(self, pixels):
-            left, right = pixels[:, :, :4].mean((1, 2, 3)), pixels[:, :, 4:].mean((1, 2, 3))
-            return np.stack([left, right], 1).astype("float32")
-
-    traits = ImageTraits(8, 8, 1, 2, 200)
-    found = measure_affinity(
-        ["horizontal_flip", "brightness", "mixup"], registry, Sides(), images, labels, traits, TWO, 0
-    )
+    """Mirroring swaps the two classes, brightness does not."""
+    found = affinity(Sides(), registry, "horizontal_flip", "brightness", "mixup")
     assert found["brightness"] > 0.95
     assert found["horizontal_flip"] < 0.75
     assert "mixup" not in found, "what mixes labels has no affinity"
+
+
+class Lifting(Augmentation):
+    """Adds an amount, by a hyperparameter that has a value, beside one that has none."""
+
+    name = "lifting"
+
+    def space(self, hp, image):
+        hp.Choice("by", ["amount", "share"])
+        hp.Float("amount", 1.0, 9.0, when={"by": "amount"})
+        hp.Float("share", 0.1, 0.9, when={"by": "share"})
+
+    def layers(self, hp, image, seed):
+        assert hp == {"by": "amount", "amount": 1.0}
+        return [lambda images, training: images + hp["amount"]]
+
+
+class Failing(Augmentation):
+    """Raises when images come."""
+
+    name = "failing"
+
+    def layers(self, hp, image, seed):
+        def fail(images, training):
+            raise RuntimeError("no such\nimages")
+
+        return [fail]
+
+
+def test_an_augmentation_that_raises_has_no_affinity_and_the_others_have_theirs(monkeypatch):
+    module = types.ModuleType("augmentations_of_a_test")
+
+    @hookimpl
+    def register_augmentations(register):
+        register(Lifting())
+        register(Failing())
+
+    module.register_augmentations = register_augmentations
+    registry, scorer = PluginRegistry(), Sides()
+    registry.add_module(module, label="test")
+    monkeypatch.setattr(automl_img.training.affinity, "VALUES_AT_ONCE", 80 * 8 * 8)
+    with pytest.warns(AutoMLImageWarning, match="augmentation failing is left out: .* RuntimeError: no such images"):
+        found = affinity(scorer, registry, "failing", "lifting")
+    assert found == {"failing": 0.0, "lifting": 1.0}
+    assert scorer.asked == [200, 80, 80, 40], "all as they are, then as many changed ones as memory is meant for"
 
 
 def test_a_wider_network_costs_more(registry, space):

@@ -2,16 +2,18 @@
 
 import types
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from automl_img.tasks import make_task
+from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
 from automl_img.training.callbacks import ClockCallback, Evaluation
 from automl_img.training.clock import TrainingClock
 from automl_img.training.devices import Placement
 from automl_img.training.keeping import Keeping
-from automl_img.training.spec import EpochReport
+from automl_img.training.spec import EpochReport, Fidelity
 from automl_img.training.trial import _Training
 
 
@@ -72,20 +74,60 @@ def test_a_measurement_tells_of_the_whole_training_so_far(earlier_steps, done, s
     assert report.progress == pytest.approx(progress)
 
 
+def seconds_left(fidelity, *, before, earlier=0.0, promoted=0.0):
+    """Seconds of its own that a training has, of which ``before`` were trained in this phase, and ``earlier`` in those that ended."""
+    training = object.__new__(_Training)
+    training.spec = types.SimpleNamespace(deterministic=False, fidelity=fidelity, deadline=None)
+    training.training_seconds, training.seconds_before = earlier, promoted
+    return training._seconds(5.0, before) - before
+
+
+def test_a_promoted_trial_has_as_many_seconds_of_its_own_as_one_that_begins():
+    fidelity = Fidelity(20, 100.0)
+    assert seconds_left(fidelity, before=0.0) == 100.0
+    assert seconds_left(fidelity, before=130.0, promoted=130.0) == 100.0
+    assert seconds_left(fidelity, before=90.0, earlier=40.0, promoted=130.0) == 100.0, "in the second of two phases"
+    assert seconds_left(fidelity, before=150.0, promoted=130.0) == 80.0, "it was cut off, and has trained for 20"
+
+
 def kept(steps):
     report = EpochReport(0.1 * steps, steps, 0.5, 0.4, 0.9, 0.5, 100.0)
     return types.SimpleNamespace(kept=report)
 
 
-def test_what_is_saved_while_the_second_phase_runs_counts_the_steps_of_both():
+def trained():
+    """The first of two phases has ended."""
     training = object.__new__(_Training)
     training.keeping, training.begun, training.batch_size, training.steps_before = kept(40), 0.0, 10, 0
     training.cost = types.SimpleNamespace(parameters=5, flops=1e6)
     training.data = types.SimpleNamespace(splits=types.SimpleNamespace(train=np.arange(100)))
-    training.steps, training.training_seconds, training.why_ended = 30, 3.0, "epochs"  # of the first phase
+    training.steps, training.training_seconds, training.why_ended = 30, 3.0, "epochs"
+    return training
+
+
+def test_what_is_saved_while_the_second_phase_runs_counts_the_steps_of_both():
+    training = trained()
     found = training._summary("", {})
     assert (found.steps, found.epochs, found.best_epoch) == (40, 4.0, 4.0)
     assert found.why_ended == "cut off"
     training.steps, training.training_seconds, training.why_ended = 100, 10.0, "time"
     found = training._summary("", {})
     assert (found.steps, found.epochs, found.training_seconds, found.why_ended) == (100, 10.0, 10.0, "time")
+
+
+def test_weights_are_written_and_told_before_an_augmentation_can_end_the_process(tmp_path):
+    training, told = trained(), []
+    training.spec = types.SimpleNamespace(probe=("flip",), promotable=False)
+    training.network = types.SimpleNamespace(model=keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
+    training.weights_file, training.checkpoint_file = tmp_path / WEIGHTS_FILE, tmp_path / CHECKPOINT_FILE
+    training.saved = told.append
+
+    def out_of_memory():
+        raise MemoryError
+
+    training._affinity = out_of_memory
+    with pytest.raises(MemoryError):
+        training.result()
+    assert training.weights_file.is_file() and told[0].weights_sha256
+    training._affinity = lambda: {"flip": 0.9}
+    assert training.result().affinity == {"flip": 0.9}

@@ -1,6 +1,8 @@
 import io
 import json
 import math
+import os
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,7 @@ from rich.console import Console
 from automl_img import events
 from automl_img.search.leaderboard import Entry
 from automl_img.search.progress import Progress, TrialProgress
-from automl_img.views import python_view
+from automl_img.views import make_view, python_view
 from automl_img.views.base import JsonView
 from automl_img.views.curves import curve
 from automl_img.views.live import LiveView
@@ -85,6 +87,46 @@ def test_json_lines_are_json_and_nothing_else(capsys):
     assert told[-1] == {"event": "Error", "message": "no model"}
 
 
+@pytest.fixture
+def unread():
+    """Standard output and standard error that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with (
+        open(writer, "w", encoding="utf-8") as out,
+        open(os.dup(writer), "w", encoding="utf-8") as errors,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", errors)
+        yield
+
+
+@pytest.mark.parametrize("kind", [PlainView, JsonView])
+def test_a_search_goes_on_when_nobody_reads_what_it_prints(kind, unread):
+    with kind() as view:
+        for event in STORY:
+            view.hear(event)
+        view.stopping()
+        view.failed("no model")
+
+
+def test_a_search_comes_to_its_end_when_nobody_reads_the_leaderboard(unread):
+    PlainView().hear(STORY[-1])
+
+
+@pytest.mark.parametrize(("terminal", "kind"), [("xterm", LiveView), ("dumb", PlainView)])
+def test_a_terminal_that_can_only_add_lines_gets_plain_ones(terminal, kind, monkeypatch):
+    monkeypatch.setenv("TERM", terminal)
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    ours, theirs = os.openpty()
+    with open(ours, "rb", buffering=0), open(theirs, "w") as out, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        view = make_view(json=False, plain=False)
+    assert isinstance(view, kind)
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_live_view_fits_the_terminal_at_every_moment(width):
     view = LiveView(Console(width=width, file=io.StringIO()))
@@ -109,6 +151,30 @@ def test_the_live_view_shows_budget_trials_and_the_best():
     assert "1 done · 1 failed · 1 skipped" in picture
     assert "best F1 0.9421  resnet9, trial 2" in picture
     assert "left" in picture
+
+
+def test_the_live_view_of_a_search_that_goes_on_begins_with_what_there_was():
+    resumed = events.SearchResumed(0.2, 10, 1, failed=5, skipped=1, best_trial=3, architecture="vgg", f1=0.93)
+    worse = events.TrialEnded(20.0, 11, "search", "resnet9", 0.91, 0.4, 1.0, 1000, 5.0, False)
+    console = Console(width=110, file=io.StringIO(), record=True)
+    view = LiveView(console)
+    for event in (STORY[0], resumed, worse):
+        view.hear(event)
+    console.print(view.render())
+    picture = console.export_text(styles=False)
+    assert "5 done · 5 failed · 1 skipped" in picture and "best F1 0.9300  vgg, trial 3" in picture
+
+
+def test_the_live_view_tells_of_plugins_that_are_left_out_but_for_those_that_do_not_suit_the_images():
+    clash = events.PluginLeftOut(0.2, "resnet", "architecture", "", "another architecture has this name already")
+    unsuited = events.PluginLeftOut(1.1, "hue", "augmentation", "", "grey images have no hue")
+    console = Console(width=110, file=io.StringIO(), record=True)
+    view = LiveView(console)
+    for event in (STORY[0], clash, STORY[2], unsuited):
+        view.hear(event)
+    console.print(view.render())
+    picture = console.export_text(styles=False)
+    assert "resnet is left out: another architecture has this name already" in picture and "hue" not in picture
 
 
 def test_the_live_view_shows_running_trials_with_their_curve():

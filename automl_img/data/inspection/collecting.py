@@ -30,6 +30,7 @@ from automl_img.plugin import ImageDataset
 SHOWN_UNREADABLE, SHOWN_MISNAMED, SHOWN_ODD = 1_000, 200, 200  # of each kind, with their names
 SHOWN_GROUPS, SHOWN_MEMBERS = 500, 12
 BINS, POINTS = 16, 400
+ASPECTS = (0.4, 0.56, 0.7, 0.85, 0.98, 1.02, 1.18, 1.43, 1.8, 2.5)  # borders between bins of width over height
 JUDGED_SIDE = 64  # pixels of a side below which blur means nothing
 
 #: Formats by content that are right behind an ending of the other name.
@@ -94,6 +95,7 @@ class Evidence:
         aspects = sides[:, 1] / sides[:, 0]
         ratio = aspects / np.median(aspects)
         edges, counts = _histogram(sides.max(axis=1))
+        aspect_counts = np.bincount(np.searchsorted(ASPECTS, aspects, side="right"), minlength=len(ASPECTS) + 1)
         sizes, images = np.unique(sides, axis=0, return_counts=True)
         commonest = np.argsort(-images, kind="stable")[:POINTS]
         return Shapes(
@@ -103,6 +105,8 @@ class Evidence:
             aspects=(float(aspects.min()), float(np.median(aspects)), float(aspects.max())),
             edges=edges,
             counts=counts,
+            aspect_edges=ASPECTS,
+            aspect_counts=tuple(map(int, aspect_counts)),
             points=tuple((int(sizes[i, 1]), int(sizes[i, 0]), int(images[i])) for i in commonest),
             differ=float(np.mean((ratio > self.limits.stretch) | (ratio < 1 / self.limits.stretch))),
         )

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.cores import cores
 from automl_img.data.inspection.measures import Pixels, Records
-from automl_img.data.streaming import cores
 
 DIRECTIONS = 16
 NEIGHBOURS = 8  # that are looked at for each image; groups of more join through their members

@@ -117,6 +117,8 @@ class Shapes:
         aspects: Least, median and largest width for a height of 1.
         edges: Borders of the histogram's bins, longer side in pixels; one more than ``counts``.
         counts: Images in each bin.
+        aspect_edges: Borders between the bins of another histogram, width for a height of 1; one fewer than ``aspect_counts``.
+        aspect_counts: Images in each of those bins.
         points: Up to 400 (width, height, images), the commonest sizes first.
         differ: Share of the images that one size for all stretches beyond the limit.
     """
@@ -127,6 +129,8 @@ class Shapes:
     aspects: tuple[float, float, float]
     edges: tuple[int, ...]
     counts: tuple[int, ...]
+    aspect_edges: tuple[float, ...]
+    aspect_counts: tuple[int, ...]
     points: tuple[tuple[int, int, int], ...]
     differ: float
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl_img.cores import cores
 from automl_img.data.images import examine
 from automl_img.data.inspection.measures import RECORD, THUMB, Pixels, Records, measure
-from automl_img.data.streaming import cores
 from automl_img.errors import DataError
 from automl_img.plugin import Split
 

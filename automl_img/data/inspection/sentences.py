@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from automl_img.data.inspection.collecting import Evidence
 from automl_img.data.inspection.findings import Finding, Level, Limits, Shapes
+from automl_img.recipe import counted
 
 GRAVE = 0.01  # share of a split's images from which duplicates make a figure worthless
 NAMED = 5  # classes that a sentence names
@@ -46,7 +47,7 @@ def findings(
         *_copies(evidence),
     ]
     if misnamed:
-        ending = f"{_counted(misnamed, 'file has', 'files have')} an ending that does not fit the content"
+        ending = f"{counted(misnamed, 'file has', 'files have')} an ending that does not fit the content"
         found.append(Finding("note", "misnamed", misnamed, f"{ending}; the content counts."))
     if sampled:
         looked, total = evidence.look.looked, len(evidence.look)
@@ -114,7 +115,7 @@ def _disagreements(evidence: Evidence) -> list[Finding]:
         return []
     exact = int((differ & evidence.groups.exact).sum())
     level: Level = "problem" if count >= GRAVE * len(evidence.seen) else "warning"
-    sentence = f"{_counted(count, 'picture is', 'pictures are')} there more than once with different labels"
+    sentence = f"{counted(count, 'picture is', 'pictures are')} there more than once with different labels"
     certainty = "" if count == exact else f" ({exact:,} with the very same pixels)"
     return [Finding(level, "different labels", count, f"{sentence}{certainty}: at most one of the labels is right.")]
 
@@ -125,7 +126,7 @@ def _copies(evidence: Evidence) -> list[Finding]:
     more = int((sizes - 1)[~between & ~differ].sum())
     if not more:
         return []
-    sentence = f"{_counted(more, 'image repeats', 'images repeat')} another of the same split and label, or nearly."
+    sentence = f"{counted(more, 'image repeats', 'images repeat')} another of the same split and label, or nearly."
     return [Finding("note", "copies", more, f"{sentence} They count double.")]
 
 
@@ -134,7 +135,7 @@ def _unreadable(evidence: Evidence) -> list[Finding]:
     if not count:
         return []
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in evidence.unreadable()[1].items())
-    sentence = f"{_counted(count, 'file cannot', 'files cannot')} be read ({kinds}): set aside by a search."
+    sentence = f"{counted(count, 'file cannot', 'files cannot')} be read ({kinds}): set aside by a search."
     return [Finding("warning", "unreadable", count, sentence)]
 
 
@@ -143,13 +144,13 @@ def _odd(odd: Mapping[str, int], limits: Limits) -> list[Finding]:
     for kind, count in odd.items():
         if kind in ODDITIES:
             one, many, advice = ODDITIES[kind]
-            sentence = f"{_counted(count, f'image {one}', f'images {many}')}. {advice}"
+            sentence = f"{counted(count, f'image {one}', f'images {many}')}. {advice}"
         elif kind == "small":
             less = f"less than {limits.short_edge} pixels at the shorter side, unlike most"
-            sentence = f"{_counted(count, 'image has', 'images have')} {less}: less detail than the others."
+            sentence = f"{counted(count, 'image has', 'images have')} {less}: less detail than the others."
         else:
             larger = f"larger than {limits.megabytes:g} MB"
-            sentence = f"{_counted(count, 'file is', 'files are')} {larger}: decoding takes its time."
+            sentence = f"{counted(count, 'file is', 'files are')} {larger}: decoding takes its time."
         found.append(Finding("warning", kind, count, sentence))
     return found
 
@@ -159,7 +160,3 @@ def _stretched(shapes: Shapes | None, limits: Limits) -> list[Finding]:
         return []
     share = f"{shapes.differ:.0%} are stretched or squeezed by more than {limits.stretch:g} to fit one size"
     return [Finding("warning", "shapes", 1, f"The images differ in shape: {share}.")]
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"1 {one}" if count == 1 else f"{count:,} {many}"

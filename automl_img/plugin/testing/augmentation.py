@@ -25,6 +25,8 @@ class AugmentationChecks(Checks):
                 changed, mixed = self._apply(self._layers(image), images, labels, training=True)
                 self._see(image, images, changed)
                 self._see_labels(labels, mixed)
+            if self.plugin.mixes_labels:
+                self._see_weights(image)
 
     def test_it_works_with_whatever_its_space_allows(self) -> None:
         """Hyperparameters drawn at random keep shape and range too."""
@@ -147,6 +149,16 @@ class AugmentationChecks(Checks):
         )
         hint = "Mix labels with weights from 0 to 1 that add up to 1, or leave them alone."
         need(inside, "its labels are no probabilities of the shape that came in", hint)
+
+    def _see_weights(self, image: ImageTraits) -> None:
+        """A weight for each image, which here follows from its classes, stands beside its labels and is mixed with them."""
+        images, labels = _batch(image, 8)
+        each = 0.1 + 0.1 * (np.arange(image.classes, dtype="float32") % 4)
+        joined = np.concatenate([labels, labels @ each[:, np.newaxis]], axis=1)
+        _, mixed = self._apply(self._layers(image), images, joined, training=True)
+        alike = mixed.shape == joined.shape and bool(np.allclose(mixed[:, -1], mixed[:, :-1] @ each, atol=0.01))
+        hint = "Where images have weights in the loss, labels has one more column: mix it as the others are mixed."
+        need(alike, "it does not mix a further column of the labels", hint)
 
 
 def _batch(image: ImageTraits, number: int) -> tuple[Any, Any]:

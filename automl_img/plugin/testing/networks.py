@@ -133,15 +133,16 @@ def pictures(images: int, image: ImageTraits, seed: int = 5) -> Any:
 
 
 def need_own_names(layers: Iterable[Any], module: str) -> None:
-    """See that layers of the plugin's own are registered with Keras under its own package, if at all."""
+    """See that layers of the plugin's own, and not those of a library, are registered with Keras under its own package, if at all."""
     library = keras()
+    own = module.split(".")[0]
     for layer in layers:
         kind = type(layer)
-        if kind.__module__.split(".")[0] == "keras":
+        if kind.__module__.split(".")[0] != own:
             continue
         package, registered, _ = library.saving.get_registered_name(kind).rpartition(">")
         need(
-            not registered or module.split(".")[0].startswith(package),
+            not registered or own.startswith(package),
             f"its layer {kind.__name__} is registered with Keras under {package!r}, where other plugins' layers are too",
-            f'Register it with register_keras_serializable(package="{module.split(".")[0]}"), or not at all.',
+            f'Register it with register_keras_serializable(package="{own}"), or not at all.',
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,12 @@ from automl_img.plugin.base import ImageTraits, Regularizer
 from automl_img.plugin.testing import networks
 from automl_img.plugin.testing.checks import Checks, calling, described, need
 
-PLACES = ("network", "features", "optimizer", "targets", "callbacks")
+PLACES = ("network", "features", "optimizer", "targets", "targets_for", "callbacks")
 CLASSES = 3
 SIDE = 12  # pixels of the network that is trained
 EPOCHS = 2  # of a training
+STATE = "Return a dict, with texts as keys, of arrays and lists of arrays: a checkpoint holds nothing else."
+GOES_ON = "A training that goes on calls set_state, then set_model, set_params and on_train_begin: leave its state alone there."
 KEPT = "Return a clone of the network with the same inputs, shape of outputs and weights in the same order."
 
 
@@ -89,12 +94,11 @@ class RegularizerChecks(Checks):
     def test_its_targets_are_probabilities(self) -> None:
         """Targets of every task stay finite, of their shape, and from 0 to 1."""
         library = networks.keras()
-        single, several = np.eye(4, dtype="float32"), np.tri(4, dtype="float32")
-        for targets in (single, several):
+        values = self._values(self._usual())
+        for task, targets in (("multiclass", np.eye(4, dtype="float32")), ("multilabel", np.tri(4, dtype="float32"))):
+            image = ImageTraits(SIDE, SIDE, 1, 4, 100, task)
             with calling("targets", "They are a tensor of shape (batch, classes); use Keras's operations."):
-                found = np.asarray(
-                    self.plugin.targets(self._values(self._usual()), library.ops.convert_to_tensor(targets))
-                )
+                found = np.asarray(self.plugin.targets_for(dict(values), library.ops.convert_to_tensor(targets), image))
             inside = (
                 found.shape == targets.shape and bool(np.isfinite(found).all()) and 0 <= found.min() <= found.max() <= 1
             )
@@ -129,21 +133,11 @@ class RegularizerChecks(Checks):
         )
 
     def test_its_callbacks_can_be_saved_and_loaded(self) -> None:
-        """A callback with get_state has set_state, and takes its own state back."""
+        """A callback with get_state has set_state, and a training that goes on from a checkpoint finds its state again."""
         if type(self.plugin).callbacks is Regularizer.callbacks:
             return
         image = self._usual()
-        callbacks: list[Any] = []
-        self._trained(self._values(image), image, seed=1, keep=callbacks)
-        for callback in callbacks:
-            name = type(callback).__name__
-            both = hasattr(callback, "get_state") == hasattr(callback, "set_state")
-            need(both, f"{name} has one of get_state and set_state", "Have both, or none.")
-            if hasattr(callback, "get_state"):
-                with calling(f"{name}.set_state(get_state())", "Return a dict of arrays and lists of arrays."):
-                    state = callback.get_state()
-                    callback.set_state(state)
-                need(isinstance(state, Mapping), f"{name}.get_state returned {type(state).__name__}", "Return a dict.")
+        self._trained(self._values(image), image, seed=1, between=self._see_states)
 
     def test_its_layers_keep_to_their_own_names(self) -> None:
         """No layer that it adds has a name of the core, and its own layers are registered under its own package."""
@@ -157,6 +151,32 @@ class RegularizerChecks(Checks):
         taken = sorted(added & set(networks.CORE_LAYERS))
         need(not taken, f"its layers are called {', '.join(taken)}, as the core's are", "Name them after the plugin.")
         networks.need_own_names(layers, type(self.plugin).__module__)
+
+    def _see_states(self, model: Any, callbacks: Sequence[Any]) -> None:
+        """Bring new callbacks to where those of a training are, in the order of the core, and see that they are there."""
+        for one in callbacks:
+            both = hasattr(one, "get_state") == hasattr(one, "set_state")
+            need(both, f"{type(one).__name__} has one of get_state and set_state", "Have both, or none.")
+        states = [_in_checkpoint(one) for one in callbacks if hasattr(one, "get_state")]
+        image = self._usual()
+        other, again = self._prepared(self._values(image), image, seed=2)
+        other.set_weights(model.get_weights())
+        other.optimizer.build(other.trainable_variables)
+        restored = list(zip([one for one in again if hasattr(one, "get_state")], states, strict=True))
+        for one, state in restored:
+            with calling(f"{type(one).__name__}.set_state with what get_state returned", STATE):
+                one.set_state(copy.deepcopy(state))
+        called, params = [_progress(EPOCHS), *again], {"epochs": EPOCHS, "steps": 1}
+        for one in called:
+            one.set_model(other)
+        for one in called:
+            one.set_params(params)
+        with calling("on_train_begin after set_state", GOES_ON):
+            for one in called:
+                one.on_train_begin()
+        for one, state in restored:
+            lost = f"{type(one).__name__} has another state than it was given, when a training begins that goes on"
+            need(_same(_in_checkpoint(one), state), lost, GOES_ON)
 
     def _usual(self) -> ImageTraits:
         return ImageTraits(SIDE, SIDE, 1, CLASSES, 100)
@@ -180,27 +200,38 @@ class RegularizerChecks(Checks):
         inputs = library.Input(model.output.shape[1:])
         return library.Model(inputs, self._features(inputs, values))
 
-    def _trained(
-        self, values: Mapping[str, Any], image: ImageTraits, seed: int, keep: list[Any] | None = None
-    ) -> list[Any]:
-        """The weights after some epochs of one step each on random images."""
+    def _prepared(self, values: Mapping[str, Any], image: ImageTraits, seed: int) -> tuple[Any, list[Any]]:
+        """A network that can be trained, and the callbacks of its training."""
         library = networks.keras()
         base = self._changed(_network(image, residual=True, seed=seed), values, image)
         library.utils.set_random_seed(seed)
         features = self._features(base.output, values)
         model = library.Model(base.input, library.layers.Dense(CLASSES, name="logits")(features))
-        targets = self.plugin.targets(dict(values), library.ops.convert_to_tensor(np.eye(CLASSES, dtype="float32")))
         callbacks = list(self.plugin.callbacks(dict(values), model))
         model.compile(
             library.optimizers.AdamW(1e-3, **{"weight_decay": 0.0, **self.plugin.optimizer(dict(values))}),
             library.losses.CategoricalCrossentropy(from_logits=True),
             run_eagerly=True,
         )
+        return model, callbacks
+
+    def _trained(
+        self,
+        values: Mapping[str, Any],
+        image: ImageTraits,
+        seed: int,
+        between: Callable[[Any, Sequence[Any]], None] | None = None,
+    ) -> list[Any]:
+        """The weights after some epochs of one step each on random images; ``between`` sees the training where checkpoints are taken."""
+        model, callbacks = self._prepared(values, image, seed)
+        targets = self.plugin.targets_for(
+            dict(values), networks.keras().ops.convert_to_tensor(np.eye(CLASSES, dtype="float32")), image
+        )
         images, labels = networks.pictures(8, image), np.asarray(targets)[np.arange(8) % CLASSES]
         called = [_progress(EPOCHS), *callbacks]
+        if between is not None:
+            called.append(_at_second_epoch(partial(between, model, callbacks)))
         model.fit(images, labels, batch_size=8, epochs=EPOCHS, verbose=0, shuffle=False, callbacks=called)
-        if keep is not None:
-            keep += callbacks
         return list(model.get_weights())
 
 
@@ -235,3 +266,51 @@ def _progress(steps: int) -> Any:
             self.done += 1
 
     return Progress()
+
+
+def _at_second_epoch(do: Callable[[], None]) -> Any:
+    """A callback that calls ``do`` between two epochs, after all callbacks before it."""
+    networks.keras()
+    import keras
+
+    class Between(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                do()
+
+    return Between()
+
+
+def _in_checkpoint(callback: Any) -> dict[str, Any]:
+    """The state of a callback as it comes back from a checkpoint, which holds arrays and no Python objects."""
+    name = type(callback).__name__
+    with calling(f"{name}.get_state", STATE):
+        state = callback.get_state()
+    odd = "" if isinstance(state, Mapping) else type(state).__name__
+    odd = odd or next((f"a dict with the key {key!r}" for key in state if not isinstance(key, str)), "")
+    need(not odd, f"{name}.get_state returned {odd}", STATE)
+    with calling(f"saving what {name}.get_state returned", STATE):
+        return {
+            key: [_saved(one) for one in value] if isinstance(value, list) else _saved(value)
+            for key, value in state.items()
+        }
+
+
+def _saved(value: Any) -> Any:
+    file = io.BytesIO()
+    np.save(file, np.asarray(value), allow_pickle=False)
+    file.seek(0)
+    return np.load(file, allow_pickle=False)
+
+
+def _same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    return first.keys() == second.keys() and all(_alike(first[key], second[key]) for key in first)
+
+
+def _alike(first: Any, second: Any) -> bool:
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(_alike(*pair) for pair in zip(first, second, strict=True))
+    if isinstance(first, list) or isinstance(second, list):
+        return False
+    # What is no number, NaN, is the same as itself here.
+    return first.shape == second.shape and bool(((first == second) | ((first != first) & (second != second))).all())

@@ -25,7 +25,7 @@ def clean_session():
     keras.backend.clear_session()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def space(registry):
     """Give the space of an architecture for images of a shape."""
 

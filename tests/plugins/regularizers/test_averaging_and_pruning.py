@@ -102,6 +102,26 @@ def test_the_weights_from_before_the_training_count_nothing(regularizer):
     assert 1.0 < network.get_weights()[0].item() < 1.4
 
 
+def test_the_mean_goes_on_at_once_where_the_end_of_a_training_is_a_part_of_a_longer_one(regularizer):
+    found, hp = regularizer("weight_averaging", horizon=0.1)
+    inputs = keras.Input((1,))
+    network = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(inputs))
+    (short,), (longer,) = (found.callbacks(hp, network) for _ in range(2))
+    short.set_params({"progress": lambda: 1.0})
+    network.set_weights([np.full((1, 1), 1.0, "float32")])
+    short.on_epoch_end(0)
+    longer.set_state(short.get_state())
+    progress = 1 / 3
+    longer.set_params({"progress": lambda: progress})
+    longer.on_epoch_begin(0)
+    network.set_weights([np.full((1, 1), 2.0, "float32")])
+    progress += 0.1
+    longer.on_train_batch_end(0)
+    longer.on_train_end()
+    recent = 0.1 / (0.1 + np.exp(-1.0))  # of a mean whose older part is one horizon old
+    assert network.get_weights()[0].item() == pytest.approx(1.0 + recent, rel=1e-4)
+
+
 def test_a_training_that_is_stopped_early_ends_on_the_averages(regularizer, task):
     network, images, labels = task()
     found, hp = regularizer("weight_averaging", horizon=0.2)
@@ -141,6 +161,24 @@ def test_pruning_reaches_its_sparsity_and_the_network_still_works(regularizer, t
     others = [np.asarray(v) for v in network.trainable_variables if v.name in ("gamma", "beta", "bias")]
     assert all((value != 0).any() for value in others)
     assert accuracy(network, images, labels) > 0.7
+
+
+def test_pruning_spares_what_does_not_learn_also_when_it_goes_on(regularizer, task):
+    network, *_ = task()
+    frozen, learning = (network.layers[place] for place in (1, -1))
+    frozen.trainable = False
+    found, hp = regularizer("pruning", sparsity=0.5)
+    (callback,), (later,) = (found.callbacks(hp, network) for _ in range(2))
+    callback.set_params({"progress": lambda: 0.9, "epochs": 1, "steps": 1})
+    callback.on_train_batch_end(0)
+    assert (np.asarray(frozen.kernel) != 0).all()
+    zero = np.asarray(learning.kernel) == 0
+    assert zero.mean() == pytest.approx(0.5, abs=0.01)
+    learning.kernel.assign(keras.ops.ones_like(learning.kernel))
+    later.set_state(callback.get_state())
+    later.on_train_end()
+    np.testing.assert_array_equal(np.asarray(learning.kernel) == 0, zero)
+    assert (np.asarray(frozen.kernel) != 0).all()
 
 
 def test_sparsity_rises_by_the_cubic_rule():

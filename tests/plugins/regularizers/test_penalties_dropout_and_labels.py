@@ -1,6 +1,12 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
+
+from automl_img.plugin import ImageTraits
+
+TEN = ImageTraits(28, 28, 1, 10, 1000)
 
 
 def test_l2_adds_the_sum_of_the_squares_of_the_kernels_alone(regularizer, network):
@@ -55,7 +61,7 @@ def test_weight_decay_shrinks_weights_that_have_no_gradient(regularizer):
 
 def test_smoothed_labels_sum_to_one_and_keep_their_order(regularizer):
     found, hp = regularizer("label_smoothing", amount=0.1)
-    smoothed = np.asarray(found.targets(hp, keras.ops.eye(10)))
+    smoothed = np.asarray(found.targets_for(hp, keras.ops.eye(10), TEN))
     np.testing.assert_allclose(smoothed.sum(1), 1.0, atol=1e-6)
     np.testing.assert_allclose(np.diag(smoothed), 0.91, atol=1e-6)
     np.testing.assert_allclose(smoothed[0, 1:], 0.01, atol=1e-6)
@@ -63,7 +69,16 @@ def test_smoothed_labels_sum_to_one_and_keep_their_order(regularizer):
 
 def test_a_single_column_of_labels_moves_towards_one_half(regularizer):
     found, hp = regularizer("label_smoothing", amount=0.2)
-    np.testing.assert_allclose(found.targets(hp, keras.ops.array([[0.0], [1.0]])), [[0.1], [0.9]], atol=1e-6)
+    moved = found.targets_for(hp, keras.ops.array([[0.0], [1.0]]), TEN)
+    np.testing.assert_allclose(moved, [[0.1], [0.9]], atol=1e-6)
+
+
+def test_each_of_several_labels_moves_towards_one_half(regularizer):
+    found, hp = regularizer("label_smoothing", amount=0.05)
+    labels = keras.ops.array([[0.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    smoothed = found.targets_for(hp, labels, replace(TEN, classes=4, task="multilabel"))
+    low, high = 0.025, 0.975
+    np.testing.assert_allclose(smoothed, [[low, high, high, low], [low] * 4], atol=1e-6)
 
 
 def test_dropout_switches_features_off_in_training_only(regularizer):
@@ -87,13 +102,25 @@ def test_spatial_dropout_stands_at_the_end_of_each_stage(regularizer, network, k
 def test_spatial_dropout_switches_whole_channels_off_in_training_only(regularizer):
     found, hp = regularizer("spatial_dropout", rate=0.4)
     inputs = keras.Input((6, 6, 50))
-    changed = found.network(hp, keras.Model(inputs, keras.layers.ReLU()(inputs)))
+    same = keras.layers.DepthwiseConv2D(1, depthwise_initializer="ones", use_bias=False)(inputs)
+    changed = found.network(hp, keras.Model(inputs, keras.layers.ReLU()(same)))
     ones = np.ones((8, 6, 6, 50), "float32")
     np.testing.assert_array_equal(changed(ones), ones)
     channels = np.asarray(changed(ones, training=True))
     off = (channels == 0).all(axis=(1, 2))
     assert ((channels == 0).any(axis=(1, 2)) == off).all()
     assert abs(off.mean() - 0.4) < 0.1
+
+
+def test_spatial_dropout_leaves_the_channels_of_the_image_alone(regularizer):
+    """As the core makes three of one for networks with given weights."""
+    found, hp = regularizer("spatial_dropout")
+    inputs = keras.Input((8, 8, 1))
+    colour = keras.layers.Concatenate(name="grey_to_rgb")([inputs] * 3)
+    features = keras.layers.ReLU(name="end")(keras.layers.Conv2D(4, 3, strides=2)(colour))
+    changed = found.network(hp, keras.Model(inputs, features))
+    dropouts = [layer.name for layer in changed.layers if isinstance(layer, keras.layers.SpatialDropout2D)]
+    assert dropouts == ["end_spatial_dropout"]
 
 
 def test_a_network_without_a_place_for_spatial_dropout_is_returned_as_it_is(regularizer):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from automl_img_sources._locations import LOOKED_AT
 from automl_img_sources.coco import EXPORTED, Coco
 from PIL import Image
 
@@ -74,6 +75,44 @@ def test_files_of_other_splits_are_named(tmp_path):
     assert len(dataset.train) == 4 and len(dataset.validation) == 2
 
 
+def test_files_of_other_splits_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    images(tmp_path, range(6))
+    path = write(tmp_path / "train.json", content([[3], [7], [3], [7]]))
+    write(tmp_path / "home" / "test.json", content([[3], [7]], first=4))
+    assert len(Coco().load(path, {"test": "~/test.json"}).test) == 2
+    assert "data.options.test: there is no such home folder" in refused(path, test="~nobody-here/test.json")
+
+
+def test_the_images_of_a_given_split_lie_in_a_place_of_their_own(tmp_path):
+    """As those of COCO 2017, whose training images are many more than are looked at to find the place."""
+    for name, numbers in (("train2017", range(LOOKED_AT)), ("val2017", range(4))):
+        folder, file = tmp_path / name, tmp_path / "annotations" / f"instances_{name}.json"
+        images(folder, [0])
+        for number in numbers[1:]:
+            (folder / f"{number}.png").symlink_to("0.png")
+        write(file, content([[3], [7]] * (len(numbers) // 2)))
+    path = tmp_path / "annotations" / "instances_train2017.json"
+    found = Coco().load(path, {"validation": "instances_val2017.json"})
+    assert (len(found.train), len(found.validation)) == (LOOKED_AT, 4)
+    assert found.train.images[3].parent == tmp_path / "train2017"
+    assert found.validation.images[3].parent == tmp_path / "val2017"
+
+
+def test_the_root_of_a_given_split_may_be_another(tmp_path):
+    images(tmp_path / "many", range(4))
+    images(tmp_path / "few", range(4, 6))
+    write(tmp_path / "val.json", content([[3], [7]], first=4))
+    path = write(tmp_path / "train.json", content([[3], [7], [3], [7]]))
+    options = {"root": "many", "validation": "val.json"}
+    dataset = Coco().load(path, {**options, "validation_root": "few"})
+    assert dataset.validation.images[1] == tmp_path / "few" / "5.png"
+    message = refused(path, **options)
+    assert message.startswith(f"{tmp_path / 'val.json'}, image 4: 2 of the first 2 images are not there")
+    assert "set data.options.validation_root to another folder" in message
+    assert "data.options.validation_root: there is no such folder" in refused(path, **options, validation_root="fewer")
+
+
 def test_a_folder_with_a_file_in_each_split_is_an_export(tmp_path):
     for split, first in (("train", 0), ("valid", 4), ("test", 6)):
         images(tmp_path / split, range(first, first + 2))
@@ -124,7 +163,7 @@ def test_a_mistake_in_a_split_of_an_export_names_its_file(tmp_path):
     images(tmp_path / "train", range(1))
     write(tmp_path / "train" / EXPORTED, content([[3]]))
     file = write(tmp_path / "test" / EXPORTED, content([[3], [7], [3]]))
-    assert refused(tmp_path).startswith(f"{file}, image 0: 3 of the first 4 images are not there")
+    assert refused(tmp_path).startswith(f"{file}, image 0: 3 of the first 3 images are not there")
 
 
 def test_broken_and_other_json_is_refused_in_one_line(tmp_path):

@@ -54,6 +54,23 @@ def test_subsets_are_the_splits(export):
     assert len(Cvat().load(export(*(image(n, TAG.format("ab"[n % 2]), "default") for n in range(6))), {}).train) == 6
 
 
+def test_a_project_exported_with_its_images_has_a_folder_for_each_subset(export):
+    for subset in ("Train", "Test", "default"):
+        folder = export() / "images" / subset
+        folder.mkdir()
+        for number in range(10, 12):
+            Image.new("L", (8, 8)).save(folder / f"{number}.png")
+    images = [image(n, TAG.format("ab"[n % 2]), subset) for subset in ("Train", "Test") for n in (10, 11)]
+    dataset = Cvat().load(export(*images), {})
+    assert [path.relative_to(folder.parent).as_posix() for path in dataset.test.images] == [
+        "Test/10.png",
+        "Test/11.png",
+    ]
+    assert len(dataset.train) == 2, "files of the same names"
+    alone = Cvat().load(export(*(image(n, TAG.format("ab"[n % 2]), "default") for n in (10, 11))), {})
+    assert alone.train.images[0] == folder / "10.png"
+
+
 def test_several_tags_make_it_multilabel(export):
     dataset = Cvat().load(export(image(0, TAG.format("a") + TAG.format("b")), image(1, TAG.format("a"))), {})
     assert dataset.task == "multilabel" and list(dataset.train.labels) == [("a", "b"), ("a",)]
@@ -62,6 +79,13 @@ def test_several_tags_make_it_multilabel(export):
 def test_shapes_count_where_there_are_no_tags(export):
     dataset = Cvat().load(export(image(0, BOX.format("a") * 2), image(1, BOX.format("b"))), {})
     assert list(dataset.train.labels) == ["a", "b"] and any("marks objects (box)" in note for note in dataset.notes)
+
+
+def test_the_joints_of_a_skeleton_are_no_labels(export):
+    joints = "".join(f'<points label="{joint}" points="1,1" outside="0"></points>' for joint in ("nose", "tail"))
+    skeleton = '<skeleton label="{}" source="manual">' + joints + "</skeleton>"
+    images = [image(0, skeleton.format("cat") + BOX.format("ball")), image(1, skeleton.format("dog"))]
+    assert list(Cvat().load(export(*images), {}).train.labels) == [("cat", "ball"), ("dog",)]
 
 
 def test_tags_win_over_shapes_unless_both_are_wanted(export):

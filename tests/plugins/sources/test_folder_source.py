@@ -44,6 +44,26 @@ def test_split_folders_become_splits(tmp_path, validation):
     assert dataset.test is not None and dataset.test.labels.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [("Training", "Validation", "Testing"), ("Training", "valid", "Test"), ("TRAIN", "dev", "testing")],
+)
+def test_split_folders_have_the_names_that_splits_have_in_tables(tmp_path, train, validation, test):
+    write(
+        tmp_path, f"{train}/a/1.png", f"{train}/b/1.png", f"{validation}/b/2.png", f"{test}/a/3.png", f"{test}/b/3.png"
+    )
+    dataset = load(tmp_path)
+    assert dataset.class_names == ("a", "b") and dataset.notes == ()
+    assert relative(dataset.validation, tmp_path) == [f"{validation}/b/2.png"]
+    assert dataset.test is not None and dataset.test.labels.tolist() == [0, 1]
+
+
+def test_a_folder_for_training_that_holds_no_class_folders_or_stands_beside_other_classes_is_a_class(tmp_path):
+    assert load(write(tmp_path / "1", "Training/1.png", "Testing/1.png")).class_names == ("Testing", "Training")
+    write(tmp_path / "2", "training/indoor/1.png", "training/outdoor/1.png", "match/indoor/1.png")
+    assert load(tmp_path / "2").class_names == ("match", "training")
+
+
 def test_without_train_a_folder_named_test_is_a_class(tmp_path):
     assert load(write(tmp_path, "test/1.png", "text/1.png")).class_names == ("test", "text")
 
@@ -138,6 +158,25 @@ def test_a_link_to_a_class_elsewhere_is_followed(tmp_path):
     assert load(tmp_path / "data").train.labels.tolist() == [0, 1, 1]
 
 
+def test_a_link_to_a_folder_that_is_not_read_in_its_own_place_is_followed(tmp_path):
+    write(tmp_path, "raw/cat/1.png", "raw/dog/1.png", "train/dog/2.png")
+    (tmp_path / "train" / "cat").symlink_to(tmp_path / "raw" / "cat")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "dog").symlink_to(tmp_path / "raw" / "dog")
+    (tmp_path / "test" / "cat").symlink_to(tmp_path / "train" / "dog")
+    dataset = load(tmp_path)
+    assert relative(dataset.train, tmp_path) == ["train/cat/1.png", "train/dog/2.png"]
+    assert dataset.test is not None and relative(dataset.test, tmp_path) == ["test/dog/1.png"]
+    (told,) = (note for note in dataset.notes if "own place" in note)
+    assert told.startswith(f"The link {tmp_path / 'test' / 'cat'} leads")
+
+
+def test_a_link_to_a_hidden_folder_is_followed(tmp_path):
+    write(tmp_path, "a/1.png", ".kept/b/1.png")
+    (tmp_path / "b").symlink_to(tmp_path / ".kept" / "b")
+    assert load(tmp_path).class_names == ("a", "b")
+
+
 def test_names_may_be_of_any_script_and_encoding(tmp_path):
     composed, decomposed = (unicodedata.normalize(form, "été") for form in ("NFC", "NFD"))
     write(tmp_path, f"train/{decomposed}/ü 1.png", "train/猫/图.png", f"test/{composed}/1.png")
@@ -187,6 +226,7 @@ def test_a_folder_of_other_files_alone_is_left_to_other_sources(tmp_path):
         (["data/cat/1.png", "data/dog/1.png"], "Perhaps the class folders are those inside it: give .*data"),
         (["train/a/1.png", "train/b/1.png", "test/bb/1.png"], "no training images; found 'bb'.*Did you mean 'b'"),
         (["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"], "more than one folder of validation"),
+        (["train/a/1.png", "train/b/1.png", "test/a/1.png", "Testing/a/1.png"], "more than one folder of test"),
     ],
 )
 def test_a_folder_that_cannot_be_used_says_why(tmp_path, paths, message):

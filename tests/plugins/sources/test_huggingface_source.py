@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import datasets
 import numpy as np
 import pytest
 from automl_img_sources.huggingface import HuggingFace
@@ -11,6 +10,13 @@ from PIL import Image
 
 from automl_img.data.arrays import validated
 from automl_img.plugin import DataError
+
+
+@pytest.fixture(autouse=True, scope="module")
+def library():
+    """Import it here: all workers collect this file, one runs it."""
+    global datasets
+    datasets = pytest.importorskip("datasets")
 
 
 @pytest.fixture(autouse=True)

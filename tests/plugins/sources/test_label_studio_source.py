@@ -134,6 +134,38 @@ def test_the_short_format_is_read_too(here):
 
 
 @pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([["cat", "dog"], "cat"], [("cat", "dog"), ("cat",)]),
+        ([[{"x": 1, "choices": ["cat"]}, {"x": 2, "choices": ["cat"]}], "dog"], ["cat", "dog"]),
+        ([[{"x": 1, "choices": ["cat", "dog"]}, "owl"], ["cat"]], [("cat", "dog", "owl"), ("cat",)]),
+        ([[{"taxonomy": [["animal", "cat"]]}], [{"taxonomy": [["thing", "a/b"]]}]], ["animal/cat", "thing/a-b"]),
+        ([[{"x": 1, "rectanglelabels": ["cat"]}], [{"x": 1, "rectanglelabels": ["dog"]}]], ["cat", "dog"]),
+        ([[{"x": 1, "labels": None}, {"x": 1, "labels": ["cat"]}], [{"text": ["no label"]}, "dog"]], ["cat", "dog"]),
+    ],
+)
+def test_the_short_format_has_a_list_where_there_are_several_results_or_regions(here, values, labels):
+    entries = [{"image": f"{n}.png", "id": n, "t": value, "annotation_id": n} for n, value in enumerate(values)]
+    dataset = load(here, entries)
+    assert list(dataset.train.labels) == labels
+    assert (dataset.task == "hierarchical") == any("/" in label for label in labels)
+
+
+def test_a_task_without_an_answer_is_left_out_in_the_short_format_too(here):
+    """Exports of all tasks have an entry for it; one whose answer is empty has none of the classes."""
+    entries = [
+        {"image": f"{n}.png", "id": n, "annotation_id": number, **answer}
+        for n, (number, answer) in enumerate(
+            [(7, {"t": {"choices": ["a", "b"]}}), (8, {"t": "a"}), (None, {}), (9, {})]
+        )
+    ]
+    dataset = load(here, entries)
+    assert list(dataset.train.labels) == [("a", "b"), ("a",), ()]
+    assert [path.name for path in dataset.train.images] == ["0.png", "1.png", "3.png"]
+    assert any("Left out: 1 of 4 tasks, not annotated or skipped" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize(
     ("tasks", "options", "parts"),
     [
         ({"images": []}, {}, ["no export of Label Studio", "JSON-MIN"]),

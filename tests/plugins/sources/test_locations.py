@@ -1,7 +1,7 @@
 """Where the images lie that an annotation file names."""
 
 import pytest
-from automl_img_sources._locations import find_images
+from automl_img_sources._locations import find_images, image_root
 from PIL import Image
 
 from automl_img.plugin import DataError
@@ -14,7 +14,8 @@ def images(folder, *names):
 
 
 def find(file, names, root=None, **more):
-    return find_images(names, lambda row: f"{file.name}, line {row + 1}", file, root, **more)
+    folder = image_root(root, file.parent) if root else None
+    return find_images(names, lambda row: f"{file.name}, line {row + 1}", file, folder, **more)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What data sets that TensorFlow Datasets has prepared become."""
 
+import importlib.util
 import io
 import shutil
 import sys
@@ -12,49 +13,51 @@ from PIL import Image
 
 from automl_img.plugin import DataError
 
-tfds = pytest.importorskip("tensorflow_datasets")
-
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow_datasets") is None, reason="needs tensorflow-datasets"
+)
 PIXELS = [np.full((6, 5, 3), 20 * n, np.uint8) for n in range(6)]
-
-
-class TinyShapes(tfds.core.GeneratorBasedBuilder):
-    """Six pictures of two classes, with several marks each."""
-
-    VERSION = tfds.core.Version("1.0.0")
-
-    def _info(self):
-        features = tfds.features.FeaturesDict(
-            {
-                "colour": tfds.features.ClassLabel(names=["red", "green"]),
-                "above": tfds.features.Image(shape=(2, 2, 3)),
-                "image": tfds.features.Image(shape=(None, None, 3)),
-                "words": tfds.features.Text(),
-                "sign": np.int64,
-                "label": tfds.features.ClassLabel(names=["round", "square"]),
-                "marks": tfds.features.Sequence(tfds.features.ClassLabel(names=["a", "b", "c"])),
-            }
-        )
-        return tfds.core.DatasetInfo(
-            builder=self, features=features, description="Pictures.", supervised_keys=("image", "label")
-        )
-
-    def _split_generators(self, dl_manager):
-        return {"train": self._examples(range(4)), "test": self._examples(range(4, 6))}
-
-    def _generate_examples(self):
-        raise NotImplementedError
-
-    def _examples(self, numbers):
-        for number in numbers:
-            marks = [number % 3, (number + 1) % 3][: number % 3]
-            more = {"words": "ab"[number % 2], "sign": 1 - 2 * (number % 2), "above": PIXELS[0][:2, :2]}
-            known = {"image": PIXELS[number], "label": number % 2 if number else -1, "marks": marks, "colour": 0}
-            yield number, {**known, **more}
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A builder whose data set is prepared."""
+    import tensorflow_datasets as tfds  # here: all workers collect this file, one runs it
+
+    class TinyShapes(tfds.core.GeneratorBasedBuilder):
+        """Six pictures of two classes, with several marks each."""
+
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = tfds.features.FeaturesDict(
+                {
+                    "colour": tfds.features.ClassLabel(names=["red", "green"]),
+                    "above": tfds.features.Image(shape=(2, 2, 3)),
+                    "image": tfds.features.Image(shape=(None, None, 3)),
+                    "words": tfds.features.Text(),
+                    "sign": np.int64,
+                    "label": tfds.features.ClassLabel(names=["round", "square"]),
+                    "marks": tfds.features.Sequence(tfds.features.ClassLabel(names=["a", "b", "c"])),
+                }
+            )
+            return tfds.core.DatasetInfo(
+                builder=self, features=features, description="Pictures.", supervised_keys=("image", "label")
+            )
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._examples(range(4)), "test": self._examples(range(4, 6))}
+
+        def _generate_examples(self):
+            raise NotImplementedError
+
+        def _examples(self, numbers):
+            for number in numbers:
+                marks = [number % 3, (number + 1) % 3][: number % 3]
+                more = {"words": "ab"[number % 2], "sign": 1 - 2 * (number % 2), "above": PIXELS[0][:2, :2]}
+                known = {"image": PIXELS[number], "label": number % 2 if number else -1, "marks": marks, "colour": 0}
+                yield number, {**known, **more}
+
     builder = TinyShapes(data_dir=str(tmp_path_factory.mktemp("tfds")))
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     return builder
@@ -123,7 +126,7 @@ def test_a_sequence_of_labels_is_multilabel(prepared):
 def test_what_cannot_be_used_is_one_line_that_says_what_to_do(prepared, tmp_path):
     source = TensorFlowDatasets()
     with pytest.raises(DataError, match=r"not prepared.*download_and_prepare"):
-        source.convert(TinyShapes(data_dir=str(tmp_path)), {})
+        source.convert(type(prepared)(data_dir=str(tmp_path)), {})
     with pytest.raises(DataError, match="Did you mean 'image'"):
         source.convert(prepared, {"image": "imagee"})
     with pytest.raises(DataError, match="'words' holds no images"):

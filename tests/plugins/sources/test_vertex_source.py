@@ -60,6 +60,21 @@ def test_the_labels_of_boxes_count_and_it_is_told(here):
     assert list(dataset.train.labels) == ["cat", "dog"] and any("boxes" in note for note in dataset.notes)
 
 
+@pytest.mark.parametrize("box", ["0.1,0.1,,,0.9,0.9", "0.1,0.1,0.9,0.1,0.9,0.9,0.1,0.9", "0,0,1,1", "12,45,,,77,80,,"])
+def test_boxes_are_known_by_their_form(here, box):
+    dataset = VertexImport().load(write(here, f"0.png,cat,{box}\n1.png,dog,{box}\n"), {})
+    assert list(dataset.train.labels) == ["cat", "dog"] and any("boxes" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    "labels", ["12,45,3,77,80", "cat,1,2,3,4,5,6,7,8", "cat,0.1,0.2,0.3", "cat,0.1,0.2,0.3,0.4,0.5"]
+)
+def test_numbers_that_are_no_corners_of_a_box_are_labels(here, labels):
+    dataset = VertexImport().load(write(here, f"0.png,{labels}\n1.png,dog\n"), {})
+    assert list(dataset.train.labels) == [tuple(labels.split(",")), ("dog",)]
+    assert not any("boxes" in note for note in dataset.notes)
+
+
 def test_json_lines_are_read_with_one_label_or_several(here):
     one = [
         {"imageGcsUri": f"gs://b/{n}.png", "classificationAnnotation": {"displayName": "ab"[n % 2]}} for n in range(4)

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from automl_img_strategies.hyperband import HyperbandSearch
 
@@ -63,18 +65,36 @@ def test_failures_stall_no_round_and_are_never_continued(started, line, share, s
     assert failed
 
 
-def test_a_space_too_small_for_a_round_still_gives_full_trainings(started, search):
+@pytest.mark.parametrize("options", [{}, {"iterations": 3}], ids=["as often as the budget allows", "three times"])
+def test_a_space_too_small_for_a_round_still_gives_full_trainings(started, search, options):
     hp = Space()
     hp.Choice("a", [1, 2, 3, 4])
-    strategy = started(HyperbandSearch, parameters=tuple(hp), epochs=27, iterations=3)
+    strategy = started(HyperbandSearch, parameters=tuple(hp), epochs=27, **options)
     done = search(strategy, trials=99, slots=2, of=lambda values: float(values["a"]))
     assert len([s for s, _ in done if s.continues is None]) == 4
     assert (1.0, 4) in {(s.fraction, s.values["a"]) for s, _ in done}
     assert strategy.ask() is DONE
 
 
+def test_unless_told_otherwise_it_goes_on_beyond_the_trials_that_were_expected(started, search, line):
+    strategy = started(HyperbandSearch, parameters=line, epochs=3, trials=2)
+    assert len(search(strategy, trials=25, of=lambda values: values["x"])) == 25
+    json.dumps(strategy.state(), allow_nan=False)
+
+
+def test_a_search_that_goes_on_with_a_larger_budget_gets_more_suggestions(started, resumed, search, line):
+    strategy = started(HyperbandSearch, parameters=line, epochs=3, trials=6)
+    search(strategy, trials=6, of=lambda values: values["x"])
+    larger = resumed(strategy, parameters=line, epochs=3, trials=12)
+    assert len(search(larger, trials=12, of=lambda values: values["x"])) == 12
+    bound = started(HyperbandSearch, parameters=line, epochs=3, trials=6, iterations=1)
+    search(bound, trials=6, of=lambda values: values["x"])
+    again = resumed(bound, parameters=line, epochs=3, trials=12, iterations=1)
+    assert again.ask() is DONE, "so often it was asked to run"
+
+
 def test_one_epoch_is_one_full_training_each(started, search, line):
-    done = search(started(HyperbandSearch, parameters=line, epochs=1, trials=6), of=lambda values: 0.5)
+    done = search(started(HyperbandSearch, parameters=line, epochs=1), trials=6, of=lambda values: 0.5)
     assert [s.fraction for s, _ in done] == [1.0] * 6
 
 

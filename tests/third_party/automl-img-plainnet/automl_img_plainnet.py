@@ -15,7 +15,7 @@ class PlainNet(Architecture):
 
     def members(self, image):
         """A narrow and a wide one."""
-        return [{"filters": 16}, {"filters": 32}, {"filters": 64, "layers": 3}]
+        return [{"filters": 16}, {"filters": 32}]
 
     def build(self, hp, inputs):
         """Return a feature map."""

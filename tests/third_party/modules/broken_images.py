@@ -48,6 +48,36 @@ class Unclipped(Noisy):
     fault = {"clip": False}
 
 
+class Unweighing(Noisy):
+    """Mixes the labels of images and leaves their weights."""
+
+    name = "unweighing"
+    mixes_labels = True
+
+    def layers(self, hp, image, seed):
+        import keras
+        from keras import ops
+
+        class Half(keras.layers.Layer):
+            def __init__(self, seed, **more):
+                super().__init__(**{"dtype": "float32", **more})
+                self.seed = seed
+                self.chance = keras.random.SeedGenerator(seed)
+
+            def call(self, data, training=False):
+                if not training:
+                    return data
+                order = keras.random.shuffle(ops.arange(ops.shape(data["images"])[0]), seed=self.chance)
+                images, labels = ((data[key] + ops.take(data[key], order, axis=0)) / 2 for key in ("images", "labels"))
+                weights = data["labels"][:, image.classes :]
+                return {"images": images, "labels": ops.concatenate([labels[:, : image.classes], weights], axis=1)}
+
+            def get_config(self):
+                return {**super().get_config(), "seed": self.seed}
+
+        return [Half(seed)]
+
+
 class Overdone(Noisy):
     """Leaves the range at some of its strengths."""
 
@@ -111,6 +141,7 @@ class Squatter(Noisy):
 #: The augmentation → the one check that it fails, and words of what it is told to do.
 EXPECTED = {
     Unclipped: ("test_it_keeps_shape_and_range_of_images_of_every_size_and_task", "Clip the images"),
+    Unweighing: ("test_it_keeps_shape_and_range_of_images_of_every_size_and_task", "as the others are mixed"),
     Overdone: ("test_it_works_with_whatever_its_space_allows", "Clip the images"),
     ReadsValues: ("test_it_runs_in_a_graph_of_any_batch", "Keras's operations"),
     Repeating: ("test_a_seed_fixes_what_it_draws", "SeedGenerator"),

@@ -180,6 +180,20 @@ class Skipping(Hearing):
             raise KeyError(trial)
 
 
+class Expecting(Hearing):
+    """Knows only trials that it has heard begin."""
+
+    name = "expecting"
+    begun = frozenset()
+
+    def trial_started(self, trial, values):
+        self.begun = self.begun | {trial}
+
+    def trial_ended(self, trial, outcome, figures):
+        if outcome == "done" and trial not in self.begun:
+            raise KeyError(trial)
+
+
 class Overwriting(Hearing):
     """Begins its file anew."""
 
@@ -250,6 +264,7 @@ EXPECTED = {
     Grabbing: ("test_it_changes_nothing_that_it_is_given", "Make a copy"),
     Needless: ("test_its_needs_are_plain", "at least 1"),
     Skipping: ("test_it_hears_a_whole_search", "hears nothing more"),
+    Expecting: ("test_it_goes_on_after_a_break", "an earlier instance has heard"),
     Overwriting: ("test_it_goes_on_after_a_break", "Append"),
     Unclosable: ("test_it_can_be_closed_at_any_time", "close what is open"),
     Sprawling: ("test_it_keeps_its_files_in_a_folder_of_its_own", "Write below"),

@@ -52,8 +52,18 @@ class TooLarge(Faulty):
         return layers.Conv2D(1536, 3, padding="same")(layers.Conv2D(1536, 3, padding="same")(inputs))
 
 
+class Endless(Faulty):
+    """Is never done with being built."""
+
+    name = "endless"
+
+    def build(self, hp, inputs):
+        while True:
+            pass
+
+
 @hookimpl
 def register_architectures(register):
     """Offer them all."""
-    for kind in (NeverFinite, Raising, NoTensor, TooLarge):
+    for kind in (NeverFinite, Raising, NoTensor, TooLarge, Endless):
         register(kind())
