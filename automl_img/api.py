@@ -256,7 +256,7 @@ class SearchResult:
             split: "train", "validation" or "test".
 
         Raises:
-            UsageError: There is no such split, or it is empty.
+            UsageError: There is no such split, it is empty, or it is validation and the model was trained again on that too.
             RunFolderError: The images it was made from are no longer there.
         """
         return evaluate_run(self.run_dir, split)
@@ -291,7 +291,7 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
         split: "train", "validation" or "test".
 
     Raises:
-        UsageError: There is no such split, or it is empty.
+        UsageError: There is no such split, it is empty, or it is validation and the model was trained again on that too.
         RunFolderError: It is no run folder, or the images it was made from are no longer there.
     """
     from automl_img.data.splits import SplitIndices
@@ -312,6 +312,12 @@ def evaluate_run(run_dir: str | Path, split: str = "test") -> dict[str, Any]:
             hint="Set data.test in the recipe to keep some for the test.",
         )
     predictor = Predictor(folder.path)
+    if split == "validation" and "refit" in predictor.card.trained:
+        raise UsageError(
+            "the model was trained again on all images, those of validation among them",
+            where=str(run_dir),
+            hint="metrics.json has the figures on validation from before.",
+        )
     probabilities = predictor.predict_proba_prepared(store.images, indices)
     labels = store.labels
     prior = predictor.task.counts(labels[splits.train]) / len(splits.train)

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -120,7 +121,9 @@ def new_folder(parent: Path) -> Path:
     """Make a folder to write into below ``parent``; one that a killed process left there is removed after a day."""
     parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(parent)
-    return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
+    folder = parent / f"{UNFINISHED}{uuid.uuid4().hex}"
+    folder.mkdir()  # with the rights that the umask leaves: others who share the cache read it when it is finished
+    return folder
 
 
 def discard(folder: Path) -> bool:
@@ -133,6 +136,26 @@ def discard(folder: Path) -> bool:
         folder.rename(doomed / folder.name)
     shutil.rmtree(doomed, ignore_errors=True)
     return not (folder.exists() or doomed.exists())
+
+
+def make_way(folder: Path) -> None:
+    """Remove a folder that cannot be used, so that another takes its place.
+
+    Raises:
+        DataError: It stays, as that of another user may.
+    """
+    discard(folder)
+    if folder.exists():
+        try:
+            owner = folder.owner()
+        except (KeyError, OSError):
+            owner = "unknown"
+        raise DataError(
+            "these images were prepared before, but cannot be read or replaced",
+            where=str(folder),
+            found=f"a folder of the user {owner}",
+            hint=f"Remove it as that user, or name another folder in the environment variable {CACHE_VARIABLE}.",
+        )
 
 
 def _rename_unless_there(unfinished: Path, folder: Path) -> None:

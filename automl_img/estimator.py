@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tempfile
+import threading
+import weakref
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +24,10 @@ from automl_img.evaluation.predictor import Predictor
 from automl_img.paths import expanded_path
 from automl_img.search.run_folder import RunFolder
 
+_FIRST_USE = (
+    threading.Lock()
+)  # an archive is unpacked once, though threads ask together; not in the estimator, which can be pickled
+
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Searches the best classifier of images, with scikit-learn's interface.
@@ -31,8 +37,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trials: Number of trials at most.
         random_state: Seed of everything random, a whole number; None means 0.
         settings: Other keys of the recipe by dotted name.
-        out: The run folder; a temporary one, which goes with the process, unless given. Where it holds something, as from an earlier fit
-            or that of a clone, the first free one beside it is taken: ``run-2``, ``run-3`` and so on; ``result_.run_dir`` says which.
+        out: The run folder; a temporary one, which goes with the last of estimator and result, unless given. Where it holds something, as
+            from an earlier fit or that of a clone, the first free one beside it is taken: ``run-2``, ``run-3`` and so on;
+            ``result_.run_dir`` says which.
 
     Attributes:
         classes_: The labels, as they were given, in the order of the columns of :meth:`predict_proba`.
@@ -111,8 +118,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folder.give_back()
             raise
         predictor = result.predictor
+        if temporary is not None:
+            _remove_after(predictor, temporary)
         # Only now: a search that fails leaves the estimator as it was.
-        self._temporary = temporary
         self.classes_ = classes
         self.result_: SearchResult = result
         self._predictor: Predictor | None = predictor
@@ -131,18 +139,21 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _model(self) -> Predictor:
         if self._predictor is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="automl-img-")
-            with zipfile.ZipFile(io.BytesIO(self._archive)) as archive:
-                archive.extractall(self._temporary.name)
-            self._predictor = Predictor(self._temporary.name)
+            with _FIRST_USE:
+                if self._predictor is None:
+                    temporary = tempfile.TemporaryDirectory(prefix="automl-img-")
+                    with zipfile.ZipFile(io.BytesIO(self._archive)) as archive:
+                        archive.extractall(temporary.name)
+                    predictor = Predictor(temporary.name)
+                    _remove_after(predictor, temporary)
+                    self._predictor = predictor
         return self._predictor
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "classes_" in state:
             state["_archive"] = self._packed()
-            for name in ("result_", "_temporary"):
-                state.pop(name, None)
+            state.pop("result_", None)
             state["_predictor"] = None
         return state
 
@@ -155,3 +166,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for file in sorted(self._predictor.folder.iterdir()):
                 archive.write(file, file.name)
         return buffer.getvalue()
+
+
+def _remove_after(predictor: Predictor, folder: tempfile.TemporaryDirectory[str]) -> None:
+    """Keep a folder for as long as the predictor that reads from it lives; the estimator has it, and the result does."""
+    weakref.finalize(predictor, folder.cleanup)

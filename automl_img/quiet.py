@@ -16,6 +16,33 @@ COMPANIONS = ("matplotlib", "pandas", "pyarrow", "sklearn")
 _alone = threading.Event()
 
 
+class _StandardError:
+    """The standard error of the process, turned off as long as anybody wants it so."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside, self._kept = 0, -1
+
+    def turn_off(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._kept = os.dup(2)
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, 2)
+                os.close(null)
+            self._inside += 1
+
+    def turn_on(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                os.dup2(self._kept, 2)
+                os.close(self._kept)
+
+
+_standard_error = _StandardError()
+
+
 def load_alone() -> None:
     """Load Keras without :data:`COMPANIONS` from now on; for processes that run nobody's code but ours and that of plugins."""
     _alone.set()
@@ -23,16 +50,15 @@ def load_alone() -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """While inside, what libraries write to the process's standard error is thrown away; exceptions are raised as ever."""
-    kept = os.dup(2)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    """While inside, what libraries write to the process's standard error is thrown away; exceptions are raised as ever.
+
+    Threads may be inside together: the first in turns it off, the last out turns it on again.
+    """
+    _standard_error.turn_off()
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
+        _standard_error.turn_on()
 
 
 def load_tensorflow(*, with_devices: bool) -> None:

@@ -1,16 +1,24 @@
 """What all tests share: small real data, plugins in distributions of their own, one finished search, the command line, the order."""
 
+import os
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
 THIRD_PARTY = TESTS / "third_party"
 PLUGIN_PATHS = [str(THIRD_PARTY / "automl-img-plainnet"), str(THIRD_PARTY / "modules")]
+
+# Property tests find today what they found yesterday, however slow the machine is.
+settings.register_profile("suite", deadline=None, print_blob=True, derandomize=True)
+settings.load_profile("suite")
 
 # A search that trains in seconds: one small network on scikit-learn's digits.
 QUICK = {
@@ -163,3 +171,20 @@ def typed(monkeypatch, capsys):
         return Ran(ended.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def started():
+    """A function that starts a process in a group of its own, as subprocess.Popen does; if it still runs, it ends with the test."""
+    processes = []
+
+    def start(command, **more):
+        process = subprocess.Popen(list(map(str, command)), text=True, start_new_session=True, **more)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

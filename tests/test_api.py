@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import automl_img
 from automl_img import events
 from automl_img.data.inspection import Limits
 from automl_img.errors import AutoMLImageWarning
+from automl_img.evaluation.predictor import Predictor
 from automl_img.resolving import resolve, resolve_again
 from automl_img.search.journal import Journal
 
@@ -141,6 +143,16 @@ def test_files_and_images_that_pillow_has_opened_give_the_same_answer_in_whateve
 def test_what_are_not_images_to_predict_is_told(finished, given, said):
     with pytest.raises(automl_img.DataError, match=said):
         finished[0].predict(given)
+
+
+def test_networks_are_built_once_though_threads_ask_together(finished, digits_data, monkeypatch):
+    predictor, built, networks = automl_img.load(finished[0].run_dir), [], Predictor.networks
+    monkeypatch.setattr(Predictor, "networks", lambda self: built.append(1) or networks(self))
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(predictor.predict_proba, [digits_data[0][:5]] * 4))
+    assert built == [1]
+    for answer in answers:
+        np.testing.assert_allclose(answer, finished[0].predict_proba(digits_data[0][:5]), atol=1e-6)
 
 
 def test_evaluating_the_test_split_again_gives_the_recorded_figures(finished):

@@ -1,4 +1,7 @@
+import gc
 import pickle
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,8 +10,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
 
-from automl_img import DataError, ImageClassifier, SearchError
+from automl_img import DataError, ImageClassifier, SearchError, SearchResult
 from automl_img.data.arrays import dataset_from_arrays
+from automl_img.evaluation.predictor import Predictor
 from automl_img.search.run_folder import RunFolder
 
 # The checks of scikit-learn that need no data. The others feed two-dimensional matrices of numbers, which are no images.
@@ -22,6 +26,10 @@ CHECKS = [
     estimator_checks.check_set_params,
     estimator_checks.check_valid_tag_types,
 ]
+
+
+class Model:
+    """Stands for a predictor."""
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -53,11 +61,17 @@ def test_images_of_different_sizes_are_told_in_prediction_too(fitted):
 
 
 @pytest.mark.train
-def test_a_pickled_estimator_predicts_the_same(fitted, digits_data):
+def test_a_pickled_estimator_predicts_the_same(fitted, digits_data, monkeypatch):
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_allclose(
         again.predict_proba(digits_data[0][:9]), fitted.predict_proba(digits_data[0][:9]), atol=1e-6
     )
+    asked, unpacked = pickle.loads(pickle.dumps(again)), []
+    monkeypatch.setattr("automl_img.estimator.Predictor", lambda folder: unpacked.append(folder) or Predictor(folder))
+    with ThreadPoolExecutor(4) as threads:
+        first, *others = threads.map(asked.predict_proba, [digits_data[0][:9]] * 4)
+    assert len(unpacked) == 1, "once, though threads ask together"
+    assert all(np.allclose(first, other, atol=1e-6) for other in others)
     twice = pickle.loads(pickle.dumps(again))
     assert list(twice.predict(digits_data[0][:9])) == list(fitted.predict(digits_data[0][:9]))
 
@@ -66,6 +80,22 @@ def test_a_pickled_estimator_predicts_the_same(fitted, digits_data):
 def test_a_clone_is_not_fitted(fitted, digits_data):
     with pytest.raises(NotFittedError):
         clone(fitted).predict(digits_data[0][:3])
+
+
+@pytest.mark.train
+def test_a_result_keeps_its_temporary_run_folder_without_its_estimator(finished, monkeypatch):
+    def search(data, *, out, **more):
+        return SearchResult(shutil.copytree(finished[0].run_dir, out, dirs_exist_ok=True))
+
+    monkeypatch.setattr("automl_img.estimator.fit", search)
+    classifier = ImageClassifier()
+    results = [classifier.fit(np.zeros((4, 8, 8)), [0, 1, 0, 1]).result_ for _ in range(2)]
+    del classifier
+    assert [len(result.leaderboard()) for result in results] == [2, 2]
+    folders = [result.run_dir for result in results]
+    results.clear()
+    gc.collect()
+    assert not any(folder.exists() for folder in folders), "they go with the last who knows them"
 
 
 def test_rows_of_numbers_are_no_images():
@@ -112,7 +142,7 @@ def test_the_search_calls_the_classes_by_the_labels(labels, names, monkeypatch):
 
     def search(data, **more):
         given.append(dataset_from_arrays(*data))
-        return SimpleNamespace(predictor=None)
+        return SimpleNamespace(predictor=Model())
 
     monkeypatch.setattr("automl_img.estimator.fit", search)
     classes = ImageClassifier().fit(np.zeros((len(labels), 8, 8)), labels).classes_

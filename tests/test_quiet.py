@@ -1,11 +1,13 @@
 """How TensorFlow is loaded; in processes of their own, since it can be loaded only once."""
 
+import contextlib
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
-from automl_img.quiet import COMPANIONS
+from automl_img.quiet import COMPANIONS, quiet
 
 EXECUTORS = Path(__file__).parent / "executors"
 
@@ -15,6 +17,19 @@ def answer_of(script):
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.split()
+
+
+def test_the_last_that_wanted_silence_ends_it(capfd):
+    first, second = contextlib.ExitStack(), contextlib.ExitStack()
+    first.enter_context(quiet())
+    second.enter_context(quiet())
+    first.close()
+    os.write(2, b"thrown away")
+    second.close()
+    os.write(2, b"told")
+    with quiet():
+        os.write(2, b"thrown away too")
+    assert capfd.readouterr().err == "told"
 
 
 def test_a_process_that_is_not_ours_alone_gets_keras_as_it_is():

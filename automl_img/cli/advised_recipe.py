@@ -8,6 +8,7 @@ from typing import Any
 
 from automl_img.data.inspection import Inspection
 from automl_img.data.inspection.advice import Advice
+from automl_img.paths import expanded_path
 from automl_img.recipe import Recipe
 
 #: Key of a recipe → topic of the advice on it.
@@ -39,6 +40,10 @@ def advised_recipe(recipe: Recipe, found: Inspection, advice: Advice, *, file: P
     data["source"] = recipe.data.source
     if recipe.data.path is not None:
         data["path"] = path_from(file, Path(recipe.data.path))
+    if recipe.train.weights.endswith(".h5"):
+        chosen["train"]["weights"] = path_from(file, expanded_path(recipe.train.weights))
+    if recipe.search.warm_start is not None:
+        chosen["search"]["warm_start"] = path_from(file, expanded_path(recipe.search.warm_start))
     if "data.test" not in kept:
         data.pop("test", None)
     advised = [(table, key, value) for table, settings in advice.settings().items() for key, value in settings.items()]

@@ -224,23 +224,26 @@ def _kinds_of(name: str, kind: str | None, registry: PluginRegistry, modules: Se
 
 
 def _refuse_left_out(name: str, kind: str | None, registry: PluginRegistry, modules: Sequence[str]) -> None:
-    """See that what is shown or checked is the plugin in a module that was asked for, and not another of its name.
+    """See that what is shown or checked is the plugin that was meant, and not another of its name.
 
     Raises:
-        PluginError: The former was left out.
+        PluginError: One of its name was left out, from a module that was asked for, or because another has its name.
     """
     from automl_img.errors import PluginError
 
     for record in registry.left_out:
-        if record.origin not in modules or record.name != name or (kind and record.kind not in ("", kind)):
+        if record.name != name or (kind and record.kind not in ("", kind)):
             continue
-        others = [one for one in registry.records if (one.kind, one.name, one.left_out) == (record.kind, name, "")]
-        hints = (
-            f"The other is from {one.distribution or one.origin}: give yours another name, or leave --module out to mean that one."
-            for one in others
+        other = next(
+            (one for one in registry.records if (one.kind, one.name, one.left_out) == (record.kind, name, "")), None
         )
-        problem = f"the plugin of {record.origin} was left out: {record.left_out}"
-        raise PluginError(problem, found=name, hint=next(hints, ""))
+        if record.origin not in modules and other is None:
+            continue
+        where = record.distribution or record.origin
+        hint = (
+            f"The other is from {other.distribution or other.origin}: give one of them another name." if other else ""
+        )
+        raise PluginError(f"the plugin of {where} was left out: {record.left_out}", found=name, hint=hint)
 
 
 def _tell(result: CheckResult) -> None:

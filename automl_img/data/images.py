@@ -24,6 +24,9 @@ MAX_PIXELS = 100_000_000
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
 EXIF_ORIENTATION = 0x0112
 METADATA = frozenset({"exif", "xmp"})
+START = 132  # bytes of a file by which one is known that Pillow does not open: DICOM says so at the end of these
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+HEIC = (b"heic", b"heix", b"hevc", b"hevx")  # brands, among those at the start of the file
 #: EXIF orientation → what brings the image upright.
 TURNS: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -213,8 +216,7 @@ def _opened(
     except (IsADirectoryError, PermissionError) as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=where) from error
     except UnidentifiedImageError as error:
-        empty = not (source if isinstance(source, bytes) else source.stat().st_size)
-        raise DataError("the file is empty (0 bytes)" if empty else "this is no image file", where=where) from error
+        raise _unidentified(source, where, formats) from error
     except Image.DecompressionBombError as error:
         raise _too_large(where, "more than Pillow opens", max_pixels) from error
     except MemoryError as error:
@@ -223,6 +225,26 @@ def _opened(
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... for damaged files
         raise DataError(f"the image file is damaged or truncated: {reason_of(error)}", where=where) from error
+
+
+def _unidentified(source: Path | bytes, where: str, formats: tuple[str, ...] | None) -> DataError:
+    """Say what a file is that Pillow does not open, or not as one of ``formats``."""
+    if isinstance(source, bytes):
+        start = source[:START]
+    else:
+        with source.open("rb") as file:
+            start = file.read(START)
+    if not start:
+        return DataError("the file is empty (0 bytes)", where=where)
+    if start.startswith(TIFF) and (formats is None or "TIFF" in formats):
+        kinds = "such as one of more than 4 bands, or of several with 16 bits"
+        hint = "Save it as PNG, or with 8 bits and 1, 3 or 4 bands."
+        return DataError(f"this TIFF is damaged, or of a kind that is not read, {kinds}", where=where, hint=hint)
+    if start[4:8] == b"ftyp" and any(brand in start for brand in HEIC):
+        return DataError("this kind of image is not read: HEIC", where=where, hint="Convert it to JPEG.")
+    if start.endswith(b"DICM"):
+        return DataError("this kind of image is not read: DICOM", where=where, hint="Convert it to PNG.")
+    return DataError("this is no image file", where=where)
 
 
 def _too_large(where: str, found: str, max_pixels: int) -> DataError:

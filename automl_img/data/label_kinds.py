@@ -53,6 +53,7 @@ def encoded_labels(raw: RawLabels, class_names: tuple[str, ...], task: str = "au
     if task != "auto" and task not in KINDS:
         raise DataError("there is no such task", where="task", found=task, allowed=sorted(KINDS))
     where = raw["train"][2]
+    raw, class_names = _named_by_columns(raw, class_names)
     if any(has_label_sets(labels) for labels, _, _ in raw.values()):
         return _several(raw, class_names, task, where)
     labels, names = _single(raw, class_names)
@@ -62,6 +63,25 @@ def encoded_labels(raw: RawLabels, class_names: tuple[str, ...], task: str = "au
         return EncodedLabels(task, names, {split: eye[found] for split, found in labels.items()}, notes)
     kind, note = _kind(names, task, where)
     return EncodedLabels(kind, names, labels, (*notes, *note))
+
+
+def _named_by_columns(raw: RawLabels, class_names: tuple[str, ...]) -> tuple[RawLabels, tuple[str, ...]]:
+    """Take the columns of a table of 0 and 1 as the classes, by their names in all splits."""
+    table = raw["train"][0]
+    columns = getattr(table, "columns", ())
+    if class_names or len(columns) < 2 or matrix_of_numbers(np.asarray(table)) is None:
+        return raw, class_names
+    names = tuple(map(str, columns))
+    joined = dict(raw)
+    for split, (labels, n, where) in raw.items():
+        if not hasattr(labels, "columns"):
+            continue
+        theirs = list(map(str, labels.columns))
+        if sorted(theirs) != sorted(names):
+            problem = "the columns are not those of the training labels"
+            raise DataError(problem, where=where, found=theirs, allowed=names)
+        joined[split] = (np.asarray(labels)[:, [theirs.index(name) for name in names]], n, where)
+    return joined, names
 
 
 def _several(raw: RawLabels, class_names: tuple[str, ...], task: str, where: str) -> EncodedLabels:

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from automl_img.data.images import on_white
 from automl_img.errors import DataError
+from automl_img.plugin import scale_of_floats
+from automl_img.plugin.floats import ROUNDING
 
 BYTES_AT_A_TIME = 64_000_000  # of floats that are worked on, so that a large array is not copied as floats
-ROUNDING = 1e-3  # by which resizing and float arithmetic may exceed 1
 LARGEST = 255 * (1 + ROUNDING)
 
 
@@ -47,18 +48,7 @@ def float_scale(images: npt.NDArray[Any], where: str = "x") -> float:
         return 255.0
     if images.dtype.kind != "f" or not images.size:
         return 1.0
-    largest = float(images.max())
-    if largest <= 1 + ROUNDING:
-        return 255.0
-    if largest <= 2 and images.min() >= 0:  # what is below 0 is told as such
-        raise DataError(
-            "the values are a little too large for 0 to 1, and as 0 to 255 they would be black",
-            where=where,
-            found=f"values up to {largest:g}",
-            allowed="0 to 1 throughout, or 0 to 255",
-            hint="Cut them off by np.clip(x, 0, 1); of images that are as dark as this, give x.astype(np.uint8).",
-        )
-    return 1.0
+    return scale_of_floats((images,), where)
 
 
 def array_of(images: Any, where: str = "x") -> npt.NDArray[Any]:

@@ -9,13 +9,14 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.cache import STORES, cache_folder, completed, discard, entries_of
+from automl_img.cache import STORES, cache_folder, completed, entries_of, make_way
 from automl_img.data.fingerprint import fingerprint, without_files
 from automl_img.data.preparing import (
     FACTS_FILE,
@@ -35,6 +36,7 @@ from automl_img.plugin import ImageDataset, ImageTraits
 from automl_img.tasks import Task, make_task
 
 DISK_SHARE = 0.9  # of the free disk that prepared images may take
+RETRIED = 32  # files set aside that are tried again: what lies outside of files, such as a permission, mostly ails many of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,9 @@ class PreparedStore:
                 break
             unreadable = [path for path, _ in store.set_aside]
             if store.fingerprint != wanted:
-                unreadable = still_unreadable(unreadable, height=height, width=width, channels=channels)
+                retry = partial(still_unreadable, height=height, width=width, channels=channels)
+                some = unreadable[:RETRIED]
+                unreadable = retry(unreadable) if len(retry(some)) < len(some) else unreadable
             if len(unreadable) == len(store.set_aside):
                 with contextlib.suppress(OSError):
                     os.utime(folder)  # says that it is still of use
@@ -127,12 +131,13 @@ class PreparedStore:
 
     @classmethod
     def _kept(cls, folder: Path) -> PreparedStore | None:
-        """The store that an earlier call left, unless something of it was deleted or cut off since."""
+        """The store that an earlier call left, unless something of it was deleted or cut off since, or its files lay in another cache."""
         if folder.exists():
-            try:
-                return cls.open(folder)
-            except DataError:
-                discard(folder)
+            with contextlib.suppress(DataError):
+                store = cls.open(folder)
+                if not isinstance(store.images, StreamedImages) or Path(store.images.paths[0]).exists():
+                    return store
+            make_way(folder)
         return None
 
     @classmethod

@@ -119,7 +119,7 @@ def _by_group(labels: Labels, groups: Groups, wanted: int, seed: int, where: str
     """Hold whole groups out; with several labels, an image is stratified by its rarest one.
 
     scikit-learn makes no more folds than the largest class has images: of small classes more are held out than ``wanted``, at most
-    about one image of each.
+    about one image of each. The largest group is mostly in its first fold, which may be far too large.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -135,9 +135,9 @@ def _by_group(labels: Labels, groups: Groups, wanted: int, seed: int, where: str
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class of fewer images than folds: it is not in every fold
-        _, chosen = next(splitter.split(np.zeros(len(labels)), strata, groups))
+        parts = [part for _, part in splitter.split(np.zeros(len(labels)), strata, groups)]
     held = np.zeros(len(labels), bool)
-    held[chosen] = True
+    held[min(filter(len, parts), key=lambda part: abs(len(part) - wanted))] = True
     return held
 
 

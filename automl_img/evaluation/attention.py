@@ -82,26 +82,65 @@ def grad_cam(
     Source:
         R. Selvaraju et al.: Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017.
     """
-    import keras
-    import tensorflow as tf
+    from automl_img.training.scoring import VALUES_AT_ONCE
 
     layer = _last_map(network)
     if layer is None:
         return None
-    features = keras.Model(network.inputs, [layer.output, network.output])
-    inputs = tf.cast(images, tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        maps, logits = features(inputs, training=False)
+    features = _with_output_of(network, layer)
+    size = max(1, VALUES_AT_ONCE // math.prod(images.shape[1:]))
+    parts = []
+    for start in range(0, len(images), size):
+        some = slice(start, start + size)
+        found = _lit(features, layer, images[some], classes[some])
+        if found is None:
+            return None
+        parts.append(found)
+    together = np.concatenate(parts)
+    highest = together.max(axis=(1, 2), keepdims=True)
+    shares: npt.NDArray[np.float32] = (together / np.where(highest > 0, highest, 1.0)).astype(np.float32)
+    return shares
+
+
+def _lit(
+    features: Any, layer: Any, images: npt.NDArray[np.uint8], classes: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32] | None:
+    """The maps of some images, not yet between 0 and 1; None where the answers do not depend on the layer's output."""
+    import tensorflow as tf
+
+    # What comes before the layer is not recorded: it would take most of the memory.
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        for weight in layer.weights:
+            tape.watch(weight.value)
+        maps, logits = features(tf.cast(images, tf.float32), training=False)
         wanted = tf.reduce_sum(tf.gather(tf.cast(logits, tf.float32), classes, axis=1, batch_dims=1))
     slopes = tape.gradient(wanted, maps)
     if slopes is None:
         return None
     weights = tf.reduce_mean(tf.cast(slopes, tf.float32), axis=(1, 2), keepdims=True)
-    found = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1)).numpy()
-    highest = found.max(axis=(1, 2), keepdims=True)
-    shares: npt.NDArray[np.float32] = found / np.where(highest > 0, highest, 1.0)
-    return shares
+    found: npt.NDArray[np.float32] = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1)).numpy()
+    return found
+
+
+def _with_output_of(network: Any, layer: Any) -> Any:
+    """A model that gives the output of one of the network's layers too.
+
+    A layer that is a model itself has its output in a graph of its own; here its layers are called once more, in one graph.
+    """
+    import keras
+
+    if not isinstance(layer, keras.Model):
+        return keras.Model(network.inputs, [layer.output, network.output])
+    given: list[Any] = []
+
+    def call(one: Any, *args: Any, **kwargs: Any) -> Any:
+        found = one(*args, **kwargs)
+        if one is layer:
+            given.append(found)
+        return found
+
+    again = keras.models.clone_model(network, clone_function=lambda one: one, call_function=call)
+    return keras.Model(again.inputs, [given[-1], again.output])
 
 
 def _last_map(network: Any) -> Any:

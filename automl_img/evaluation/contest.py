@@ -110,6 +110,7 @@ def hold_contest(
     latency: float | None = None,
     seconds: float = math.inf,
     afterwards: int = 0,
+    deterministic: bool = False,
 ) -> Outcome:
     """Compare trained networks on the validation images and choose one, or several together.
 
@@ -122,6 +123,7 @@ def hold_contest(
         latency: Seconds that one prediction may take; None: any.
         seconds: That all this may take, and the model's predictions afterwards.
         afterwards: How many images it will be asked for.
+        deterministic: Whether of equals the one with the fewest operations wins, which are counted, not the fastest.
     """
     task, truth, begun = store.task, store.labels[splits.validation], time.monotonic()
     contestants: list[Contestant] = []
@@ -158,8 +160,10 @@ def hold_contest(
             )
         )
         longest = max(longest, time.monotonic() - now)
-    contestants = _in_order(task, truth, contestants, decided, seed)
-    winner, sentences = _single(contestants, settings)
+    left = seconds - (time.monotonic() - begun)
+    allowed = [one.afterwards <= left and (latency is None or one.seconds <= latency) for one in contestants]
+    contestants = _in_order(task, truth, contestants, decided, allowed, seed)
+    winner, sentences = _single(contestants, settings, deterministic=deterministic)
     limits = [Limit([one.afterwards for one in contestants], seconds - (time.monotonic() - begun))]
     if latency is not None:
         limits.append(Limit([one.seconds for one in contestants], latency))
@@ -168,10 +172,20 @@ def hold_contest(
 
 
 def _in_order(
-    task: Task, truth: npt.NDArray[Any], contestants: Sequence[Contestant], decided: Sequence[Any], seed: int
+    task: Task,
+    truth: npt.NDArray[Any],
+    contestants: Sequence[Contestant],
+    decided: Sequence[Any],
+    allowed: Sequence[bool],
+    seed: int,
 ) -> list[Contestant]:
-    """The best first by what was measured here; each tells how far it is behind that one, not behind the first candidate."""
-    order = sorted(range(len(contestants)), key=lambda place: -contestants[place].f1)
+    """The best first by what was measured here; each tells how far it is behind that one, not behind the first candidate.
+
+    Those that are too slow for what is left of the time, or for the latency, come last; the first candidate does not.
+    """
+    order = sorted(
+        range(len(contestants)), key=lambda place: (place > 0 and not allowed[place], -contestants[place].f1)
+    )
     if order[0] == 0:
         return [contestants[place] for place in order]
     best = decided[order[0]]
@@ -198,19 +212,25 @@ def _mirrored(
     return False, plain
 
 
-def _single(contestants: list[Contestant], settings: FinalSettings) -> tuple[int, list[str]]:
+def _single(
+    contestants: list[Contestant], settings: FinalSettings, *, deterministic: bool = False
+) -> tuple[int, list[str]]:
     if settings.prefer == "best" or len(contestants) == 1:
         return 0, []
+    costs = [float(one.candidate.result["megaflops"]) if deterministic else one.seconds for one in contestants]
     place = cheapest_of_tied(
-        [one.behind for one in contestants], [(one.seconds, one.parameters) for one in contestants]
+        [one.behind for one in contestants],
+        [(cost, one.parameters) for cost, one in zip(costs, contestants, strict=True)],
     )
     if place == 0:
         return 0, []
     best, chosen = contestants[0], contestants[place]
+    gained = f"takes {costs[place]:,.2f} instead of {costs[0]:,.2f} million operations an image"
+    if not deterministic:
+        gained = f"predicts {best.seconds / chosen.seconds:.1f} times as fast"
     return place, [
         f"trial {chosen.candidate.trial} wins over trial {best.candidate.trial}: its validation F1 is lower by "
-        f"{chosen.behind.mean:.4f}, no more than the error of that difference ({chosen.behind.error:.4f}), and it predicts "
-        f"{best.seconds / chosen.seconds:.1f} times as fast"
+        f"{chosen.behind.mean:.4f}, no more than the error of that difference ({chosen.behind.error:.4f}), and it {gained}"
     ]
 
 

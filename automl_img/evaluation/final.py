@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
+from automl_img.errors import named_reason_of
 from automl_img.evaluation.attention import ATTENTION_FILE, Attention, examples, grad_cam
 from automl_img.evaluation.calibration import fit_temperature
 from automl_img.evaluation.contest import Outcome, hold_contest
@@ -56,6 +57,7 @@ def finalise(
         latency=terms.latency,
         seconds=terms.seconds,
         afterwards=len(splits.test) if terms.test else 0,
+        deterministic=terms.deterministic,
     )
     measuring.join()  # what follows imports parts of scikit-learn and SciPy too, and two threads may not meet in their circles
     temperature = fit_temperature(truth, outcome.logits)
@@ -71,22 +73,27 @@ def finalise(
         probabilities = task.probabilities(task.mixed(found, outcome.shares) / np.float32(temperature))
         figures["test"] = judge.split("test", splits.test, probabilities, mean_energy(task, found, outcome.shares))
         judged_by = splits.test, task.decide(probabilities, thresholds), probabilities
-    _look_into(outcome.winner.network, store, *judged_by, evidence)
     _write(folder, outcome, store.class_names, temperature, thresholds, decision, terms)
-    return {**figures, "selection": _selection(outcome, kept)}
+    said = _look_into(lambda: outcome.winner.network, store, *judged_by, evidence)
+    return {**figures, "selection": _selection(outcome, kept, said)}
 
 
 def measure(
     predictor: Predictor, store: PreparedStore, splits: SplitIndices, evidence: Path, seed: int
 ) -> dict[str, Any]:
-    """Measure a model that is finished on the test images, which are read here, once; return its figures."""
+    """Measure a model that is finished on the test images, which are read here, once.
+
+    Returns:
+        Its figures as ``test``, and as ``sentences`` what should be told of it.
+    """
     card = predictor.card
     logits, energy = predictor.logits_and_energy(store.images, splits.test)
     probabilities = store.task.probabilities(logits / np.float32(card.temperature))
     judge = Judge(store, splits, card.thresholds, card.decision, evidence, seed)
     decided = store.task.decide(probabilities, card.thresholds)
-    _look_into(predictor.networks()[0], store, splits.test, decided, probabilities, evidence)
-    return judge.split("test", splits.test, probabilities, energy)
+    figures = judge.split("test", splits.test, probabilities, energy)
+    said = _look_into(lambda: predictor.networks()[0], store, splits.test, decided, probabilities, evidence)
+    return {"test": figures, "sentences": list(said)}
 
 
 def _thresholds(task: Task, truth: Any, probabilities: Any, seed: int) -> tuple[float, ...]:
@@ -101,18 +108,26 @@ def _thresholds(task: Task, truth: Any, probabilities: Any, seed: int) -> tuple[
 
 
 def _look_into(
-    network: Any, store: PreparedStore, indices: Any, decided: Any, probabilities: Any, evidence: Path
-) -> None:
-    """Keep where a network found its answers to some images of the split by which the model is judged."""
-    (evidence / ATTENTION_FILE).unlink(missing_ok=True)
-    labels = store.labels[indices]
-    if labels.ndim == 2:
-        return
-    chosen = examples(labels, decided, probabilities)
-    rows = indices[chosen]
-    maps = grad_cam(network, np.asarray(store.images[rows]), decided[chosen])
-    if maps is not None:
-        Attention(rows, (255 * maps).round().astype(np.uint8)).save(evidence / ATTENTION_FILE)
+    network: Callable[[], Any], store: PreparedStore, indices: Any, decided: Any, probabilities: Any, evidence: Path
+) -> tuple[str, ...]:
+    """Keep where a network found its answers to some images of the split by which the model is judged.
+
+    Returns:
+        A sentence if that cannot be done, for want of memory perhaps: the model and its figures are good without it.
+    """
+    try:
+        (evidence / ATTENTION_FILE).unlink(missing_ok=True)
+        labels = store.labels[indices]
+        if labels.ndim == 2:
+            return ()
+        chosen = examples(labels, decided, probabilities)
+        rows = indices[chosen]
+        maps = grad_cam(network(), np.asarray(store.images[rows]), decided[chosen])
+        if maps is not None:
+            Attention(rows, (255 * maps).round().astype(np.uint8)).save(evidence / ATTENTION_FILE)
+    except Exception as error:
+        return (f"where the model looks cannot be shown: {named_reason_of(error)}",)
+    return ()
 
 
 def _write(
@@ -148,13 +163,13 @@ def _write(
     write_model(folder, card, *(Path(one.weights) for one in (first, *others)))
 
 
-def _selection(outcome: Outcome, kept: Sequence[Any]) -> Mapping[str, Any]:
+def _selection(outcome: Outcome, kept: Sequence[Any], said: Sequence[str]) -> Mapping[str, Any]:
     return {
         "trial": outcome.winner.candidate.trial,
         "members": [one.candidate.trial for one in outcome.members],
         "shares": list(outcome.shares),
         "ms_per_image": round(1e3 * sum(one.seconds for one in outcome.members), 3),
         "contestants": [one.as_dict() for one in outcome.contestants],
-        "sentences": list(outcome.sentences),
+        "sentences": [*outcome.sentences, *said],
         "wishes": [{"wish": one.wish, "kept": one.kept, "reached": one.reached} for one in kept],
     }

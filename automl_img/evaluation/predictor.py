@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +16,16 @@ from automl_img.errors import AutoMLImageWarning, DataError, ModelFileError, Plu
 from automl_img.evaluation.decision import mean_energy
 from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
 from automl_img.paths import expanded_path
-from automl_img.plugin import ImageTraits, PluginRegistry, discover
-from automl_img.plugin.trust import refuse_strange_modules
+from automl_img.plugin import ImageTraits, PluginRegistry
+from automl_img.plugin.trust import discover_trusted
 from automl_img.tasks import make_task
 from automl_img.tasks.scores import TINY
 from automl_img.training.network import active_plugins
 
 Images = Any  # an array, a path or an image of Pillow's, or a sequence of them
+
+# Networks are built once, though threads ask together; not in the predictor, which can be pickled.
+_FIRST_USE = threading.RLock()
 
 
 class Predictor:
@@ -56,9 +60,12 @@ class Predictor:
         self.class_names = self.card.class_names
         self.task = make_task(self.card.plan.image.task, self.class_names)
         if registry is None:
-            modules = self.card.plugin_modules
-            refuse_strange_modules(modules, where=str(self.folder / MODEL_FILE), named=plugin_modules)
-            registry = discover(modules=modules)
+            registry = discover_trusted(
+                self.card.plugin_modules,
+                lambda found: _has_plugins(self.card, found),
+                where=str(self.folder / MODEL_FILE),
+                named=plugin_modules,
+            )
         _refuse_missing_plugins(self.card, registry, str(self.folder / MODEL_FILE))
         _tell_other_versions(self.card, registry, str(self.folder / MODEL_FILE))
         self._registry = registry
@@ -243,13 +250,19 @@ class Predictor:
             images: As in :meth:`predict_proba_prepared`.
             indices: Which of them; None: all.
         """
-        if self._scorers is None:
-            networks = self.networks()
-            from automl_img.training.scoring import Scorer
-
-            self._scorers = [Scorer(network) for network in networks]
-        found = [scorer.logits(images, indices, mirrored=self.card.mirrored) for scorer in self._scorers]
+        scorers = self._ready_scorers()
+        found = [scorer.logits(images, indices, mirrored=self.card.mirrored) for scorer in scorers]
         return self.task.mixed(found, self.card.shares), mean_energy(self.task, found, self.card.shares)
+
+    def _ready_scorers(self) -> list[Any]:
+        if self._scorers is None:
+            with _FIRST_USE:
+                if self._scorers is None:
+                    networks = self.networks()
+                    from automl_img.training.scoring import Scorer
+
+                    self._scorers = [Scorer(network) for network in networks]
+        return self._scorers
 
     def __repr__(self) -> str:
         image = self.card.plan.image
@@ -295,6 +308,14 @@ def _for_prediction(network: Any) -> Any:
     if not any(hasattr(layer, "for_prediction") for layer in network.layers):
         return network
     return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
+
+
+def _has_plugins(card: ModelCard, registry: PluginRegistry) -> bool:
+    try:
+        _refuse_missing_plugins(card, registry, "")
+    except PluginError:
+        return False
+    return True
 
 
 def _refuse_missing_plugins(card: ModelCard, registry: PluginRegistry, where: str) -> None:

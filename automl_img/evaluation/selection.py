@@ -16,7 +16,7 @@ Labels = npt.NDArray[np.int64] | npt.NDArray[np.uint8]
 Logits = npt.NDArray[np.float32]
 
 RESAMPLES = 200
-CHEAPER = 0.8  # of the better one's latency, from which on a model is worth being preferred
+CHEAPER = 0.8  # of what the better one costs, from which on a model is worth being preferred
 ROUNDS = 12  # members that the greedy selection draws, with replacement
 
 
@@ -94,17 +94,17 @@ def cheapest_of_tied(differences: Sequence[Difference], costs: Sequence[tuple[fl
     """Return the place of the winner among models that are ordered by F1, the best first.
 
     A model whose F1 lies below the best by no more than the standard error of the difference is as good as far as anybody can tell;
-    the fastest of those wins if it is clearly faster than the best (the one-standard-error rule of Breiman et al., 1984).
+    the cheapest of those wins if it is clearly cheaper than the best (the one-standard-error rule of Breiman et al., 1984).
 
     Args:
         differences: Of the best to each, itself included.
-        costs: Seconds to predict one image, and weights, of each.
+        costs: Seconds, or operations, to predict one image, and weights, of each.
     """
-    best_seconds = costs[0][0]
+    best_cost = costs[0][0]
     tied = [
         place
         for place, found in enumerate(differences)
-        if place == 0 or (found.is_noise and costs[place][0] <= CHEAPER * best_seconds)
+        if place == 0 or (found.is_noise and costs[place][0] <= CHEAPER * best_cost)
     ]
     return min(tied, key=lambda place: (costs[place], place))
 

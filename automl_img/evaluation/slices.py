@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.data.store import PreparedStore
+from automl_img.data.streaming import StreamedImages
 from automl_img.tasks import Task
 from automl_img.tasks.scores import share_error
 
@@ -20,6 +22,9 @@ MOST_PARTS = 12  # of one property
 THIRDS = ("low", "middle", "high")
 CLEAR_ERRORS = 2.0  # standard errors below the whole, from which on a part is weak
 AT_A_TIME = 512
+MOST_LOOKED_AT = 10_000  # images whose pixels are read once more; of more, a random sample
+MOST_OPENED = 5_000  # files that are opened once more: they may lie far away
+OPENED_AT_ONCE = 16
 MOST_FOLDERS = 50
 
 
@@ -74,15 +79,18 @@ def slices_of(
 def properties_of(store: PreparedStore, indices: npt.NDArray[np.int64]) -> dict[str, list[str]]:
     """Return by what images can be divided: metadata, brightness, contrast, the size and the folder of their files.
 
-    A column of metadata that is called as one of the others has "(metadata)" behind its name.
+    A column of metadata that is called as one of the others has "(metadata)" behind its name. Of many images, only a random sample is
+    read once more for brightness, contrast and size; the others have an empty text there.
 
     Args:
         store: The prepared images.
         indices: Which of them, shape (n,).
     """
     found: dict[str, list[str]] = {}
-    brightness, contrast = _looks(store, indices)
-    found["brightness"], found["contrast"] = _thirds(brightness), _thirds(contrast)
+    n = len(indices)
+    looked_at = _sample(n, MOST_OPENED if isinstance(store.images, StreamedImages) else MOST_LOOKED_AT)
+    brightness, contrast = _looks(store, indices[looked_at])
+    found["brightness"], found["contrast"] = _thirds(brightness, looked_at, n), _thirds(contrast, looked_at, n)
     names = store.names()
     if names:
         files = [Path(names[place]) for place in indices]
@@ -90,9 +98,11 @@ def properties_of(store: PreparedStore, indices: npt.NDArray[np.int64]) -> dict[
         labels = store.labels[indices]
         if 1 < len(set(folders)) <= MOST_FOLDERS and labels.ndim == 1 and _is_mixed(folders, labels):
             found["folder"] = folders
-        sizes = np.array([_pixels(file) for file in files])
+        opened = _sample(n, MOST_OPENED)
+        with ThreadPoolExecutor(OPENED_AT_ONCE) as threads:
+            sizes = np.array(list(threads.map(_pixels, [files[place] for place in opened])))
         if (sizes > 0).all() and len(set(sizes.tolist())) > 1:
-            found["size of the file's image"] = _thirds(sizes)
+            found["size of the file's image"] = _thirds(sizes, opened, n)
     for name, values in store.metadata().items():
         found[f"{name} (metadata)" if name in found else name] = [values[place] for place in indices]
     return found
@@ -110,10 +120,26 @@ def _looks(
     return means, deviations
 
 
-def _thirds(values: npt.NDArray[Any]) -> list[str]:
-    """The third in which each value lies; of equal values all in one."""
+def _sample(n: int, most: int) -> npt.NDArray[np.int64]:
+    """The places of all of ``n`` images, or of ``most`` of them, the same every time."""
+    if n <= most:
+        return np.arange(n, dtype=np.int64)
+    return np.sort(np.random.default_rng(0).choice(n, most, replace=False))
+
+
+def _thirds(values: npt.NDArray[Any], places: npt.NDArray[np.int64], n: int) -> list[str]:
+    """The third in which the value of each of ``n`` images lies, of equal values all in one; empty where there is no value.
+
+    Args:
+        values: Of some images.
+        places: Of these images among all.
+        n: How many there are.
+    """
     bounds = np.quantile(values, [1 / 3, 2 / 3])
-    return [THIRDS[place] for place in np.searchsorted(bounds, values, side="left")]
+    thirds = [""] * n
+    for place, third in zip(places, np.searchsorted(bounds, values, side="left"), strict=True):
+        thirds[place] = THIRDS[third]
+    return thirds
 
 
 def _is_mixed(folders: Sequence[str], labels: npt.NDArray[np.int64]) -> bool:

@@ -80,11 +80,17 @@ def _several_labels(labels: npt.NDArray[Any], probabilities: npt.NDArray[np.floa
     from cleanlab.filter import find_label_issues
     from cleanlab.multilabel_classification import get_label_quality_scores
 
-    listed = [np.flatnonzero(row).tolist() for row in labels]
-    found = find_label_issues(
-        listed, probabilities, return_indices_ranked_by="self_confidence", multi_label=True, n_jobs=1
-    )
-    return found, get_label_quality_scores(listed, probabilities)
+    # Of a label that all images have, or none, nothing can be learned; cleanlab refuses it.
+    divided = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
+    if not len(divided):
+        return [], []
+    found: set[int] = set()
+    for label in divided:
+        there, sure = labels[:, label].astype(np.int64), probabilities[:, label]
+        both = np.column_stack([1 - sure, sure])
+        found.update(map(int, find_label_issues(there, both, return_indices_ranked_by="self_confidence", n_jobs=1)))
+    quality = get_label_quality_scores([np.flatnonzero(row).tolist() for row in labels], probabilities)
+    return sorted(found, key=lambda place: (quality[place], place)), quality
 
 
 def _confidence(label: Any, decided: Any, probabilities: npt.NDArray[np.float64]) -> float | None:

@@ -20,6 +20,7 @@ class Terms:
         latency: Seconds that one prediction may take; None: any.
         seconds: That the comparison of candidates, and the winner's predictions of the test images, may take.
         test: Whether the test images are read now; not if the model will be trained once more.
+        deterministic: Whether the same must win every time: what a network costs is counted then, not measured.
         modules: Modules that hold plugins without an entry point.
         run: Name of the search.
     """
@@ -30,5 +31,6 @@ class Terms:
     latency: float | None = None
     seconds: float = math.inf
     test: bool = True
+    deterministic: bool = False
     modules: tuple[str, ...] = ()
     run: str = ""

@@ -5,11 +5,14 @@ Ray is an extra; it is imported in the functions that need it.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import signal
 import socket
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,11 +107,12 @@ def connect(address: str) -> bool:
     _silence(ray)
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if address == "local":
-            ray.init(address="local", include_dashboard=False, **quiet)
-        else:
-            _knock(address)
-            ray.init(address=address, **quiet)
+        with _own_sigterm():
+            if address == "local":
+                ray.init(address="local", include_dashboard=False, **quiet)
+            else:
+                _knock(address)
+                ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise SearchError(
             f"no Ray cluster answers: {reason_of(error, 200)}",
@@ -117,6 +121,17 @@ def connect(address: str) -> bool:
             hint="`ray start --head` begins one; this process must run on one of its nodes.",
         ) from error
     return True
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep what a SIGTERM does to this process: Ray's own handler would end it at once."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _silence(ray: Any) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class RayExecutor:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+        # The nodes' processes run in other folders than this one.
+        place = replace(place, store=str(Path(place.store).absolute()), splits=str(Path(place.splits).absolute()))
         self._room, self._place, self._trials, self._sharing = room, place, trials.absolute(), sharing
         self._running: dict[int, Running] = {}
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

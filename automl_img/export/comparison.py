@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,11 @@ def compared(exporter: Exporter, path: Path, model: Any, predictor: Predictor, s
         ModelFileError: Its answers are no probabilities of as many images and classes.
     """
     images, task = samples.images, predictor.task
-    expected = np.asarray(model.predict(images.astype(np.float32), verbose=0))
-    with quiet():
-        predict = exporter.load(path)
-        answers = _answers(predict, images)
+    with _whole_float32():
+        expected = np.asarray(model.predict(images.astype(np.float32), verbose=0))
+        with quiet():
+            predict = exporter.load(path)
+            answers = _answers(predict, images)
     if answers.shape != expected.shape:
         raise ModelFileError(
             f"the {exporter.format} export does not answer as Keras does: its answers have another shape",
@@ -97,6 +99,23 @@ def compared(exporter: Exporter, path: Path, model: Any, predictor: Predictor, s
         seconds=_seconds(lambda: predict(one)),
         keras_seconds=_seconds(lambda: compiled(one)),
     )
+
+
+@contextlib.contextmanager
+def _whole_float32() -> Iterator[None]:
+    """While inside, newer GPUs do not round factors to TensorFloat-32: that makes answers differ by more than the bound.
+
+    Also what an export answers, for some are run by TensorFlow too.
+    """
+    import tensorflow as tf
+
+    settings = tf.config.experimental
+    before = settings.tensor_float_32_execution_enabled()
+    settings.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        settings.enable_tensor_float_32_execution(before)
 
 
 def refuse_other_answers(found: Exported) -> None:

@@ -21,6 +21,7 @@ from automl_img.plugin.base import (
 from automl_img.plugin.choosing import API_VERSION
 from automl_img.plugin.deprecation import outgoing
 from automl_img.plugin.exporter import Exporter, Predict, needed_library
+from automl_img.plugin.floats import scale_of_floats
 from automl_img.plugin.hookspecs import hookimpl
 from automl_img.plugin.manager import PluginRecord, PluginRegistry, discover
 from automl_img.plugin.oracle import Levels, OracleStrategy, check_options, whole_number
@@ -75,6 +76,7 @@ __all__ = [
     "nearest",
     "needed_library",
     "reason_of",
+    "scale_of_floats",
     "whole_number",
 ]
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.cache import CACHE_VARIABLE, SPILLED, cache_folder, discard, new_folder
+from automl_img.cache import CACHE_VARIABLE, SPILLED, cache_folder, make_way, new_folder
 from automl_img.errors import DataError
 
 PIXELS_FILE = "pixels.bin"
@@ -87,7 +87,7 @@ class Spill:
         """Return all images, in the order in which they came.
 
         Raises:
-            DataError: The disk is full.
+            DataError: The disk is full, or what another user has left of the same images is damaged.
         """
         folder = self._root / f"{self._name}-{self._digest.hexdigest()[:24]}"
         with self._writing():
@@ -107,7 +107,7 @@ class Spill:
     def _keep_as(self, folder: Path) -> None:
         """Give the finished folder its name, unless the same images lie there already, whole."""
         if folder.is_dir() and _sizes(folder) != _sizes(self._folder):
-            discard(folder)  # something was deleted or cut off since
+            make_way(folder)  # something was deleted or cut off since
         if folder.is_dir():
             with contextlib.suppress(OSError):
                 os.utime(folder)  # says that it is still of use

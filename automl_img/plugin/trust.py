@@ -11,10 +11,11 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from automl_img.errors import PluginError
+from automl_img.plugin.manager import PluginRegistry, discover
 
 VARIABLE = "AUTOML_IMG_PLUGINS"
 USED_FILE = "plugin-modules.json"
@@ -55,13 +56,63 @@ def refuse_strange_modules(modules: Iterable[str], *, where: str, named: Iterabl
     strange = [name for name in modules if name not in allowed]
     used = _used() if strange else {}
     for name in strange:
-        if name not in used or used[name] != _origin(name):
+        origin = _origin(name)
+        if name in used and not origin:
+            raise PluginError(
+                "it asks for a Python module that is not found here by now",
+                where=where,
+                found=name,
+                hint=_place(used[name]),
+            )
+        if used.get(name) != origin:
             raise PluginError(
                 "it asks for a Python module that no search of yours has used, and importing it would run it",
                 where=where,
                 found=name,
                 hint=f"If you trust it, name it: {VARIABLE}={name}, or automl_img.load(..., plugin_modules=[{name!r}]).",
             )
+
+
+def discover_trusted(
+    modules: Sequence[str],
+    suffices: Callable[[PluginRegistry], bool],
+    *,
+    where: str,
+    named: Iterable[str] = (),
+    block: Iterable[str] = (),
+) -> PluginRegistry:
+    """Find the plugins for a run or a model, as :func:`discover` does, unless :func:`refuse_strange_modules` refuses a module of it.
+
+    A module that is not there any more is not missed where the others suffice: what it held may have been installed since.
+
+    Args:
+        modules: What the run or model names.
+        suffices: Whether these plugins do.
+        where: The run or model.
+        named: What the person names.
+        block: Plugins of these names are left out.
+
+    Raises:
+        PluginError: A module may not be imported, or cannot be and is missed.
+    """
+    there = [name for name in modules if name in sys.modules or _origin(name)]
+    refuse_strange_modules(there, where=where, named=named)
+    registry = discover(modules=there, block=block)
+    if len(there) == len(modules) or suffices(registry):
+        return registry
+    refuse_strange_modules(modules, where=where, named=named)
+    return discover(modules=modules, block=block)
+
+
+def _place(file: str) -> str:
+    """Say where a module was found before."""
+    path = Path(file)
+    folder = path.parent.parent if path.name == "__init__.py" else path.parent
+    if path.exists():
+        return f"A search of yours has used it from {file}: say so with PYTHONPATH={folder}."
+    return (
+        f"A search of yours has used it from {file}, which is gone: put it back, and say so with PYTHONPATH={folder}."
+    )
 
 
 def _origin(name: str) -> str:

@@ -64,24 +64,34 @@ def recipe_from_mapping(
         detail = error.errors()[0]
         in_file = file is not None and not _is_given_beside(detail, content, overrides or {})
         raise _explain(detail, file if in_file else None, text) from error
-    return recipe if file is None else _from_its_folder(recipe, file, text, overrides or {})
+    return _with_whole_paths(recipe, file, text, overrides or {})
 
 
-def _from_its_folder(recipe: Recipe, file: Path, text: str, overrides: Mapping[str, Any]) -> Recipe:
-    """Make the paths that stand in the file absolute; those that were given beside it start where the user is."""
+def _with_whole_paths(recipe: Recipe, file: Path | None, text: str, overrides: Mapping[str, Any]) -> Recipe:
+    """Make paths absolute: those that stand in the file start at its folder, those that were given beside it where the user is.
+
+    Without a file the others stay as they are.
+    """
 
     def absolute(path: str, *keys: str) -> str:
-        expanded = expanded_path(path, where=_place(keys, file, text), error=RecipeError)
-        return str((file.parent / expanded).resolve())
+        is_given = any(f"{'.'.join(keys)}.".startswith(f"{key}.") for key in overrides)
+        if file is None and not is_given:
+            return path
+        in_file = None if is_given else file
+        expanded = expanded_path(path, where=_place(keys, in_file, text), error=RecipeError)
+        return str(((in_file.parent if in_file else Path.cwd()) / expanded).resolve())
 
     data, train, search = recipe.data, recipe.train, recipe.search
-    if data.path is not None and "data.path" not in overrides:
-        data = data.model_copy(update={"path": absolute(data.path, "data", "path")})
-    if train.weights.endswith(".h5") and "train.weights" not in overrides:
-        train = train.model_copy(update={"weights": absolute(train.weights, "train", "weights")})
-    if search.warm_start is not None and "search.warm_start" not in overrides:
-        search = search.model_copy(update={"warm_start": absolute(search.warm_start, "search", "warm_start")})
-    return recipe.model_copy(update={"data": data, "train": train, "search": search})
+    changed: dict[str, Any] = {}
+    if data.path is not None:
+        changed["data"] = data.model_copy(update={"path": absolute(data.path, "data", "path")})
+    if train.weights.endswith(".h5"):
+        changed["train"] = train.model_copy(update={"weights": absolute(train.weights, "train", "weights")})
+    if search.warm_start is not None:
+        changed["search"] = search.model_copy(
+            update={"warm_start": absolute(search.warm_start, "search", "warm_start")}
+        )
+    return recipe.model_copy(update=changed)
 
 
 def override(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class RunEvidence:
     Attributes:
         name: Of the recipe.
         folder: The run folder.
-        state: "running", "ended", "interrupted", or "cut off".
+        state: "running", "ended", "interrupted", "failed" (ended without a model), or "cut off".
         elapsed: Seconds of the budget that have gone.
         budget: In words.
         recipe: With all keys, as TOML.

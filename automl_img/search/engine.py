@@ -27,6 +27,7 @@ from automl_img.search.deciding import wishes_of
 from automl_img.search.driving import Driver
 from automl_img.search.finishing import finish
 from automl_img.search.interruption import Interruption
+from automl_img.search.journal import GIVEN, Journal
 from automl_img.search.leaderboard import best_trial
 from automl_img.search.planning import make_scheduler
 from automl_img.search.preparation import PreparedData
@@ -84,8 +85,8 @@ def run_search(
     registry = discover(modules=plugins.modules, only=plugins.only, block=plugins.block)
     remember(plugins.modules)
     preparation.check_plugins(recipe, registry, with_source=dataset is None)
-    if recipe.search.warm_start is not None and not resume:
-        RunFolder.open(recipe.search.warm_start)
+    if recipe.search.warm_start is not None and not resume:  # what cannot be read is told before anything is made
+        Journal(RunFolder.open(recipe.search.warm_start).path).close()
     begun = time.monotonic() if begun is None else begun
     with contextlib.closing(site_of(_compute_of(recipe), recipe.search.limits.memory)) as site:
         run = Run(recipe, registry, folder, listener, begun, site, resume=resume, interruption=interruption)
@@ -102,6 +103,10 @@ def _compute_of(recipe: Recipe) -> ComputeSettings:
 
 def _search(run: Run, site: Site, dataset: ImageDataset | None, *, accept: bool) -> SearchOutcome:
     recipe = run.recipe
+    if dataset is not None:
+        run.journal.set_meta(GIVEN, True)
+    elif run.journal.meta(GIVEN):
+        raise resuming.images_were_given(run)
     with in_use() as keep:
         with contextlib.closing(Canary(run.folder.trials / "canary.txt")) as canary:
             _tell_begun(run, accept=accept)

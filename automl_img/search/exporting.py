@@ -9,9 +9,8 @@ import numpy as np
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.predictor import Predictor
 from automl_img.export import Exported, Samples, export_model, exporter_of
-from automl_img.plugin import discover
 from automl_img.plugin.exporter import MAX_F1_LOSS
-from automl_img.plugin.trust import refuse_strange_modules
+from automl_img.plugin.trust import discover_trusted
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search import run_folder
 from automl_img.search.preparation import reopened_store
@@ -50,9 +49,14 @@ def export_run(
     if out is None:
         folder.refuse_links()
     recipe = recipe_from_mapping(folder.read(run_folder.RECIPE_FILE))
-    refuse_strange_modules(recipe.plugins.modules, where=str(folder.path))
     # `only` is what the search may use; a format is what a person asks for now.
-    exporter = exporter_of(format, discover(modules=recipe.plugins.modules, block=recipe.plugins.block))
+    registry = discover_trusted(
+        recipe.plugins.modules,
+        lambda found: format.replace("-", "_") in found.names("exporter"),
+        where=str(folder.path),
+        block=recipe.plugins.block,
+    )
+    exporter = exporter_of(format, registry)
     predictor = Predictor(folder.path)
     data = folder.read(run_folder.DATA_FILE)
     store, splits = reopened_store(recipe, data, folder.path), SplitIndices.load(folder.splits)

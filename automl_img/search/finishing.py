@@ -22,6 +22,7 @@ from automl_img.search.journal import CHOSEN, TrialRow
 from automl_img.search.leaderboard import Entry, by_worth, leaderboard
 from automl_img.search.learning import keep_experience
 from automl_img.search.preparation import PreparedData
+from automl_img.search.progress import FAILED
 from automl_img.search.refitting import measured, refit
 from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
@@ -57,6 +58,7 @@ def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
     candidates = _candidates(run, rows, data)
     interrupted = run.interruption.asked
     if not candidates:
+        run.journal.set_meta("state", FAILED)
         raise _no_model(run, rows, interrupted=interrupted)
     refitting = run.recipe.final.refit and not interrupted
     begun = run.elapsed
@@ -66,7 +68,7 @@ def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
     for sentence in selection["sentences"]:
         run.decided(sentence)
     _tell_wishes(run, selection["wishes"], data.store.task.kind)
-    refitted = refitting and _refit(run, data, place, best, selection)
+    refitted = refitting and refit(run, data, place, best)
     if refitting:
         begun = run.elapsed
         figures["test"] = _measured(run, place)
@@ -195,12 +197,13 @@ def _finalise(
     folder, recipe, budget = run.folder, run.recipe, run.recipe.budget.time
     left = math.inf if budget is None else budget - run.elapsed - CONTEST_RESERVE
     terms = Terms(
-        settings=recipe.final,
+        settings=recipe.final if test else recipe.final.model_copy(update={"ensemble": 1}),  # only one is trained again
         wishes=wishes_of(recipe.decision, data.store.task),
         seed=recipe.seed,
         latency=recipe.search.limits.latency,
         seconds=min(left, INTERRUPTED_SECONDS) if interrupted else left,  # who has asked for the end waits for it
         test=test,
+        deterministic=recipe.train.deterministic,
         modules=tuple(recipe.plugins.modules),
         run=recipe.name,
     )
@@ -213,13 +216,6 @@ def _finalise(
             hint="`automl-img search --resume RUN` tries again.",
         )
     return dict(answer.value)
-
-
-def _refit(run: Run, data: PreparedData, place: Place, best: TrialRow, selection: dict[str, Any]) -> bool:
-    if len(selection["members"]) > 1:
-        run.decided("the model is a mean of several networks: it is not trained again on all images")
-        return False
-    return refit(run, data, place, best)
 
 
 def _measured(run: Run, place: Place) -> dict[str, Any]:

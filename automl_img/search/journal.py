@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ SCHEMA_VERSION = 5
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 CACHE_KIB = 256  # of pages that SQLite keeps: the last trials' are all that a search reads again
 CHOSEN = "chosen"  # key of the trial that became the model, or the first part of it
+GIVEN = "given"  # key of whether the images were given in Python, not named by the recipe
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -96,7 +97,8 @@ class Journal:
 
     Args:
         folder: The run folder.
-        create: Whether to begin a journal where there is none; else there must be one.
+        create: Whether to begin a journal where there is none; else there must be one, which in a folder that may not be written is
+            only read.
         clock: Tells the seconds of the budget that have gone; they are kept with everything else.
 
     Raises:
@@ -113,16 +115,8 @@ class Journal:
                 hint="Runs lie in runs/ unless told otherwise.",
             )
         _refuse_links(path)
-        self._database = sqlite3.connect(path, isolation_level=None)
         try:
-            self._database.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            if create:
-                begun = f"INSERT OR IGNORE INTO meta VALUES ('schema', '{SCHEMA_VERSION}')"
-                self._database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; {begun}; COMMIT;")
-            version = self._upgraded()
+            version = self._opened(path, create=create)
         except sqlite3.DatabaseError as error:
             raise RunFolderError(f"the journal cannot be read: {error}", where=str(path)) from error
         if version != SCHEMA_VERSION:
@@ -133,6 +127,22 @@ class Journal:
                 allowed=SCHEMA_VERSION,
             )
 
+    def _opened(self, path: Path, *, create: bool) -> Any:
+        """Open the database, or a copy in memory where it may only be read; return its version."""
+        try:
+            self._database = _database(path)
+        except sqlite3.OperationalError:
+            if create:
+                raise
+            self._database = _copy(path)
+            version = self._upgraded()
+            self._database.execute("PRAGMA query_only = ON")
+            return version
+        if create:
+            begun = f"INSERT OR IGNORE INTO meta VALUES ('schema', '{SCHEMA_VERSION}')"
+            self._database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; {begun}; COMMIT;")
+        return self._upgraded()
+
     def _upgraded(self) -> Any:
         """Return the version, after bringing a journal of an older one up to this."""
         while isinstance(version := self.meta("schema"), int) and version in _UPGRADES:
@@ -141,7 +151,7 @@ class Journal:
             )
         return version
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
             self._database.execute("BEGIN IMMEDIATE")
@@ -157,7 +167,7 @@ class Journal:
             self._roll_back()
             raise
 
-    @contextmanager
+    @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
         """Say in one line that the journal is damaged, or that somebody has written other things into it."""
         try:
@@ -310,6 +320,37 @@ class Journal:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+
+def _database(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _copy(path: Path) -> sqlite3.Connection:
+    """What a database holds, in memory: SQLite reads none in a folder that it may not write, unless the files of a writer lie there.
+
+    A copy can be brought up to this version too.
+    """
+    is_written = path.with_name(f"{path.name}-wal").exists()  # somebody has it open, or was killed
+    address = f"{path.absolute().as_uri()}?{'mode=ro' if is_written else 'immutable=1'}"
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as kept:
+        database = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            database.execute("PRAGMA trusted_schema = OFF")
+            kept.backup(database)
+        except BaseException:
+            database.close()
+            raise
+    return database
 
 
 def _refuse_links(path: Path) -> None:

@@ -29,6 +29,7 @@ from automl_img.search.trials import Rules, Start
 
 PLANNED = "planned"  # key in the journal of the seconds after which the time was divided, from which a search that goes on divides it too
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
+MEASURED_APART = 3.0  # seconds to build a model that was to be trained again once more, and to measure it
 SIDE_BY_SIDE = 2  # final trainings on the cores of one machine
 
 
@@ -55,7 +56,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     dearest = max((start.seconds_per_image for start in starts), default=means.seconds_per_image)
     planned = run.journal.meta(PLANNED)
-    if planned is None:
+    if planned is None or run.journal.meta("state") == "ended":  # what it is given now is divided anew
         planned = run.elapsed
         run.journal.set_meta(PLANNED, planned)
     rules = _rules(run, data, space, _end(run, budget, data, dearest, planned))
@@ -119,7 +120,7 @@ def _end(run: Run, budget: Budget, data: PreparedData, dearest: float, planned: 
         return end
     overhead = overhead_of(run.capacity.hardware)
     before = (end - planned - RESERVE - MARGIN * overhead) * _share_before_refit(run, data)
-    return planned + before if before > SHORTEST_LOOK + overhead else end  # there is no time for both
+    return planned + before if before > SHORTEST_LOOK + overhead else end - MEASURED_APART  # there is no time for both
 
 
 def _share_before_refit(run: Run, data: PreparedData) -> float:

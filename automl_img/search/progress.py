@@ -8,12 +8,13 @@ from pathlib import Path
 
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search import run_folder
-from automl_img.search.journal import CHOSEN, Journal, TrialRow
+from automl_img.search.journal import CHOSEN, GIVEN, Journal, TrialRow
 from automl_img.search.leaderboard import best_trial
 from automl_img.search.lock import driver_of
 from automl_img.search.run_folder import RunFolder
 
 ENDED = ("ended", "interrupted")
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Progress:
 
     Attributes:
         name, run_dir: Which search.
-        state: "running", "ended", "interrupted" (ended early on request), or "cut off" (its process has gone).
+        state: "running", "ended", "interrupted" (ended early on request), "failed" (ended without a model), or "cut off" (its process
+            has gone).
         driver: Who runs it now.
         elapsed: Seconds of the budget that have gone.
         time, trials, epochs: The budget; None: no limit.
@@ -65,6 +67,7 @@ class Progress:
         best: The best trial so far.
         model: What the search has ended with; None: it goes on, or was cut off.
         remarks: What was decided last.
+        given: Whether its images were given in Python: then only that can let it go on.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Progress:
     best: TrialProgress | None
     model: ModelProgress | None
     remarks: tuple[str, ...]
+    given: bool = False
 
 
 def progress_of(path: str | Path, remarks: int = 4) -> Progress:
@@ -111,6 +115,7 @@ def progress_of(path: str | Path, remarks: int = 4) -> Progress:
             best=None if best is None else _trial(journal, best),
             model=_model(folder) if state in ENDED else None,
             remarks=tuple(journal.remarks()[-remarks:]),
+            given=bool(journal.meta(GIVEN)),
         )
     finally:
         journal.close()
@@ -120,7 +125,7 @@ def state_of(kept: str | None, driver: str) -> str:
     """The state of a search, by what its journal has kept and who drives it now."""
     if driver:
         return "running"
-    return kept if kept in ENDED else "cut off"
+    return kept if kept in (*ENDED, FAILED) else "cut off"
 
 
 def _model(folder: RunFolder) -> ModelProgress | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from automl_img.data.splits import SplitIndices
 from automl_img.evaluation.model_file import read_model, write_model
 from automl_img.executors.devices import DevicePool
-from automl_img.executors.local import DEADLINE_GRACE
+from automl_img.executors.local import DEADLINE_GRACE, attempt_folder
 from automl_img.executors.process import TaskDone, TaskFailed
 from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import MeasureArgument, Place, TrainArgument, measure_model, train
@@ -73,6 +74,10 @@ def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
             "the time that was left; it stays as it was"
         )
         return False
+    own = attempt_folder(run.folder.trials, best.spec) / WEIGHTS_FILE
+    if not own.is_file():  # an earlier process has ended this search, and left them in the model alone
+        own.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run.folder.model / WEIGHTS_FILE, own)
     _replace_weights(run.folder.model, folder / WEIGHTS_FILE, len(together.train), answer.value.epochs)
     run.decided(
         f"the winner was trained again on {len(together.train):,} images, those of validation among them, for "
@@ -94,7 +99,9 @@ def measured(run: Run, place: Place) -> dict[str, Any]:
     (answer,) = run_tasks(measure_model, [argument], [folder.trials / "measure.txt"])
     if not isinstance(answer, TaskDone):
         raise RuntimeError(answer.message)
-    return dict(answer.value)
+    for sentence in answer.value["sentences"]:
+        run.decided(sentence)
+    return dict(answer.value["test"])
 
 
 def _spec(run: Run, data: PreparedData, best: TrialRow) -> TrialSpec | None:

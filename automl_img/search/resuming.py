@@ -8,12 +8,14 @@ from typing import Any
 
 from automl_img.errors import PluginError, RunFolderError, UsageError
 from automl_img.evaluation.model_file import library_versions
+from automl_img.executors.local import attempt_folder
 from automl_img.recipe import BudgetSettings, Recipe, recipe_from_mapping
 from automl_img.search import run_folder
 from automl_img.search.journal import JOURNAL_FILE, Journal
 from automl_img.search.run import Run
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.scheduler import Scheduler
+from automl_img.training.artifacts import CHECKPOINT_FILE
 from automl_img.training.spec import TrialResult
 
 #: What may differ when a search goes on: how much it may spend, where it runs, and what it leaves.
@@ -123,6 +125,15 @@ def _tell_other_libraries(run: Run, before: Mapping[str, str]) -> None:
         run.decided(f"libraries have changed since the search last ran: {'; '.join(others)}")
 
 
+def images_were_given(run: Run) -> RunFolderError:
+    """Say that the images of a search are in no place that its recipe names."""
+    return RunFolderError(
+        "this search was given its images in Python",
+        where=str(run.folder.path),
+        hint=f"Give them again: automl_img.fit(images, out={str(run.folder.path)!r}, resume=True).",
+    )
+
+
 def refuse_other_data(run: Run, fingerprint: str) -> None:
     """See that the data is that with which the search began: divided anew, it would judge networks by images that they have learned.
 
@@ -149,8 +160,10 @@ def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialR
     state = run.journal.state()
     if not state:
         return {}
+    rows = run.journal.trials()
+    gone = [row.trial for row in rows if not (attempt_folder(run.folder.trials, row.spec) / CHECKPOINT_FILE).is_file()]
     try:
-        return scheduler.restore(state, run.journal.trials(), run.elapsed, curves=run.journal.curves(), anew=accept)
+        return scheduler.restore(state, rows, run.elapsed, curves=run.journal.curves(), gone=gone, anew=accept)
     except PluginError as error:
         raise RunFolderError(
             f"the search space has changed since the search began: {error.problem}",

@@ -78,6 +78,7 @@ class Scheduler:
         self._policy = AugmentationPolicy(rules.probe)
         self._finals = FinalTrainings()
         self._stopping = False
+        self._gone: frozenset[int] = frozenset()
         self.plan = planned(rules, self._starts, budget.trials_left, elapsed, self._end(elapsed))
         self._queue, self.skipped = looks(self.plan, self._starts, rules.overhead)
         self.trains_at_once = self.plan is not None and self.plan.is_one_training(
@@ -179,6 +180,7 @@ class Scheduler:
         elapsed: float,
         *,
         curves: Mapping[int, Sequence[tuple[float, float]]] = MappingProxyType({}),
+        gone: Iterable[int] = (),
         anew: bool = False,
     ) -> dict[int, TrialResult]:
         """Go on where another process ended. Called before anything else.
@@ -188,6 +190,7 @@ class Scheduler:
             trials: All trials of the journal.
             elapsed: Seconds of the budget that have gone.
             curves: The measurements of each trial, as the journal has them.
+            gone: Trials without a checkpoint to go on from: what continues one of them begins anew.
             anew: Let the strategy start anew if the space has changed.
 
         Returns:
@@ -197,7 +200,7 @@ class Scheduler:
         Raises:
             PluginError: The space is another one.
         """
-        own = state["scheduler"]
+        own, self._gone = state["scheduler"], frozenset(gone)
         self._number, self.stage = own["number"], own["stage"]
         self._queue = [self._starts[place] for place in own["queue"]]
         self._policy.affinity = dict(own["affinity"])
@@ -256,7 +259,8 @@ class Scheduler:
             deadline = min(left, max(SHORTEST_LOOK + rules.overhead, left * parallel / max(1, self.budget.trials_left)))
             if math.isinf(self.budget.trials_left):
                 deadline = left
-        threads = self._threads(min(rules.slots, self.budget.trials_left))
+        beside = 2 if self._records.running else 1  # the last one of a budget runs beside those that have not ended
+        threads = self._threads(max(beside, min(rules.slots, self.budget.trials_left)))
         if self.budget.trials_left <= rules.repeats - self._records.repeated and self._records.done():
             # Which configuration is the best is known when all others have ended.
             return WAIT if self._records.first_runs else self._repeat(deadline, threads)
@@ -469,7 +473,7 @@ class Scheduler:
     def _attempt_of(self, key: str | None) -> str:
         """Return the attempt whose checkpoint a promoted suggestion goes on from."""
         record = self._records.of_key(key) if key else None
-        return attempt_name(record.spec) if record else ""
+        return "" if record is None or record.spec.trial in self._gone else attempt_name(record.spec)
 
     def _launch_again(self, spec: TrialSpec, elapsed: float) -> TrialSpec | Signal:
         left = self._end(elapsed) - elapsed

@@ -63,8 +63,9 @@ def find_starts(
     end = recipe.budget.time or math.inf
     experiences = experiences_for(run, data.store.fingerprint)
     expected = expected_errors(experiences, circumstances(run, traits), names)
+    worth, others = _worth_an_estimate(run, names, expected, left)
     estimates = preparation.estimate_starts(
-        _worth_an_estimate(run, names, expected, left),
+        worth,
         space,
         run.registry,
         place,
@@ -80,6 +81,8 @@ def find_starts(
     if run.interruption.asked or run.elapsed >= end:
         _tell_unknown(run, estimates)
         return Starting([], [], {}, (), known=False)
+    for name, reason in others.items():
+        run.skip(name, reason)
     starts, hopeless = _starts(run, estimates, len(data.splits.train), seconds, expected)
     if run.capacity.hardware.gpus:
         starts = [replace(start, values=with_gpu_batch(start.values, space, traits)) for start in starts]
@@ -96,17 +99,18 @@ def _tell_unknown(run: Run, estimates: list[Estimate]) -> None:
         run.decided(f"the search ends before these architectures are estimated: {names}")
 
 
-def _worth_an_estimate(run: Run, names: list[str], expected: Mapping[str, float], left: float) -> list[str]:
-    """Leave out architectures that there will be no time to look at, before time is spent on their estimates."""
+def _worth_an_estimate(
+    run: Run, names: list[str], expected: Mapping[str, float], left: float
+) -> tuple[list[str], dict[str, str]]:
+    """Return the architectures to estimate, and those that there will be no time to look at, with the reason."""
     share, trials = run.recipe.search.final_share, run.recipe.budget.trials
     promising = sorted(names, key=lambda name: expected[name])
     overhead = overhead_of(run.capacity.hardware)
     if math.isinf(left) or share == 0 or trials is not None or not any(expected.values()):
-        return promising
+        return promising, {}
     most = most_looks(left, run.capacity.slots, share, overhead)
-    for name in promising[most + SPARE :]:
-        run.skip(name, no_time_for_a_look(most, overhead))
-    return promising[: most + SPARE]
+    reason = no_time_for_a_look(most, overhead)
+    return promising[: most + SPARE], dict.fromkeys(promising[most + SPARE :], reason)
 
 
 def _starts(

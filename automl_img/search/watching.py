@@ -31,10 +31,10 @@ class LivePage:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._made: tuple[object, str, bool] | None = None
+        self._made: tuple[object, str] | None = None
 
     def now(self) -> tuple[str, bool]:
-        """Return the page, and whether the search still runs.
+        """Return the page, and whether somebody drives the search, who may still change what it shows.
 
         Raises:
             AutoMLImageError: The files of the run cannot be read.
@@ -42,11 +42,10 @@ class LivePage:
         with self._lock:
             seen = self._seen()
             if self._made is None or self._made[0] != seen:
-                evidence = evidence_of(self._folder)
-                self._made = seen, run_page(evidence), evidence.state == "running"
-            return self._made[1], self._made[2]
+                self._made = seen, run_page(evidence_of(self._folder))
+            return self._made[1], bool(seen[0])
 
-    def _seen(self) -> object:
+    def _seen(self) -> tuple[str, object]:
         names = (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", METRICS_FILE, LOCK_FILE)
         # A driver that is killed changes no file.
         return driver_of(self._folder.path), [_stamp(self._folder.path / name) for name in names]

@@ -1,4 +1,4 @@
-"""Refuses requests before anything is read of them: those without the token, from elsewhere, or too large."""
+"""Refuses requests before anything of them is kept: those without the token, from elsewhere, or too large."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Who sends too much reads the answer when all is sent; on a connection that was closed before, it would be lost.
+# Who sends much reads the answer when all is sent; on a connection that was closed before, it would be lost.
 PATIENCE_SECONDS, PATIENCE_TIMES = 5, 4
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -60,14 +60,16 @@ class Guard:
         scope[TRUSTED] = not self._token or self._knows_token(headers)
         if not scope[TRUSTED] and scope["path"] not in OPEN_PATHS:
             said = "the token is missing or wrong: send Authorization: Bearer TOKEN, the one that the server was given or has printed"
+            await self._let_finish(receive, headers)
             await _refuse(send, 401, said, {"www-authenticate": "Bearer"})
         elif not self._token and _host(headers.get("host", "")) not in LOOPBACK:
+            await self._let_finish(receive, headers)
             await _refuse(send, 403, "this server answers to localhost only; start it with --token for anything else")
         elif not self._token and not _same_origin(headers):
+            await self._let_finish(receive, headers)
             await _refuse(send, 403, "pages of another origin may not ask this server")
         elif _length(headers) > self._most:
-            if "expect" not in headers:  # who waits for a word before sending is told at once
-                await self._let_finish(receive)
+            await self._let_finish(receive, headers)
             await _refuse(send, 413, self._too_large())
         else:
             await self._pass_on(scope, receive, send)
@@ -83,13 +85,19 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._most:
-                await self._let_finish(receive)
+                await self._read_away(receive)
                 raise HTTPException(413, self._too_large())
             return message
 
         await self._app(scope, counted, send)
 
-    async def _let_finish(self, receive: Receive) -> None:
+    async def _let_finish(self, receive: Receive, headers: dict[str, str]) -> None:
+        """Let who is refused send the body first; who waits for a word before sending is told at once."""
+        has_body = _length(headers) > 0 or "transfer-encoding" in headers
+        if has_body and "expect" not in headers:
+            await self._read_away(receive)
+
+    async def _read_away(self, receive: Receive) -> None:
         """Read what else is sent, and keep nothing of it; not for ever."""
         left = PATIENCE_TIMES * self._most
         with contextlib.suppress(TimeoutError):

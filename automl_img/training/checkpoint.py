@@ -38,7 +38,7 @@ class Checkpoint:
         steps: Optimizer steps in this phase.
         seconds: Time of training in this phase.
         earlier_steps, earlier_seconds: Those of the phases before.
-        stalled: Measurements without a better F1.
+        stalled: Measurements without a better F1 than ``own_highest``.
         level: Factor of the learning rate that a plateau has left.
         cooling_from: The progress at which an early end began, or None.
         highest: The measurement with the highest F1.
@@ -49,6 +49,7 @@ class Checkpoint:
         callbacks: State of each regularizer's callback that has one.
         steps_before: Of all steps, those of the trial that this one continues.
         seconds_before: Seconds that its training had taken.
+        own_highest: The measurement of this trial with the highest F1; None: it has measured nothing yet.
     """
 
     values: Mapping[str, Any]
@@ -68,11 +69,16 @@ class Checkpoint:
     callbacks: Sequence[Mapping[str, Any]] = field(repr=False)
     steps_before: int = 0
     seconds_before: float = 0.0
+    own_highest: EpochReport | None = None
 
     def for_another(self) -> Checkpoint:
-        """Return it as the beginning of another trial, which takes this training further even if it had come to an early end."""
+        """Return it as the beginning of another trial, which takes this training further even if it had come to an early end.
+
+        The best weights stay, but what says that no more is to be gained begins anew: at a higher learning rate F1 is lower at first.
+        """
         steps, seconds = self.earlier_steps + self.steps, self.earlier_seconds + self.seconds
-        return replace(self, stalled=0, cooling_from=None, steps_before=steps, seconds_before=seconds)
+        anew = replace(self, stalled=0, own_highest=None, level=1.0, cooling_from=None)
+        return replace(anew, steps_before=steps, seconds_before=seconds)
 
     def save(self, path: Path) -> None:
         """Write it; a crash leaves the file that was there before."""
@@ -84,7 +90,7 @@ class Checkpoint:
             for key, value in state.items():
                 listed = value if isinstance(value, list) else [value]
                 arrays |= {f"callback{number}.{key}/{i}": np.asarray(one) for i, one in enumerate(listed)}
-        reports = {name: asdict(getattr(self, name)) for name in _REPORTS}
+        reports = {name: asdict(report) for name in _REPORTS if (report := getattr(self, name)) is not None}
         facts = {**plain, **reports, "callbacks": keys}
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
@@ -100,14 +106,14 @@ class Checkpoint:
                     for number, state in enumerate(facts.pop("callbacks"))
                 ]
                 arrays = {name: _read(file, name, sum(key.startswith(f"{name}/") for key in file)) for name in _ARRAYS}
-                reports = {name: EpochReport(**facts[name]) for name in _REPORTS}
+                reports = {name: EpochReport(**facts[name]) for name in _REPORTS if facts.get(name) is not None}
                 return cls(**{**facts, **reports}, **arrays, callbacks=callbacks)
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
 
 _ARRAYS = ("variables", "optimizer", "kept_weights")
-_REPORTS = ("highest", "kept")
+_REPORTS = ("highest", "kept", "own_highest")
 
 
 def _shape_of(value: Any) -> int:
@@ -209,6 +215,7 @@ class Running:
             callbacks=[one.get_state() for one in self._with_state],
             steps_before=steps_before,
             seconds_before=seconds_before,
+            own_highest=keeping.own_highest,
         )
 
     def restore(self, checkpoint: Checkpoint) -> float:
@@ -224,6 +231,7 @@ class Running:
         self._clock.cooling_from = checkpoint.cooling_from
         keeping = self._keeping
         keeping.highest, keeping.kept, keeping.stalled = checkpoint.highest, checkpoint.kept, checkpoint.stalled
+        keeping.own_highest = checkpoint.own_highest
         keeping.weights = list(checkpoint.kept_weights)
         for one, state in zip(self._with_state, checkpoint.callbacks, strict=True):
             one.set_state(state)

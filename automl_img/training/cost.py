@@ -62,12 +62,14 @@ def count_cost(model: Any, hardware: Hardware, precision: str) -> Cost:
     A training step's time is the sum of its arithmetic, of the memory traffic of its feature maps, and of a constant. With the
     figures of :class:`Hardware` the predicted speed was within 35% of the measured one for 24 of 27 networks from 0.9 to 90 MFLOP;
     the other three, two convnexts and the smallest xception, were predicted 1.4 to 1.5 times too fast (``benchmarks/cost_model.py``).
+
+    A layer that holds others, such as ``MultiHeadAttention`` or a plugin's own block, counts once: all its kernels at the positions of its
+    own output. Of a nested model each layer counts.
     """
     size = 2 if precision.startswith("mixed") else 4
     flops = 0.0
     seconds = STEP_SECONDS / BATCH
-    layers = model._flatten_layers(include_self=False) if hasattr(model, "_flatten_layers") else model.layers
-    counted = [layer for layer in layers if not getattr(layer, "layers", None)]
+    counted = _counted(model)
     for layer in counted:
         work, slowed = _layer_flops(layer, vectors=not hardware.gpus)
         elements = _elements(_output_shape(layer))
@@ -84,10 +86,23 @@ def too_large(cost: Cost, limit: int | None) -> str:
     return f"{cost.parameters:,} weights are above the limit of {limit:,}"
 
 
+def _counted(model: Any) -> list[Any]:
+    """Return the layers that are counted one by one: those whose output is known by itself, each once."""
+    import keras
+
+    counted: dict[int, Any] = {}
+    for layer in model.layers:
+        graph = isinstance(layer, keras.Model) and any(_output_shape(inner) for inner in layer.layers)
+        counted |= {id(one): one for one in (_counted(layer) if graph else [layer])}
+    return list(counted.values())
+
+
 def _layer_flops(layer: Any, *, vectors: bool) -> tuple[float, float]:
     """Return the floating-point operations of a layer for one image, and as how many at the peak they take; ``vectors``: of a processor."""
     kernels = [weight for weight in layer.weights if "kernel" in weight.name and len(weight.shape) >= 2]
     output = _output_shape(layer)
+    if not output:
+        return 0.0, 0.0
     if not kernels:
         work = (5.0 if layer.weights else 1.0) * _elements(output)
         return work, work

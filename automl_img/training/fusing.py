@@ -34,9 +34,9 @@ def fuse_batch_normalization() -> None:
 
 
 def _fits(layer: Any, inputs: Any) -> bool:
-    """Whether the kernel does what the layer does: over images with their channels last, in a layer that learns."""
+    """Whether the kernel does what the layer does: over images with their channels last, in a layer that learns, by the batch alone."""
     whole = len(inputs.shape) == 4 and layer.axis in CHANNELS_LAST and None not in inputs.shape[1:]
-    return bool(whole and layer.trainable and not layer.synchronized)
+    return bool(whole and layer.trainable and not layer.synchronized and not layer.renorm)
 
 
 def _fused(layer: Any, inputs: Any) -> Any:

@@ -60,7 +60,7 @@ class Hardware:
 
     def gpu_memory(self) -> tuple[int, ...]:
         """Bytes of each GPU, as NVIDIA's nvidia-smi tells them; 0 where it does not."""
-        found = tuple(int(size) * MIB for size in _ask_nvidia("memory.total")) if self.gpus else ()
+        found = tuple(int(size) * MIB for size in _numbers_of_gpus("memory.total")) if self.gpus else ()
         return found[: self.gpus] + (0,) * (self.gpus - len(found))
 
     @property
@@ -104,25 +104,47 @@ def _container_limits() -> list[int]:
 
 
 def _gpus() -> int:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    present = len(list(DEVICES.glob("nvidia[0-9]*"))) or len(_ask_nvidia("index"))
-    if visible is None:
-        return present
-    return min(present, len([device for device in visible.split(",") if device.strip() not in ("", "-1")]))
+    visible = _visible()
+    present = len(list(DEVICES.glob("nvidia[0-9]*"))) or len(_ask_nvidia())
+    return present if visible is None else min(present, len(visible))
 
 
-def _ask_nvidia(what: str) -> list[float]:
-    """One number for each GPU, as NVIDIA's nvidia-smi tells it; nothing where it is missing or does not answer."""
-    query = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
+def _visible() -> list[str] | None:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves, each by its number or the beginning of its UUID; None: all."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return None
+    return [device.strip() for device in listed.split(",") if device.strip() not in ("", "-1")]
+
+
+def _ask_nvidia(*what: str) -> list[list[str]]:
+    """Number, UUID and ``what`` of each GPU, as NVIDIA's nvidia-smi tells them; nothing where it is missing or does not answer."""
+    query = ["nvidia-smi", f"--query-gpu={','.join(('index', 'uuid', *what))}", "--format=csv,noheader,nounits"]
     with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
         answer = subprocess.run(query, capture_output=True, text=True, timeout=NVIDIA_SECONDS, check=True)
-        return [float(line) for line in answer.stdout.split()]
+        lines = [[cell.strip() for cell in line.split(",")] for line in answer.stdout.splitlines()]
+        return [cells for cells in lines if len(cells) == 2 + len(what)]
+    return []
+
+
+def _numbers_of_gpus(what: str) -> list[float]:
+    """One number for each GPU that may be used, in the order of CUDA_VISIBLE_DEVICES, which nvidia-smi does not heed."""
+    with contextlib.suppress(ValueError):
+        cards = {(index, uuid): value for index, uuid, value in _ask_nvidia(what)}
+        named = [
+            value
+            for device in _visible() or ()
+            for (index, uuid), value in cards.items()
+            if device == index or (device.startswith("GPU-") and uuid.startswith(device))
+        ]
+        # None is named where all may be used, or parts of one (MIG).
+        return [float(value) for value in named or cards.values()]
     return []
 
 
 def _gpus_have_bfloat16() -> bool:
     """Whether all of them are known to."""
-    capabilities = _ask_nvidia("compute_cap")
+    capabilities = _numbers_of_gpus("compute_cap")
     return bool(capabilities) and min(capabilities) >= BFLOAT16_CAPABILITY
 
 

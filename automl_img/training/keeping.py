@@ -22,13 +22,16 @@ class Keeping:
 
     Attributes:
         highest: The measurement with the highest F1; of equals that with the lower loss.
+        own_highest: That of this trial alone. It may be lower where the trial goes on from another one's checkpoint: that one's highest was
+            measured at the end of a schedule, at a learning rate of zero.
         kept: The one whose weights are kept.
         weights: Those weights.
-        stalled: Measurements since the highest, in this phase of the training.
+        stalled: Measurements since this trial's highest, in this phase of the training.
     """
 
     def __init__(self, images: int) -> None:
         self.highest: EpochReport | None = None
+        self.own_highest: EpochReport | None = None
         self.kept: EpochReport | None = None
         self.weights: list[Any] = []
         self.stalled = 0
@@ -36,13 +39,19 @@ class Keeping:
 
     def hear(self, report: EpochReport, weights: Callable[[], list[Any]]) -> bool:
         """Take a measurement in; returns whether its ``weights`` are kept now."""
-        best = self.highest
-        if best is None or (report.f1, -report.val_loss) > (best.f1, -best.val_loss):
-            self.highest = best = report
+        if self.own_highest is None or _is_higher(report, self.own_highest):
+            self.own_highest = report
             self.stalled = 0
         else:
             self.stalled += 1
+        best = self.highest
+        if best is None or _is_higher(report, best):
+            self.highest = best = report
         if report.f1 < best.f1 - ERRORS * share_error(best.f1, self._images):
             return False
         self.kept, self.weights = report, weights()
         return True
+
+
+def _is_higher(one: EpochReport, other: EpochReport) -> bool:
+    return (one.f1, -one.val_loss) > (other.f1, -other.val_loss)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
-from automl_img.plugin import PluginRegistry
+from automl_img.plugin import ImageTraits, PluginRegistry, Regularizer
 from automl_img.training.affinity import measure_affinity
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE, save_weights
 from automl_img.training.batches import training_batches
@@ -43,6 +42,8 @@ AFFINITY_SAMPLE = 2000  # validation images
 LATENCY_PREDICTIONS = 20  # of one image each, by which the latency is measured
 CLOSING_SECONDS = 0.5  # for the result, beside the weights
 WRITTEN_BYTES = 1e8  # of weights, each second, on a slow disk
+#: The machine whose speed deterministic trials are planned by, wherever they run: the learning rate is set once in so many steps.
+REFERENCE = Hardware(cores=2, memory=2**34, gpus=0, bfloat16=True)
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,18 @@ def train_trial(
     placement = Placement(devices)
     with placement.scope():
         network = build_network(plan, registry, weights=spec.weights if plan.pretrained else None)
-    cost = count_cost(network.model, Hardware.detect(), spec.precision)
+    cost = _cost_of(spec, network.model)
     if problem := too_large(cost, spec.parameter_limit):
         raise TrialFailure(FailureKind.SKIPPED, problem)
     _refuse_if_slow(spec, network.model)
     training = _Training(spec, data, registry, network, cost, folder, begun, saved, placement, parts)
     training.run(report, stop_asked)
     return training.result()
+
+
+def _cost_of(spec: TrialSpec, model: Any) -> Cost:
+    """Count the work of the trial's network, and foresee its time on this machine, unless that must not matter."""
+    return count_cost(model, REFERENCE if spec.deterministic else Hardware.detect(), spec.precision)
 
 
 def _refuse_if_slow(spec: TrialSpec, model: Any) -> None:
@@ -286,6 +292,17 @@ class _Training:
             epochs_before=self.steps_before * self.batch_size / len(self.data.splits.train),
         )
 
+    def _steps_at_once(self, evaluation_seconds: float) -> int:
+        """How many steps one call of the training function runs."""
+        seconds = self.cost.seconds
+        if not self.spec.deterministic:
+            # Depthwise convolutions are slower than predicted: a few steps at once would run over a look's end by seconds.
+            measured = TRAINING_PASSES * evaluation_seconds / len(self.data.splits.validation)
+            seconds = max(seconds, measured)
+        wanted = EXECUTION_SECONDS / max(1e-9, seconds * self.batch_size)
+        total = round(self.steps_per_pass * self.spec.fidelity.epochs)
+        return max(1, min(round(wanted), 20, total // 50, self.steps_per_pass))
+
     def _compiled(self, phase: Phase, evaluation_seconds: float) -> tuple[Trainee, float]:
         values, spec = self.spec.values, self.spec
         regularizers = active_plugins(values, "regularizer", self.registry)
@@ -293,26 +310,19 @@ class _Training:
         for plugin, hp in regularizers:
             extra.update(plugin.optimizer(hp))
         image = self.data.store.traits
-        total = round(self.steps_per_pass * spec.fidelity.epochs)
-        seconds = self.cost.seconds
-        if not spec.deterministic:
-            # Depthwise convolutions are slower than predicted: a few steps at once would run over a look's end by seconds.
-            seconds = max(seconds, TRAINING_PASSES * evaluation_seconds / len(self.data.splits.validation))
-        wanted = EXECUTION_SECONDS / max(1e-9, seconds * self.batch_size)
-        at_once = max(1, min(round(wanted), 20, total // 50, self.steps_per_pass))
         with self.placement.scope():
             optimizer, peak = make_optimizer(values, extra)
             trainee = Trainee(
                 self.network.model,
                 self.task,
                 Augment(values, image, self.registry, spec.seed),
-                [partial(plugin.targets_for, hp, image=image) for plugin, hp in regularizers],
+                [_change_of_targets(plugin, hp, image) for plugin, hp in regularizers],
                 self.parts,
             )
             trainee.compile(
                 optimizer=optimizer,
                 loss=self.task.loss(str(values["loss"])),
-                steps_per_execution=self.placement.steps_per_execution(at_once),
+                steps_per_execution=self.placement.steps_per_execution(self._steps_at_once(evaluation_seconds)),
                 jit_compile=False,
             )
         self.placement.prepare(trainee)
@@ -404,3 +414,7 @@ class _Training:
             with contextlib.suppress(OSError):  # the disk is full, perhaps: training goes on, and writes at its end
                 sha256 = save_weights(self.network.model, self.weights_file)
                 self.saved(self._summary(sha256, {}))
+
+
+def _change_of_targets(plugin: Regularizer, hp: Mapping[str, Any], image: ImageTraits) -> Callable[[Any], Any]:
+    return lambda targets: plugin.targets_for(hp, targets, image)

@@ -12,7 +12,7 @@ from automl_img.recipe import duration_text
 from automl_img.search.progress import ModelProgress, Progress, TrialProgress
 from automl_img.views.curves import curve
 
-COLOURS = {"running": "cyan", "ended": "green", "interrupted": "yellow", "cut off": "red"}
+COLOURS = {"running": "cyan", "ended": "green", "interrupted": "yellow", "failed": "red", "cut off": "red"}
 ORDER = ("done", "running", "failed", "skipped", "stopped")
 
 
@@ -33,7 +33,9 @@ def progress_panel(progress: Progress) -> RenderableType:
         lines.append(Text())
         lines += [Text(f"· {text}", style="dim", overflow="ellipsis", no_wrap=True) for text in progress.remarks]
     if cut_off:
-        lines += [Text(), Text(f"`automl-img search --resume {progress.run_dir}` goes on")]
+        call = f"automl_img.fit(images, out={progress.run_dir!r}, resume=True)"
+        command = f"automl-img search --resume {progress.run_dir}"
+        lines += [Text(), Text(f"`{call if progress.given else command}` goes on")]
     state = f"{progress.state} by {progress.driver}" if progress.driver else progress.state
     title = f"[bold]automl-img[/] · {progress.name} · {state}"
     return Panel(Group(*lines), title=title, border_style=COLOURS[progress.state], padding=(0, 1))

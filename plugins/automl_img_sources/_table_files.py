@@ -133,8 +133,9 @@ def _excel(path: Path) -> Table:
     except Exception as error:  # zip, XML and value errors of three libraries alike: it is no such file
         raise _damaged(path, "Excel", error) from error
     notes = (f"Of the {len(sheets)} sheets of {path.name}, the first was read: {sheets[0]}.",) if sheets[1:] else ()
-    # Excel numbers its rows from 1; blank ones at the top are there too.
-    rows = ((number, [str(cell) for cell in row]) for number, row in enumerate(frame.to_numpy().tolist(), 1))
+    # Excel numbers its rows from 1; blank ones at the top are there too. An error in a cell, such as #N/A, is no text.
+    cells = frame.mask(frame.isna(), "").to_numpy().tolist()
+    rows = ((number, [str(cell) for cell in row]) for number, row in enumerate(cells, 1))
     return table_of_rows(((number, row) for number, row in rows if any(row)), path, "row", notes)
 
 

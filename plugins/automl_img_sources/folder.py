@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,10 +40,16 @@ EXTENSIONS = frozenset(
 )
 NESTED = ("auto", "hierarchy", "class")
 HIDDEN = (".", "__MACOSX")  # with which names begin
+SPLITS = ("train", "validation", "test")
 #: Name of a folder, in lower case → the split that it holds.
 SPLIT_FOLDERS = {name: split for name, split in SPLIT_NAMES.items() if name not in ("", "unassigned")}
 Inside = dict[str, list[Path]]
 LAYOUT = "Put the images of each class into a folder of their own: PATH/cat/1.jpg, PATH/dog/2.jpg, ..."
+#: Ending of images that Pillow does not read → what to do with them.
+CONVERTED = {
+    **dict.fromkeys((".heic", ".heif"), "Convert HEIC files to JPEG."),
+    **dict.fromkeys((".dcm", ".dicom"), "Convert DICOM files to PNG."),
+}
 
 
 @dataclass
@@ -76,9 +83,13 @@ class _Findings:
         notes += [f"The link {name} leads back to a folder above it and was not followed." for name in self.loops]
         notes += [f"{name} was not used: beside train/, only validation/ and test/ count." for name in self.unused]
         if self.skipped:
-            endings = ", ".join(f"{ending or 'none'} ({count:,})" for ending, count in self.skipped.most_common(5))
-            notes.append(f"{self.skipped.total():,} files that are no images by their ending were skipped: {endings}.")
+            count = self.skipped.total()
+            notes.append(f"{count:,} files that are no images by their ending were skipped: {self.endings()}.")
         return tuple(notes)
+
+    def endings(self) -> str:
+        """The commonest endings of files that were skipped, each with their number."""
+        return ", ".join(f"{ending or 'none'} ({count:,})" for ending, count in self.skipped.most_common(5))
 
 
 class Folder(DataSource):
@@ -86,8 +97,8 @@ class Folder(DataSource):
 
     The sub-folder's name is the class's. Folders inside class folders make a hierarchy, clothing/shoes/boot, unless their names come
     again in other classes, as those of years or cameras do: then they belong to the class. Hidden files are skipped. Split folders have
-    any of the names that splits have in tables, such as ``Training``, ``val`` and ``Testing``; they count only where the training
-    images lie in class folders.
+    any of the names that splits have in tables, such as ``Training``, ``val`` and ``Testing``; names that hold one of these, such as
+    ``test_set``, count where they have the same class folders. A split folder may lie in another of its name.
     """
 
     name = "folder"
@@ -121,7 +132,7 @@ class Folder(DataSource):
         folders = _split_folders(path, findings)
         findings.read = tuple(os.path.realpath(folder) for folder in folders.values())
         found = {split: _classes(folder, findings, keep_empty=split != "train") for split, folder in folders.items()}
-        _refuse_unless_classes(folders["train"], found["train"])
+        _refuse_unless_classes(folders["train"], found["train"], findings)
         nested, notes = _meaning(nested, found["train"])
         classes = {split: _named(inside, by_path=nested == "hierarchy") for split, inside in found.items()}
         names = tuple(classes["train"])
@@ -136,18 +147,45 @@ class Folder(DataSource):
 
 def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
     inside = [entry.name for entry in _visible(root) if _is_folder(entry)]
-    splits: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    for name in inside:
-        if name.lower() in SPLIT_FOLDERS:
-            splits[SPLIT_FOLDERS[name.lower()]].append(name)
+    splits = {split: [name for name in inside if SPLIT_FOLDERS.get(name.lower()) == split] for split in SPLITS}
     if _are_classes(root, inside, splits["train"]):
-        return {"train": root}
+        splits = _splits_of_the_same_classes(root, inside)
+        if not splits:
+            return {"train": root}
     for split, names in splits.items():
         if len(names) > 1:
             problem = f"there is more than one folder of {split} images"
             raise DataError(problem, where=str(root), found=", ".join(names))
-    findings.unused += [f"{name}/" for name in inside if name.lower() not in SPLIT_FOLDERS]
-    return {split: root / names[0] for split, names in splits.items() if names}
+    used = {name for names in splits.values() for name in names}
+    findings.unused += [f"{name}/" for name in inside if name not in used]
+    return {split: _without_repeat(root / names[0]) for split, names in splits.items() if names}
+
+
+def _splits_of_the_same_classes(root: Path, inside: Sequence[str]) -> dict[str, list[str]]:
+    """Return split → the folders whose names hold its name, such as seg_test, and whose class folders one for training has, too.
+
+    Empty where there are none but for training: then the names mean something else.
+    """
+    named: dict[str, set[str]] = {
+        name: {SPLIT_FOLDERS[part] for part in re.split(r"[\s_-]+", name.lower()) if part in SPLIT_FOLDERS}
+        for name in inside
+    }
+    classes = {
+        name: {entry.name for entry in _visible(_without_repeat(root / name)) if _is_folder(entry)}
+        for name, held in named.items()
+        if len(held) == 1
+    }
+    known = [found for name, found in classes.items() if named[name] == {"train"}]
+    alike = [name for name, found in classes.items() if found and any(found <= one for one in known)]
+    splits = {split: [name for name in alike if named[name] == {split}] for split in SPLITS}
+    return splits if splits["train"] and (splits["validation"] or splits["test"]) else {}
+
+
+def _without_repeat(folder: Path) -> Path:
+    """Return the folder of the same name that is all that ``folder`` holds, if it holds folders: archives are often unpacked so."""
+    inner = folder / folder.name
+    alone = [entry.name for entry in _visible(folder)] == [folder.name] and inner.is_dir()
+    return inner if alone and any(_is_folder(entry) for entry in _visible(inner)) else folder
 
 
 def _are_classes(root: Path, inside: Sequence[str], training: Sequence[str]) -> bool:
@@ -165,7 +203,8 @@ def _are_classes(root: Path, inside: Sequence[str], training: Sequence[str]) -> 
     nested = any(_is_folder(entry) for name in training for entry in _visible(root / name))
     if any(name.lower() == "train" for name in training):
         return alone and not nested
-    return alone or not nested  # "training" may well be a class
+    splits_alone = bool(others) and others <= SPLIT_FOLDERS.keys()
+    return alone or not (nested or splits_alone)  # "training" may well be a class
 
 
 def _is_met(path: str, folder: str) -> bool:
@@ -264,11 +303,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _refuse_unless_classes(folder: Path, classes: Mapping[str, Inside]) -> None:
+def _refuse_unless_classes(folder: Path, classes: Mapping[str, Inside], findings: _Findings) -> None:
     if not classes:
-        loose = any(Path(entry.name).suffix.lower() in EXTENSIONS for entry in _visible(folder))
-        problem = "the images do not lie in class folders" if loose else "there are no images in class folders"
-        raise DataError(problem, where=str(folder), hint=LAYOUT)
+        if any(Path(entry.name).suffix.lower() in EXTENSIONS for entry in _visible(folder)):
+            raise DataError("the images do not lie in class folders", where=str(folder), hint=LAYOUT)
+        commonest = next((ending for ending, _ in findings.skipped.most_common(1)), "")
+        raise DataError(
+            "there are no images in class folders",
+            where=str(folder),
+            found=f"files with other endings: {findings.endings()}" if findings.skipped else None,
+            hint=CONVERTED.get(commonest, LAYOUT),
+        )
     if len(classes) == 1:
         (name,) = classes
         deeper = (

@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from automl_img.plugin import SPLIT_NAMES, DataError, DataSource, ImageDataset, Spill, Split, hookimpl, load_tensorflow
+from automl_img.plugin import (
+    SPLIT_NAMES,
+    DataError,
+    DataSource,
+    ImageDataset,
+    Spill,
+    Split,
+    hookimpl,
+    load_tensorflow,
+    scale_of_floats,
+)
 from automl_img_sources._library_splits import our_splits
 from automl_img_sources._options import listed
 from automl_img_sources._tf_elements import pairs_of, parts_of, reason_of
@@ -136,7 +146,7 @@ class _Reader:
         floats = [np.asarray(image) for image in images if getattr(image, "dtype", np.dtype(object)).kind == "f"]
         if self._scale is not None or not floats:
             return
-        self._scale = 255.0 if max(float(image.max(initial=0)) for image in floats) <= 1 + ROUNDING else 1.0
+        self._scale = scale_of_floats(floats, self.name)
         span = "0 to 1: they are multiplied by 255" if self._scale == 255 else "0 to 255: they are rounded"
         self.notes.append(f"Pixels are taken as values from {span}.")
 

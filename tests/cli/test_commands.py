@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,15 +130,12 @@ def test_a_written_recipe_names_the_folder_that_was_given(typed, tmp_path, monke
 
 def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
     text = commented_recipe({"data": {"source": "digits"}, "budget": {"time": "10m"}})
-    uncommented = [
-        line.removeprefix("# ")
-        for line in text.splitlines()
-        if line.startswith("# ") and " = " in line and line[-1] != "="
-    ]
-    kept = [line for line in text.splitlines() if not line.startswith("#")]
-    assert len(uncommented) > 15
-    (tmp_path / "r.toml").write_text("\n".join(kept))
-    read_recipe(tmp_path / "r.toml")
+    uncommented, count = re.subn(r"(?m)^# (\w+ = .+)$", r"\1", text)
+    assert count > 40
+    for name, content in (("kept", text), ("whole", uncommented)):
+        (tmp_path / f"{name}.toml").write_text(content, encoding="utf-8")
+    kept, whole = (read_recipe(tmp_path / f"{name}.toml", {"name": "mine"}) for name in ("kept", "whole"))
+    assert whole.plain() == kept.plain()
 
 
 @pytest.mark.parametrize(
@@ -320,7 +318,7 @@ def test_a_search_in_which_all_fail_exits_with_1_and_says_why(typed, tmp_path):
 
 
 @pytest.mark.train
-def test_ctrl_c_to_a_search_and_the_reader_of_its_pipe_ends_it_in_good_order_with_exit_code_130(tmp_path):
+def test_ctrl_c_to_a_search_and_the_reader_of_its_pipe_ends_it_in_good_order_with_exit_code_130(started, tmp_path):
     command = [
         str(Path(sys.executable).parent / "automl-img"),
         "search",
@@ -339,14 +337,7 @@ def test_ctrl_c_to_a_search_and_the_reader_of_its_pipe_ends_it_in_good_order_wit
     ]
     arguments = [argument for setting in sets for argument in ("--set", setting)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    search = subprocess.Popen(
-        [*command, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
+    search = started([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     for line in search.stdout:
         event = json.loads(line)
         if event["event"] == "EpochEnded" and event["epoch"] > 2:

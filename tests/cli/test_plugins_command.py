@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from automl_img.plugin import ImageTraits, discover
+from automl_img.cli.plugins import _refuse_left_out
+from automl_img.plugin import ImageTraits, PluginError, discover
 from automl_img.plugin.manager import KINDS
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search.space import build_space
@@ -198,3 +200,20 @@ def test_a_module_that_lacks_the_plugin_says_what_it_holds_or_misses(typed, impo
     importable(tmp_path)
     ran = typed("plugins", "check", "mine", "--module", "mine")
     assert ran.returncode == 2 and words in " ".join(ran.stderr.split())
+
+
+def test_of_two_installed_plugins_with_one_name_neither_is_taken_for_the_other():
+    taken = SimpleNamespace(
+        kind="architecture",
+        name="resnet",
+        distribution="theirs 1.0",
+        origin="theirs",
+        left_out="another has this name already",
+    )
+    first = SimpleNamespace(
+        kind="architecture", name="resnet", distribution="automl-img 0.1.0", origin="ours", left_out=""
+    )
+    registry = SimpleNamespace(left_out=[taken], records=[first, taken])
+    with pytest.raises(PluginError, match=r"plugin of theirs 1\.0 was left out.*from automl-img 0\.1\.0"):
+        _refuse_left_out("resnet", None, registry, ())
+    _refuse_left_out("vgg", None, registry, ())

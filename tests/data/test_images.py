@@ -197,6 +197,36 @@ def test_what_is_no_image_or_not_there_says_so(tmp_path):
         read_header(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (bytes(4) + b"ftypheic" + bytes(200), "this kind of image is not read: HEIC. Convert it to JPEG."),
+        (
+            b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(200),
+            "this kind of image is not read: HEIC. Convert it to JPEG.",
+        ),
+        (bytes(128) + b"DICM" + bytes(200), "this kind of image is not read: DICOM. Convert it to PNG."),
+    ],
+)
+def test_an_image_of_a_kind_that_is_not_read_is_called_by_it(tmp_path, content, said):
+    (tmp_path / "a.png").write_bytes(content)
+    for source in (tmp_path / "a.png", content):
+        with pytest.raises(DataError) as caught:
+            decode(source, channels=3)
+        assert str(caught.value).endswith(said)
+
+
+def test_a_tiff_of_more_bands_than_are_read_is_no_other_file(tmp_path):
+    path = saved(tmp_path, Image.new("CMYK", (4, 4)), "a.tif")
+    four, five = (struct.pack("<HHII", 277, 3, 1, bands) for bands in (4, 5))
+    assert path.read_bytes().count(four) == 1
+    path.write_bytes(path.read_bytes().replace(four, five))
+    with pytest.raises(
+        DataError, match=r"a\.tif: this TIFF is damaged, or of a kind that is not read.*more than 4 bands"
+    ):
+        decode(path, channels=3)
+
+
 def test_floating_point_images_are_refused_with_advice(tmp_path):
     path = saved(tmp_path, Image.fromarray(np.zeros((4, 4), np.float32)), "a.tif")
     with pytest.raises(DataError, match="save it with 8 or 16 bits"):

@@ -33,6 +33,15 @@ def test_the_task_is_seen_by_the_labels(labels, expected):
     assert encode(labels).task == expected
 
 
+def test_the_columns_of_a_table_are_the_classes_by_their_names_in_all_splits():
+    train = pd.DataFrame({"cat": [1, 0, 1], "dog": [1, 1, 0]})
+    found = encode(train, test=train[["dog", "cat"]])
+    assert found.names == ("cat", "dog")
+    assert found.labels["test"].tolist() == found.labels["train"].tolist() == [[1, 1], [0, 1], [1, 0]]
+    with pytest.raises(DataError, match="not those of the training labels"):
+        encode(train, test=train.rename(columns={"dog": "cow"}))
+
+
 def test_one_hot_labels_become_classes():
     found = encode(np.eye(3, dtype=int)[[2, 0, 1]], ("a", "b", "c"))
     assert found.labels["train"].tolist() == [2, 0, 1] and found.names == ("a", "b", "c")

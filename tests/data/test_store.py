@@ -189,6 +189,19 @@ def test_a_damaged_store_is_made_again(tmp_path):
         assert len(prepare(arrays(), tmp_path).images) == 44
 
 
+def test_a_store_may_be_read_by_those_who_share_the_cache(tmp_path):
+    (tmp_path / "usual").mkdir()
+    assert prepare(arrays(), tmp_path).folder.stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_damaged_store_of_another_user_is_told_before_anything_is_prepared(tmp_path, monkeypatch):
+    store = prepare(arrays(), tmp_path)
+    (store.folder / "labels.npy").unlink()
+    monkeypatch.setattr("automl_img.cache.discard", lambda folder: False)  # as it is without the right to
+    with pytest.raises(DataError, match=r"cannot be read or replaced; found 'a folder of the user .*AUTOML_IMG_CACHE"):
+        prepare(arrays(), tmp_path, progress=lambda done, total: pytest.fail("it would be for nothing"))
+
+
 def test_a_store_knows_the_files_that_it_was_made_from(tmp_path):
     dataset = files(tmp_path / "images", 30)
     (tmp_path / "images" / "004.png").write_bytes(b"no image")

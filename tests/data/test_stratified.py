@@ -96,6 +96,14 @@ def test_grouped_splits_say_what_share_came_out():
     assert any("Groups stay together" in note and "20.0% were asked for" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_of_unequal_groups_those_are_held_out_that_come_nearest_to_the_share(seed):
+    labels, groups = np.repeat([0, 0, 1, 1], [40, 20, 20, 20]), np.repeat(np.arange(4), [40, 20, 20, 20])
+    found = split(labels, groups=groups, validation=0.25, seed=seed)
+    assert len(found.validation) == 20 and len(set(groups[found.validation])) == 1
+    assert any("20.0% of the images validate the model, 25.0% were asked for" in note for note in found.notes)
+
+
 def test_a_group_in_both_given_splits_is_a_warning():
     labels = np.arange(40) % 2
     found = split(labels, groups=np.arange(40) % 20, given=(20, 0, 20))

@@ -12,7 +12,7 @@ from automl_img.data.cached import cached
 from automl_img.data.store import PreparedStore
 from automl_img.data.streaming import StreamedImages
 from automl_img.errors import DataError
-from automl_img.plugin import ImageDataset, Split
+from automl_img.plugin import ImageDataset, Spill, Split
 
 
 def dataset(folder, n=12, broken=()):
@@ -78,6 +78,22 @@ def test_a_file_that_goes_while_the_search_runs_is_named(tmp_path):
         DataError, match=r"5-é<b>\.png: the file could be read when the search began, and now: there is no"
     ):
         store.images[np.array([5])]
+
+
+def test_a_cache_that_was_moved_streams_its_images_from_where_they_are_now(tmp_path, monkeypatch):
+    def streamed(cache):
+        monkeypatch.setenv("AUTOML_IMG_CACHE", str(cache))
+        with Spill("far") as spill:
+            for side in (4, 5, 6, 7):
+                spill.add(np.full((side, side), side, np.uint8))
+            data = ImageDataset("far", ("a", "b"), Split(spill.finish(), np.arange(4) % 2))
+        return prepared(validated(data), None, limit=0)
+
+    before = streamed(tmp_path / "cache")
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    after = streamed(tmp_path / "moved")
+    assert after.fingerprint == before.fingerprint and isinstance(after.images, StreamedImages)
+    assert after.images[:][:, 0, 0, 0].tolist() == [4, 5, 6, 7]
 
 
 def test_arrays_are_never_streamed(tmp_path):

@@ -15,7 +15,7 @@ FAULTS = Path(__file__).parents[1] / "faults"
 @pytest.mark.parametrize(
     "script",
     [
-        ["kill_driver.py", "--kills", "2", "--trials", "3", "--longest", "7"],
+        ["kill_driver.py", "--kills", "2", "--trials", "3", "--longest", "0.5"],
         ["kill_children.py", "--harms", "3"],
         ["full_disk.py", "--trials", "4"],
     ],
@@ -27,17 +27,16 @@ def test_a_search_survives(script):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_a_search_is_seen_and_ended_from_another_terminal(tmp_path, typed):
+def test_a_search_is_seen_and_ended_from_another_terminal(started, tmp_path, typed):
     settings = ['plugins.modules=["automl_img_plainnet"]', 'search.architectures=["plainnet"]', "train.epochs=8"]
     arguments = ["search", "digits", "--trials", "500", "--out", tmp_path / "run"]
     arguments += [part for setting in settings for part in ("--set", setting)]
     program = str(Path(sys.executable).parent / "automl-img")
     plugins = str(Path(__file__).parents[1] / "third_party" / "automl-img-plainnet")
-    search = subprocess.Popen(
-        [program, *map(str, arguments), "--json"],
+    search = started(
+        [program, *arguments, "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
         env={**os.environ, "PYTHONPATH": plugins},
     )
     for line in search.stdout:
@@ -52,4 +51,5 @@ def test_a_search_is_seen_and_ended_from_another_terminal(tmp_path, typed):
     assert search.wait(timeout=120) == 130
     assert "interrupted" in typed("status", tmp_path / "run").stdout
     assert typed("stop", tmp_path / "run").returncode == 2
-    assert (tmp_path / "run" / "metrics.json").is_file()
+    for name in ("metrics.json", "report.html", "evaluation/to_check.csv"):
+        assert (tmp_path / "run" / name).is_file(), name

@@ -17,6 +17,7 @@ def test_the_digits_recipe_finds_a_good_model_and_says_something_of_each_archite
     assert ran.returncode == 0, ran.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["test"]["f1_macro"] > 0.9
+    assert (tmp_path / "run" / "report.html").is_file()
     told = {row["architecture"] for row in leaderboard(tmp_path / "run")}
     assert {"simple_cnn", "resnet9", "resnet", "xception", "inception", "vgg", "convnext"} <= told, "each has a line"
 
@@ -47,3 +48,4 @@ def test_45_seconds_of_fashion_mnist_gives_a_useful_model(search, tmp_path):
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["test"]["images"] == 10_000
     assert metrics["test"]["f1_macro"] > 0.7
+    assert (tmp_path / "run" / "report.html").is_file()

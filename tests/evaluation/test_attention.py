@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from automl_img.evaluation.attention import Attention, examples, grad_cam
+from automl_img.evaluation.attention import Attention, _lit, examples, grad_cam
 
 
 def bright_patch_network(side=16):
@@ -35,6 +35,38 @@ def test_the_patch_that_makes_the_class_is_lit():
 def test_a_class_that_the_patch_speaks_against_has_an_empty_map():
     images = np.full((1, 16, 16, 1), 255, np.uint8)
     assert grad_cam(bright_patch_network(), images, np.array([0])).max() == 0.0
+
+
+@pytest.mark.train
+def test_large_images_are_looked_into_a_few_at_a_time(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1)).astype(np.uint8)
+    network, classes = bright_patch_network(), np.array([1, 0, 1, 1, 0])
+    together, asked = grad_cam(network, images, classes), []
+
+    def lit(features, layer, images, classes):
+        asked.append(len(images))
+        return _lit(features, layer, images, classes)
+
+    monkeypatch.setattr("automl_img.training.scoring.VALUES_AT_ONCE", 2 * 16 * 16)
+    monkeypatch.setattr("automl_img.evaluation.attention._lit", lit)
+    assert grad_cam(network, images, classes) == pytest.approx(together, abs=1e-5)
+    assert asked == [2, 2, 1]
+
+
+@pytest.mark.train
+def test_a_model_that_is_a_layer_of_the_network_is_looked_into():
+    import keras
+
+    images = np.zeros((1, 16, 16, 1), np.uint8)
+    images[0, 10:14, 9:13] = 255
+    inner = keras.Input((16, 16, 1))
+    part = keras.Model(inner, keras.layers.Conv2D(1, 3, padding="same", use_bias=False)(inner))
+    inputs = keras.Input((16, 16, 1))
+    pooled = keras.layers.GlobalAveragePooling2D()(part(keras.layers.Rescaling(1 / 255)(inputs)))
+    network = keras.Model(inputs, keras.layers.Dense(2, use_bias=False)(pooled))
+    whole = bright_patch_network()
+    network.set_weights(whole.get_weights())
+    assert grad_cam(network, images, np.array([1])) == pytest.approx(grad_cam(whole, images, np.array([1])), abs=1e-5)
 
 
 @pytest.mark.train

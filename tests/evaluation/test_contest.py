@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from automl_img.evaluation.contest import Contestant, _in_order, _mirrored, _single
+from automl_img.evaluation.model_file import Candidate
 from automl_img.evaluation.selection import Difference
 from automl_img.recipe import FinalSettings
 from automl_img.tasks import make_task
@@ -54,7 +55,21 @@ def test_what_was_measured_side_by_side_says_which_is_the_best():
         )
         for answers in decided
     ]
-    found = _in_order(TASK, TRUTH, given, decided, seed=0)
+    found = _in_order(TASK, TRUTH, given, decided, [True] * 3, seed=0)
     assert [one.f1 for one in found] == [1.0, 1.0, given[0].f1]
     assert [one.behind.mean for one in found] == [0.0, 0.0, 1.0 - given[0].f1]
     assert _single(found, FinalSettings(prefer="best")) == (0, [])
+    slow = _in_order(TASK, TRUTH, given, decided, [False, False, False], seed=0)
+    assert [one.f1 for one in slow] == [given[0].f1, 1.0, 1.0], "those that are too slow do not lead"
+
+
+def test_of_equals_the_fewest_operations_win_where_the_same_must_win_every_time():
+    def contestant(trial, megaflops, seconds):
+        candidate = Candidate(trial, None, "", {}, {"megaflops": megaflops})
+        return Contestant(candidate, None, None, None, None, 0.9, seconds, 0.0, 9, Difference(0.0, 0.01, (-0.02, 0.02)))
+
+    given = [contestant(1, 8.0, 0.01), contestant(2, 4.0, 0.02), contestant(3, 7.9, 0.001)]
+    place, (said,) = _single(given, FinalSettings())
+    assert place == 2 and said.endswith("it predicts 10.0 times as fast")
+    place, (said,) = _single(given, FinalSettings(), deterministic=True)
+    assert place == 1 and said.endswith("it takes 4.00 instead of 8.00 million operations an image")

@@ -297,9 +297,21 @@ def test_a_module_that_a_search_has_used_is_known_by_its_file(tmp_path, monkeypa
     trust.refuse_strange_modules(["seldom_plugin"], where="")
     with pytest.raises(PluginError):
         trust.refuse_strange_modules(["there_is_no_such_module"], where="")
+    file = mine.resolve() / "seldom_plugin.py"
+    said = f"not found here by now; found 'seldom_plugin'.*used it from {file}: say so with PYTHONPATH={file.parent}"
+    with monkeypatch.context() as elsewhere, pytest.raises(PluginError, match=said):
+        elsewhere.setattr(sys, "path", [place for place in sys.path if place != str(mine)])
+        trust.refuse_strange_modules(["seldom_plugin"], where="")
     monkeypatch.syspath_prepend(str(theirs))
     with pytest.raises(PluginError, match="found 'seldom_plugin'"):
         trust.refuse_strange_modules(["seldom_plugin"], where="")
+
+
+def test_a_module_that_is_gone_is_missed_only_where_no_other_has_what_the_model_is_built_with(model):
+    change(model, lambda content: content["plugin_modules"].append("gone_plugin"))
+    assert automl_img.load(model).class_names[0] == "0"
+    change(model, lambda content: content.update(plugin_modules=["gone_plugin"]))
+    refused(model, "no search of yours has used.*found 'gone_plugin'", PluginError)
 
 
 def test_a_run_of_ones_own_is_opened_by_another_process(finished, tmp_path):

@@ -1,5 +1,7 @@
 """Figures of parts of the images, by metadata and by how they look."""
 
+import math
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,6 +10,7 @@ from sklearn import metrics
 from automl_img.data.arrays import validated
 from automl_img.data.store import PreparedStore
 from automl_img.errors import DataError
+from automl_img.evaluation import slices
 from automl_img.evaluation.slices import properties_of, slices_of
 from automl_img.plugin import ImageDataset, Split
 from automl_img.tasks import make_task
@@ -63,6 +66,32 @@ def test_images_are_divided_by_metadata_brightness_folder_and_size(tmp_path):
     assert found["brightness"][0] == "low" and found["brightness"][-1] == "high"
     assert set(found["folder"]) == {"site-a", "site-b"}
     assert found["size of the file's image"][0] != found["size of the file's image"][-1]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["prepared", "read from their files"])
+def test_of_many_images_a_sample_is_read_once_more_and_metadata_is_of_all(tmp_path, monkeypatch, streamed):
+    paths = [tmp_path / f"{place}.png" for place in range(30)]
+    for place, path in enumerate(paths):
+        Image.new("L", (16 + place, 16 + place), 8 * place).save(path)
+    camera = [f"camera {place % 2}" for place in range(30)]
+    dataset = validated(ImageDataset("parts", ("0", "1"), Split(paths, [0, 1] * 15, metadata={"camera": camera})))
+    limit = 0 if streamed else math.inf
+    store = PreparedStore.prepare(
+        dataset, height=16, width=16, channels=1, cache_dir=tmp_path / "cache", limit_bytes=limit
+    )
+    whole = properties_of(store, np.arange(30))
+    assert all(all(values) for values in whole.values())
+    monkeypatch.setattr(slices, "MOST_LOOKED_AT", 18)
+    monkeypatch.setattr(slices, "MOST_OPENED", 12)
+    found = properties_of(store, np.arange(30))
+    assert found["camera"] == camera
+    read = {name: sum(map(bool, values)) for name, values in found.items()}
+    of_pixels = 12 if streamed else 18
+    assert read == {"brightness": of_pixels, "contrast": of_pixels, "size of the file's image": 12, "camera": 30}
+    bright = [place for place, value in enumerate(found["brightness"]) if value == "high"]
+    dark = [place for place, value in enumerate(found["brightness"]) if value == "low"]
+    assert len(bright) == len(dark) == of_pixels // 3 and max(dark) < min(bright)
+    assert found == properties_of(store, np.arange(30)), "the same images every time"
 
 
 def test_folders_that_are_the_classes_tell_nothing(tmp_path):

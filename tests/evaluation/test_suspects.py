@@ -47,6 +47,24 @@ def test_wrong_labels_among_several_are_found():
     assert found[0].confidence >= 0.93 and found[0].label != found[0].predicted
 
 
+@pytest.mark.parametrize("everywhere", [(0,), (0, 2)], ids=["one label", "all labels but one"])
+def test_a_label_that_every_image_has_leaves_the_others_to_be_judged(everywhere):
+    truth = (np.random.default_rng(0).random((120, 3)) < 0.4).astype(np.uint8)
+    truth[:, everywhere] = 1
+    probabilities = np.where(truth > 0, 0.93, 0.04).astype(np.float32)
+    labels = truth.copy()
+    labels[7, 1] = 1 - truth[7, 1]
+    found = suspects({"test": Predictions(np.arange(120), labels, probabilities)}, make_task("multilabel", NAMES))
+    assert [one.row for one in found] == [7]
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_labels_that_all_images_have_or_none_has_are_not_judged(label):
+    labels = np.full((30, 3), label, np.uint8)
+    predictions = Predictions(np.arange(30), labels, np.full((30, 3), 0.3, np.float32))
+    assert suspects({"test": predictions}, make_task("multilabel", NAMES)) == []
+
+
 def test_labels_that_the_model_agrees_with_are_not_listed():
     labels = np.arange(60) % 3
     assert suspects({"test": Predictions(np.arange(60), labels, sure(labels))}, make_task("multiclass", NAMES)) == []

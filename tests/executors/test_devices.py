@@ -98,16 +98,25 @@ def test_a_trial_on_several_gpus_and_several_trials_on_one_exclude_each_other():
         ComputeSettings(devices_per_trial=2, trials_per_device=2)
 
 
+def listed(*values, only=""):
+    """A script that says of each GPU its number, its UUID and one value, as nvidia-smi does; it says it to a query of ``only``."""
+    told = "".join(f"{number}, GPU-{number}aaa-{number}bbb, {value}\\n" for number, value in enumerate(values))
+    names = "".join(f"{number}, GPU-{number}aaa-{number}bbb\\n" for number, _ in enumerate(values))
+    return f'case "$1" in *uuid,*{only}) printf "{told}";; *uuid) printf "{names}";; *) exit 9;; esac'
+
+
 @pytest.mark.parametrize(
     ("script", "found"),
     [
-        ("echo 81559; echo 40960", (81559 * 2**20, 40960 * 2**20)),
-        ("echo 81559", (81559 * 2**20, 0)),
-        ("echo '[N/A]'", (0, 0)),
+        (listed(81559, 40960), (81559 * 2**20, 40960 * 2**20)),
+        (listed(81559), (81559 * 2**20, 0)),
+        (listed("[N/A]"), (0, 0)),
+        ("echo No devices were found", (0, 0)),
         ("exit 9", (0, 0)),
     ],
 )
-def test_the_memory_of_gpus_is_what_nvidia_smi_says(script, found, nvidia_smi):
+def test_the_memory_of_gpus_is_what_nvidia_smi_says(script, found, nvidia_smi, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     nvidia_smi(script)
     assert Hardware(8, 2**36, 2, True).gpu_memory() == found
 
@@ -115,18 +124,46 @@ def test_the_memory_of_gpus_is_what_nvidia_smi_says(script, found, nvidia_smi):
 @pytest.mark.parametrize(
     ("capabilities", "precision"),
     [
-        ("9.0", "mixed_bfloat16"),
-        ("8.0\n8.6", "mixed_bfloat16"),
-        ("8.0\n7.5", "mixed_float16"),
-        ("[N/A]", "mixed_float16"),
+        (["9.0"], "mixed_bfloat16"),
+        (["8.0", "8.6"], "mixed_bfloat16"),
+        (["8.0", "7.5"], "mixed_float16"),
+        (["[N/A]"], "mixed_float16"),
     ],
 )
 def test_gpus_that_multiply_bfloat16_train_in_it(capabilities, precision, nvidia_smi, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    nvidia_smi(f'case "$1" in *compute_cap) printf "{capabilities}";; *) seq 0 {capabilities.count(chr(10))};; esac')
+    nvidia_smi(listed(*capabilities, only="compute_cap"))
     found = Hardware.detect()
-    assert (found.gpus, found.precision("auto")) == (capabilities.count("\n") + 1, precision)
+    assert (found.gpus, found.precision("auto")) == (len(capabilities), precision)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert Hardware.detect().gpus == 0
+
+
+@pytest.mark.parametrize(
+    ("visible", "memory"),
+    [
+        ("1", [2]),
+        ("2, 0", [3, 1]),
+        ("GPU-1aaa-1bbb,GPU-0aaa", [2, 1]),
+        ("MIG-7f2c", [1]),  # a part of a GPU, which nvidia-smi does not list
+    ],
+)
+def test_the_memory_of_gpus_is_that_of_the_visible_ones_in_their_order(visible, memory, nvidia_smi, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    nvidia_smi(listed(1, 2, 3))
+    assert Hardware(8, 2**36, len(memory), True).gpu_memory() == tuple(size * 2**20 for size in memory)
+
+
+@pytest.mark.parametrize(("visible", "bfloat16"), [("0", True), ("1", False), ("0,1", False), ("GPU-0aaa", True)])
+def test_an_old_gpu_that_is_hidden_does_not_decide_the_precision(visible, bfloat16, nvidia_smi, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    nvidia_smi(listed("8.0", "7.5", only="compute_cap"))
+    assert Hardware.detect().bfloat16 is bfloat16
+
+
+def test_words_of_nvidia_smi_are_no_gpu(nvidia_smi, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvidia_smi("echo No devices were found")
     assert Hardware.detect().gpus == 0
 
 

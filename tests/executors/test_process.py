@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from automl_img.executors import pulse
-from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
+from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, start_context, wait_for_news
 from automl_img.executors.pulse import Pulse
 from automl_img.training.spec import FailureKind
 
@@ -35,6 +35,15 @@ def test_a_task_sends_messages_and_its_value(tmp_path):
     heard = []
     assert run(fault_tasks.double, tmp_path, 21, on_message=heard.append) == TaskDone(42)
     assert heard == ["started"]
+
+
+def test_what_is_not_ours_and_comes_of_the_same_fork_server_ends_by_a_sigterm():
+    """As multiprocessing's own pools expect it."""
+    other = start_context().Process(target=signal.pause)
+    other.start()
+    other.terminate()
+    other.join(60)
+    assert other.exitcode == -signal.SIGTERM
 
 
 def test_what_a_task_prints_is_in_its_log(tmp_path, capfd):

@@ -3,15 +3,18 @@
 import importlib.metadata
 import importlib.util
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import automl_img
 from automl_img import events
 from automl_img.errors import SearchError
+from automl_img.executors import ray_cluster
 from automl_img.executors.base import Done, Epoch, Failed, Saved, Started
 from automl_img.executors.process import TaskDone
 from automl_img.executors.ray_cluster import Node, Request, refuse_unless_met
@@ -108,13 +111,21 @@ def test_a_node_that_dies_costs_no_trial_and_one_that_joins_is_used(cluster, tmp
     assert joined and not list((run / "trials").glob(".driver-*"))
 
 
-def test_a_search_goes_on_under_ray_and_back_as_if_it_had_never_moved(cluster, tmp_path, quick_settings):
+def test_a_search_goes_on_under_ray_and_back_as_if_it_had_never_moved(cluster, tmp_path, quick_settings, monkeypatch):
+    on_ray, submit = [], RayExecutor.submit
+
+    def noted(self, spec):
+        on_ray.append(spec.trial)
+        submit(self, spec)
+
+    monkeypatch.setattr(RayExecutor, "submit", noted)
     settings = {**quick_settings, "train.deterministic": True, "compute.slots": 1, "output.keep": "all"}
     automl_img.fit("digits", trials=3, settings=settings, out=tmp_path / "quiet")
     automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "moved")
     for trials, executor in ((2, "ray"), (3, "local")):
         more = {"compute.executor": executor}
         automl_img.fit("digits", trials=trials, settings=more, out=tmp_path / "moved", resume=True)
+    assert on_ray == [2]
     quiet, moved = rows_of(tmp_path / "quiet"), rows_of(tmp_path / "moved")
     assert [row.spec.values for row in quiet] == [row.spec.values for row in moved]
     assert [(row.result.f1, row.result.val_loss) for row in quiet] == [
@@ -122,8 +133,12 @@ def test_a_search_goes_on_under_ray_and_back_as_if_it_had_never_moved(cluster, t
     ]
 
 
-def test_a_trial_ends_in_good_order_when_asked_and_at_once_when_cancelled(cluster, tmp_path, place, spec):
-    executor = RaySite(ComputeSettings(executor="ray"), None).open(place, tmp_path)
+def test_a_trial_ends_in_good_order_when_asked_and_at_once_when_cancelled(
+    cluster, tmp_path, place, spec, finished, monkeypatch
+):
+    monkeypatch.chdir(finished[0].run_dir)  # where no node runs
+    relative = replace(place, store=os.path.relpath(place.store), splits="splits.npz")
+    executor = RaySite(ComputeSettings(executor="ray"), None).open(relative, tmp_path)
     executor.submit(spec)
     executor.submit(replace(spec, trial=9))
     until(executor, Epoch)
@@ -200,6 +215,20 @@ def test_what_no_node_can_ever_meet_is_refused_at_once_with_what_there_is(cluste
     with pytest.raises(SearchError, match=r"compute: no node .* asks for 64 cores: .* has 1 core, .*cpus_per_trial"):
         automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_sigterm_does_what_it_did_before_ray_was_there(monkeypatch):
+    """It ends a search in good order; Ray's own handler would end the process at once."""
+
+    def init(**options):
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+
+    worker = SimpleNamespace(worker=SimpleNamespace())
+    stands_in = SimpleNamespace(is_initialized=lambda: False, init=init, _private=worker)
+    monkeypatch.setattr(ray_cluster, "ray_module", lambda: stands_in)
+    before = signal.getsignal(signal.SIGTERM)
+    assert ray_cluster.connect("local")
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_node_has_room_for_what_fits_by_each_resource():

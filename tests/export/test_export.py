@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from automl_img.errors import ModelFileError, PluginError, UsageError
 from automl_img.evaluation.model_file import Member, ModelCard, member_file, write_model
@@ -158,6 +159,20 @@ def test_answers_to_parts_of_the_images_that_do_not_fit_together_are_refused(
         comparison.compared(Otherwise(answer), tmp_path, model, SimpleNamespace(task=None), samples)
 
 
+def test_answers_are_compared_in_whole_float32_and_the_setting_is_put_back(tmp_path):
+    rounded, seen = tf.config.experimental.tensor_float_32_execution_enabled, []
+    before = rounded()
+
+    def answers(classes):
+        return lambda images, **more: seen.append(rounded()) or np.ones((len(images), classes), np.float32)
+
+    images = np.zeros((4, 8, 8, 1), np.uint8)
+    samples, model = Samples(images, np.zeros(4, np.int64), images), SimpleNamespace(predict=answers(10))
+    with pytest.raises(ModelFileError, match="another shape"):
+        comparison.compared(Otherwise(answers(3)), tmp_path, model, SimpleNamespace(task=None), samples)
+    assert seen == [False, False] and rounded() == before
+
+
 @pytest.mark.train
 def test_an_exporter_that_writes_nothing_is_told(predictor, samples, tmp_path):
     lazy = Otherwise(None)
@@ -290,3 +305,14 @@ def test_the_plugins_that_a_search_may_use_are_no_list_of_formats(chosen):
 def test_a_format_that_the_recipe_blocks_is_refused(chosen):
     with pytest.raises(PluginError, match="'onnx' was left out: blocked by"):
         chosen("onnx", block=["onnx"])
+
+
+@pytest.mark.train
+def test_a_module_that_is_gone_is_missed_only_where_it_brought_the_format(chosen):
+    with pytest.raises(PluginError, match="found 'gone_plugin'"):
+        chosen("otherwise", modules=["automl_img_plainnet", "gone_plugin"])
+
+
+@pytest.mark.train
+def test_a_format_that_is_there_needs_no_module_that_is_gone(chosen):
+    assert chosen("onnx", modules=["automl_img_plainnet", "gone_plugin"]).name == "onnx"

@@ -2,8 +2,10 @@
 
     python tests/faults/kill_driver.py --kills 20
 
-The search is deterministic and runs one trial at a time, so that its leaderboard must be the same to the last digit. Prints one line for
-each kill and exits with 1 if anything differs, a finished trial ran twice, or a trial is missing.
+The search is deterministic and runs one trial at a time, so that its leaderboard must be the same to the last digit. Each process lives
+until it has ended a trial, and a random time longer, so that it is killed in the middle of another one; the first, and every third after
+it, is killed at a random instant of its beginning. Prints one line for each kill and exits with 1 if anything differs, a finished trial
+ran twice, a trial is missing, or no kill met a trial that ran.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -31,6 +34,8 @@ SETTINGS = (
 )
 COMPARED = ("trial", "stage", "architecture", "size", "status", "f1", "val_loss", "epochs", "parameters")
 LONGEST = 600  # seconds that a search may take
+BEGINNING = 6.0  # seconds that a process takes to begin, about
+LOOK_SECONDS = 0.1  # between two looks at the journal
 
 
 def start(*arguments):
@@ -50,8 +55,12 @@ def begin(run, trials):
     return start("digits", "--trials", trials, "--out", run, *settings)
 
 
-def resume(run):
-    return start("--resume", run) if (run / "recipe.json").is_file() else None
+def go_on(run, trials):
+    """Resume a search; one that was killed before it had a recipe is begun again."""
+    if (run / "recipe.json").is_file():
+        return start("--resume", run)
+    shutil.rmtree(run, ignore_errors=True)
+    return begin(run, trials)
 
 
 def finish(process):
@@ -67,36 +76,67 @@ def rows(run):
         )
 
 
-def finished_trials(run):
-    """The trials that have ended well, with the number of their attempts."""
+def asked(run, question):
+    """What the journal answers to a question in SQL."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{run / 'journal.sqlite'}?mode=ro", uri=True)) as database:
-            return dict(
-                database.execute(
-                    "SELECT t.trial, COUNT(*) FROM trials t JOIN attempts a ON a.trial = t.trial "
-                    "WHERE t.status = 'done' GROUP BY t.trial"
-                )
-            )
+            return database.execute(question).fetchall()
     except sqlite3.OperationalError:  # killed before it had a journal, or tables in it
-        return {}
+        return []
+
+
+def finished_trials(run):
+    """The trials that have ended well, with the number of their attempts."""
+    return dict(
+        asked(
+            run,
+            "SELECT t.trial, COUNT(*) FROM trials t JOIN attempts a ON a.trial = t.trial "
+            "WHERE t.status = 'done' GROUP BY t.trial",
+        )
+    )
+
+
+def running_trials(run):
+    """The trials that have begun and not ended."""
+    return [trial for (trial,) in asked(run, "SELECT trial FROM trials WHERE status = 'running'")]
+
+
+def live(process, seconds):
+    """Let a search go on for so long."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return
+    raise SystemExit("the search ended before it was killed often enough: give it more --trials")
 
 
 def disturbed(run, trials, kills, longest, chance):
-    """Search with so many kills at random instants; yields the instant and the finished trials after each."""
-    process = begin(run, trials)
-    for _ in range(kills):
-        instant = chance.uniform(0.3, longest)
-        try:
-            process.wait(timeout=instant)
-            raise SystemExit("the search ended before it was killed often enough: give it more --trials")
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        yield instant, finished_trials(run)
-        process = resume(run) or begin(run, trials)
+    """Search with so many kills; yields what each one met, in words, and the finished trials after it."""
+    process, finished = begin(run, trials), {}
+    for number in range(1, kills + 1):
+        if number % 3 == 1:
+            live(process, instant := chance.uniform(0.3, BEGINNING))
+            met = f"a process of {instant:.1f} s"
+        else:
+            while len(finished_trials(run)) <= len(finished) or not running_trials(run):
+                live(process, LOOK_SECONDS)
+            live(process, chance.uniform(0.0, longest))
+            met = ""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        finished = finished_trials(run)
+        running = running_trials(run)
+        yield met or (f"trial {running[0]}" if running else "no trial"), finished
+        process = go_on(run, trials)
     errors = finish(process)
     if errors:
         raise SystemExit(f"the last resume failed: {errors}")
+
+
+def begun_again(known, finished):
+    """What is wrong with finished trials that have another number of attempts than when they were known."""
+    again = [trial for trial in known if finished.get(trial) != known[trial]]
+    return [f"trial {trial} had ended and was begun again" for trial in again]
 
 
 def compare(given, folder):
@@ -104,13 +144,16 @@ def compare(given, folder):
     errors = finish(begin(quiet, given.trials))
     if errors:
         raise SystemExit(f"the undisturbed search failed: {errors}")
-    wrong, known = [], {}
-    instants = disturbed(run, given.trials, given.kills, given.longest, random.Random(given.seed))
-    for number, (instant, finished) in enumerate(instants, 1):
-        again = [trial for trial in known if finished.get(trial) != known[trial]]
-        wrong += [f"trial {trial} had ended and was begun again" for trial in again]
+    wrong, known, kinds = [], {}, []
+    kills = disturbed(run, given.trials, given.kills, given.longest, random.Random(given.seed))
+    for number, (met, finished) in enumerate(kills, 1):
+        wrong += begun_again(known, finished)
         known = finished
-        print(f"kill {number} after {instant:.1f} s: {len(finished)} of {given.trials} trials had ended", flush=True)
+        kinds.append(met.split()[0])
+        print(f"kill {number} met {met}: {len(finished)} of {given.trials} trials had ended", flush=True)
+    wrong += begun_again(known, finished_trials(run))
+    if "trial" not in kinds:
+        wrong.append("no kill met a trial that ran: give it more --kills, or another --longest")
     if rows(quiet) != rows(run):
         wrong.append(
             f"the leaderboards differ:\n{json.dumps(rows(quiet), indent=1)}\n{json.dumps(rows(run), indent=1)}"
@@ -122,7 +165,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--trials", type=int, default=30)
-    parser.add_argument("--longest", type=float, default=12.0, help="seconds that a process lives at most")
+    parser.add_argument(
+        "--longest",
+        type=float,
+        default=2.0,
+        help="seconds that a process lives at most after its first trial, from when the next one runs",
+    )
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -127,6 +127,20 @@ def test_what_was_deleted_or_cut_off_since_is_written_anew(harm):
     assert files[1].read_bytes() == png(2)
 
 
+def test_what_another_user_has_left_damaged_is_told(monkeypatch):
+    (first, _) = spilled([png(1), png(2)])
+    first.write_bytes(b"")
+    monkeypatch.setattr("automl_img.cache.discard", lambda folder: False)  # as it is without the right to
+    with pytest.raises(DataError, match=r"a folder of the user .*AUTOML_IMG_CACHE"):
+        spilled([png(1), png(2)])
+
+
+def test_those_who_share_the_cache_may_read_it(tmp_path):
+    (tmp_path / "usual").mkdir()
+    (path,) = spilled([png(1)])
+    assert path.parents[1].stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_what_is_used_again_is_not_called_unused():
     (path, *_) = spilled([png(1)])
     os.utime(path, (0, 0))

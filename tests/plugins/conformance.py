@@ -1,6 +1,7 @@
 """The checks that a stranger's plugin is given, for every plugin that comes with us; in two files, so that two processes share them."""
 
 import pytest
+from source_examples import WRITERS
 
 from automl_img.plugin import discover
 from automl_img.plugin.testing import check_names
@@ -9,8 +10,6 @@ from automl_img.plugin.testing.running import checks_for
 REGISTRY = discover()
 #: Plugins whose own tests have what they need: a server.
 ELSEWHERE = {"mlflow"}
-#: Examples for sources that read none of the usual kinds of data.
-EXAMPLES = {"digits": lambda self, folder: [(None, {})]}
 #: Checks that tests/plugins/architectures/test_architecture_contract.py makes of the same networks, and stricter.
 STRICTER_ELSEWHERE = {"test_its_cost_is_known_and_its_members_grow"}
 
@@ -30,5 +29,5 @@ def classes(kinds):
         for plugin in REGISTRY.all(kind):
             if plugin.name in ELSEWHERE:
                 continue
-            own = {"examples": EXAMPLES[plugin.name]} if kind == "source" and plugin.name in EXAMPLES else {}
-            yield checks_for(kind, plugin, **own)
+            write = WRITERS.get(plugin.name) if kind == "source" else None
+            yield checks_for(kind, plugin, **({} if write is None else {"examples": staticmethod(write)}))

@@ -133,6 +133,19 @@ def test_a_relative_path_starts_at_the_recipe(tmp_path):
     assert read_recipe(tmp_path / "recipe.toml").data.path == str(tmp_path / "photos")
 
 
+def test_a_relative_path_given_beside_the_recipe_starts_where_the_user_is(tmp_path, monkeypatch):
+    (tmp_path / "recipe.toml").write_text('[data]\npath = "photos"\n')
+    here = tmp_path.resolve() / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    given = {"data.path": "mine", "train.weights": "a.weights.h5", "search.warm_start": "runs/a"}
+    for recipe in (read_recipe(tmp_path / "recipe.toml", given), recipe_from_mapping({}, given)):
+        found = recipe.data.path, recipe.train.weights, recipe.search.warm_start
+        assert found == (str(here / "mine"), str(here / "a.weights.h5"), str(here / "runs" / "a"))
+    kept = {"data": {"path": "photos"}, "train": {"weights": "a.weights.h5"}}
+    assert recipe_from_mapping(kept, {"budget.trials": 3}).data.path == "photos", "as an earlier version left it"
+
+
 def test_overrides_replace_what_the_file_says(tmp_path):
     (tmp_path / "recipe.toml").write_text(GOOD)
     recipe = read_recipe(tmp_path / "recipe.toml", {"budget.time": "5m", "search.fixed.optimizer.adamw.lr": 0.01})

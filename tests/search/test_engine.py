@@ -9,6 +9,8 @@ from automl_img.api import SearchResult
 from automl_img.resolving import resolve
 from automl_img.search.engine import run_search
 from automl_img.search.interruption import Interruption
+from automl_img.search.progress import progress_of
+from automl_img.search.reporting import write_report
 from automl_img.training import hardware
 
 pytestmark = pytest.mark.train
@@ -30,7 +32,7 @@ def faulty(settings, *names):
 def troubled(tmp_path_factory, third_party_plugins, quick_settings):
     """The result and the events of a search with one good architecture among bad ones, and a plugin that raises."""
     heard = []
-    settings = faulty(quick_settings, "never_finite", "raising", "no_tensor", "plainnet")
+    settings = faulty(quick_settings, "never_finite", "raising", "no_tensor", "deadly", "plainnet")
     settings["plugins.modules"].append("raises_in_hook")
     return search(tmp_path_factory.mktemp("troubled"), settings, trials=2, heard=heard), heard
 
@@ -49,7 +51,8 @@ def test_an_architecture_that_cannot_be_built_is_skipped_with_the_reason(trouble
     skipped = {event.architecture: event.reason for event in heard if isinstance(event, events.TrialSkipped)}
     assert "RuntimeError: this network raises" in skipped["raising"]
     assert "build must return a tensor" in skipped["no_tensor"]
-    assert set(result.leaderboard().query("status == 'skipped'").architecture) == {"raising", "no_tensor"}
+    assert "its estimate failed: its process was killed from outside (SIGKILL)" in skipped["deadly"]
+    assert set(result.leaderboard().query("status == 'skipped'").architecture) == {"raising", "no_tensor", "deadly"}
 
 
 def test_a_search_in_which_all_fail_says_why(tmp_path, quick_settings):
@@ -129,21 +132,25 @@ def test_a_network_above_the_limit_of_weights_is_skipped(tmp_path, quick_setting
     settings = {**quick_settings, "search.limits.parameters": 10}
     with pytest.raises(automl_img.SearchError, match=r"weights are above the limit of 10"):
         search(tmp_path, settings, trials=1)
+    assert progress_of(tmp_path / "run").state == "failed"
+    assert "the search has ended without one" in write_report(tmp_path / "run").read_text()
 
 
-def test_a_search_whose_network_is_never_built_ends_when_it_is_asked_to(tmp_path, quick_settings):
-    heard, interruption = [], Interruption()
+def test_a_search_whose_network_is_never_built_ends_when_it_is_asked_to(tmp_path, quick_settings, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # processes of estimates begin where the search does
+    heard, interruption, building = [], Interruption(), tmp_path / "endless is being built"
 
     def listen(event):
         heard.append(event)
         if isinstance(event, events.DataReady):
-            interruption.ask()
+            interruption.heed(building)
 
     recipe, images = resolve("digits", {**faulty(quick_settings, "endless"), "budget.trials": 1})
     with pytest.raises(automl_img.SearchError, match=r"no trial was run: the search was asked to end.*--resume"):
         run_search(recipe, tmp_path / "run", dataset=images, listener=listen, interruption=interruption)
     said = [event.what for event in heard if isinstance(event, events.Decided)]
     assert "the search ends before these architectures are estimated: endless" in said
+    assert building.exists()
 
 
 def test_an_interrupted_search_still_hands_back_its_best(tmp_path, quick_settings):

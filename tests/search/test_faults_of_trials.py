@@ -3,9 +3,10 @@
 import pytest
 
 import automl_img
-from automl_img.executors.tasks import limit_memory
+from automl_img.executors.choosing import site_of
+from automl_img.recipe import ComputeSettings
 from automl_img.search.journal import Journal
-from automl_img.training.hardware import Hardware
+from automl_img.training.hardware import GIB, Hardware
 
 pytestmark = pytest.mark.train
 
@@ -49,8 +50,10 @@ def test_a_network_that_predicts_too_slowly_is_skipped_untrained(tmp_path, quick
         search(tmp_path, quick_settings, ["plainnet"], **{"budget.trials": 1, "search.limits.latency": "0.001ms"})
 
 
-def test_memory_is_divided_among_the_trials_that_run_at_once(tmp_path, quick_settings):
-    rows = search(tmp_path, quick_settings, ["plainnet"], **{"budget.trials": 1, "compute.slots": 2})
-    whole = Hardware.detect().memory_for_trials
-    assert whole is None or rows["plainnet"].spec.memory_limit in (whole, whole // 2)
-    limit_memory(None)
+def test_memory_is_divided_among_the_trials_that_run_at_once_unless_the_recipe_says_how_much_each_may_take(monkeypatch):
+    machine = Hardware(cores=8, memory=64 * GIB, gpus=0, bfloat16=False)
+    monkeypatch.setattr(Hardware, "detect", lambda: machine)
+    two, whole = ComputeSettings(slots=2), machine.memory_for_trials
+    for memory, shares in ((None, (whole // 2, whole)), (3 * GIB, (3 * GIB, 3 * GIB))):
+        capacity = site_of(two, memory).capacity
+        assert (capacity.memory, capacity.memory_alone) == shares

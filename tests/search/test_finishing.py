@@ -11,15 +11,20 @@ import automl_img
 from automl_img import events
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
-from automl_img.errors import RecipeError
+from automl_img.errors import RecipeError, UsageError
+from automl_img.evaluation import final
+from automl_img.evaluation.attention import ATTENTION_FILE
 from automl_img.evaluation.contest import hold_contest
 from automl_img.evaluation.model_file import Candidate
+from automl_img.evaluation.predictor import Predictor
+from automl_img.evaluation.terms import Terms
 from automl_img.export import export_model, exporter_of
 from automl_img.export.comparison import Samples
 from automl_img.plugin import discover
 from automl_img.recipe import FinalSettings
 from automl_img.search.journal import Journal
 from automl_img.search.run_folder import STOP_FILE
+from automl_img.training.artifacts import sha256_of
 from automl_img.training.scoring import Scorer
 
 pytestmark = pytest.mark.train
@@ -123,6 +128,23 @@ def test_the_contest_leaves_time_for_the_images_that_the_model_is_asked_for_afte
     assert len(hopeless.contestants) == len(hopeless.members) == 1, "there is a model in any case"
 
 
+def test_a_model_stays_with_its_figures_where_it_cannot_be_shown_where_it_looks(ended, tmp_path, monkeypatch):
+    def fail(*given):
+        raise MemoryError("no room for the slopes")
+
+    monkeypatch.setattr(final, "grad_cam", fail)
+    card, run, evidence = ended.predictor.card, ended.run_dir, tmp_path / "evaluation"
+    candidate = Candidate(1, card.plan, str(run / "model" / next(iter(card.files))), {}, {})
+    store = PreparedStore.open(Path(json.loads((run / "data.json").read_text())["store"]))
+    splits, registry = SplitIndices.load(run / "splits.npz"), discover(modules=SETTINGS["plugins.modules"])
+    found = final.finalise([candidate], store, splits, registry, tmp_path / "model", evidence, Terms(FinalSettings()))
+    said = "where the model looks cannot be shown: MemoryError: no room for the slopes"
+    assert found["selection"]["sentences"][-1] == said
+    again = final.measure(Predictor(tmp_path / "model", registry), store, splits, evidence, seed=0)
+    assert again["sentences"] == [said] and not (evidence / ATTENTION_FILE).exists()
+    assert again["test"]["f1"] == pytest.approx(found["test"]["f1"], abs=1e-6)
+
+
 def test_a_search_that_goes_on_after_its_end_still_has_the_members(ended):
     """The weights of all trials were deleted at its end; the model's own are taken."""
     before = ended.metrics["selection"]
@@ -155,7 +177,8 @@ def test_the_winner_is_trained_again_on_all_images_if_the_recipe_asks_for_it(tmp
     before = tmp_path / "run" / "trials" / "1" / "1" / "model.weights.h5"
     assert before.is_file(), "the search may go on from the weights that were there before"
     assert ended.evaluate("test")["f1"] == pytest.approx(metrics["test"]["f1"], abs=1e-6)
-    assert metrics["validation"]["f1"] != ended.evaluate("validation")["f1"], "validation is that from before"
+    with pytest.raises(UsageError, match=r"those of validation among them\. metrics\.json has the figures"):
+        ended.evaluate("validation")
     assert (tmp_path / "run" / "evaluation" / "test.npz").is_file()
 
     def stop_before_it_is_trained_again(event):
@@ -166,6 +189,10 @@ def test_the_winner_is_trained_again_on_all_images_if_the_recipe_asks_for_it(tmp
     assert {one["trial"] for one in more.metrics["selection"]["contestants"]} <= {1, 2}
     assert more.metrics["interrupted"] is True and "refit" not in more.predictor.card.trained
     assert more.evaluate("test")["f1"] == pytest.approx(more.metrics["test"]["f1"], abs=1e-6)
+    last = automl_img.fit("digits", out=ended.run_dir, resume=True)
+    assert "refit" in last.predictor.card.trained
+    kept = tmp_path / "run" / "trials" / str(last.best["trial"]) / "1" / "model.weights.h5"
+    assert sha256_of(kept) == last.predictor.card.trained["weights_sha256"], "those from before are there again"
 
 
 def test_a_refit_that_does_not_fit_into_the_time_is_left_out_with_a_sentence(tmp_path, quick_settings):

@@ -1,7 +1,12 @@
+import contextlib
 import csv
 import io
 import json
+import os
+import shutil
 import sqlite3
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +17,8 @@ from automl_img.search.leaderboard import best_trial, leaderboard, to_csv
 from automl_img.search.resuming import recipe_of_run
 from automl_img.search.run_folder import RECIPE_FILE, RunFolder
 from automl_img.training.spec import EpochReport, Fidelity, TrialResult, TrialSpec
+
+NOBODY = 65534  # the user whom systems give no rights
 
 
 def spec(trial, attempt=1, architecture="small"):
@@ -117,6 +124,68 @@ def test_another_process_can_read_while_the_search_writes(journal, tmp_path):
     other.close()
 
 
+def made_older(journal):
+    with journal._transaction() as database:
+        database.execute("ALTER TABLE epochs DROP COLUMN progress")
+        database.execute("ALTER TABLE trials DROP COLUMN ended")
+        database.execute("DROP TABLE state")
+        database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+
+
+@pytest.fixture
+def shared():
+    """A folder that everybody may enter; those of pytest are its user's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def as_a_reader(folder):
+    """Be somebody who may read a folder and write nothing in it."""
+    is_root = os.geteuid() == 0  # who may write everything
+    folder.chmod(0o555)
+    try:
+        if is_root:
+            os.seteuid(NOBODY)
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("change", [lambda journal: None, made_older], ids=["this version", "an older one"])
+def test_who_may_only_read_a_journal_reads_it_and_changes_nothing(shared, change):
+    written = Journal(shared, create=True)
+    written.begin(spec(1))
+    written.done(1, result(0.7))
+    change(written)
+    written.close()
+    before = (shared / JOURNAL_FILE).read_bytes()
+    with as_a_reader(shared):
+        journal = Journal(shared)
+        assert [(row.status, row.result) for row in journal.trials()] == [("done", result(0.7))]
+        assert journal.state() == journal.curves() == {}
+        with pytest.raises(RunFolderError, match="cannot be written"):
+            journal.remark("something")
+        journal.close()
+    assert [file.name for file in shared.iterdir()] == [JOURNAL_FILE]
+    assert (shared / JOURNAL_FILE).read_bytes() == before
+
+
+def test_who_may_only_read_a_journal_reads_what_a_search_that_was_killed_has_written_last(tmp_path, shared):
+    running = Journal(tmp_path, create=True)
+    running.begin(spec(1))
+    for file in tmp_path.iterdir():  # the log is there still
+        shutil.copy(file, shared)
+    running.close()
+    with as_a_reader(shared):
+        journal = Journal(shared)
+        assert [row.status for row in journal.trials()] == ["running"]
+        journal.close()
+
+
 def test_a_failed_transaction_leaves_nothing_behind(journal):
     journal.begin(spec(1))
     with pytest.raises(sqlite3.IntegrityError):
@@ -147,11 +216,7 @@ def test_a_damaged_journal_is_one_clear_line(tmp_path):
 
 
 def test_a_journal_of_the_version_before_is_read_and_written_on(journal, tmp_path):
-    with journal._transaction() as database:
-        database.execute("ALTER TABLE epochs DROP COLUMN progress")
-        database.execute("ALTER TABLE trials DROP COLUMN ended")
-        database.execute("DROP TABLE state")
-        database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    made_older(journal)
     journal.close()
     for _ in range(2):
         again = Journal(tmp_path, create=True)

@@ -8,7 +8,7 @@ import pytest
 from automl_img.recipe.reading import recipe_from_mapping
 from automl_img.search.budget import Budget
 from automl_img.search.finishing import _why_nothing
-from automl_img.search.planning import _end, _finals_side_by_side, _finish, _seconds_of_training
+from automl_img.search.planning import MEASURED_APART, _end, _finals_side_by_side, _finish, _seconds_of_training
 from automl_img.search.refitting import _spec
 from automl_img.search.stages import LOOK_OVERHEAD, wanted_seconds_per_image
 from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
@@ -80,7 +80,7 @@ def test_where_there_is_no_time_for_two_trainings_the_first_has_all_of_it():
     for refit in (True, False):
         run = run_with({"final.refit": refit, "final.ensemble": 1, "budget.time": "30s"})
         ends.append(_end(run, Budget.of(run.recipe.budget), data, 0.0, planned=5.0))
-    assert ends[0] == ends[1] > 25.0
+    assert ends[0] == pytest.approx(ends[1] - MEASURED_APART) and ends[0] > 20.0
 
 
 def test_a_search_that_goes_on_keeps_the_time_for_training_the_winner_again():

@@ -65,6 +65,13 @@ def test_images_that_were_prepared_before_keep_the_channels_that_they_had(hardly
     assert (again.store.fingerprint == data.store.fingerprint) is (channels == 3)
 
 
+def test_copies_that_the_draw_of_splits_would_part_are_among_the_notes():
+    pixels = np.repeat(np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8), 3, axis=0)
+    notes = prepared(dataset_from_arrays(pixels, np.repeat(np.arange(40) % 2, 3))).notes
+    (told,) = (note for note in notes if "80 images repeat another" in note)
+    assert "drawn from them will be copies of those that train" in told
+
+
 def test_a_search_that_goes_on_keeps_to_the_files_that_could_be_read_when_it_began(tmp_path):
     paths = [tmp_path / f"{place:02}.png" for place in range(40)]
     for place, path in enumerate(paths):
@@ -112,7 +119,7 @@ def test_what_a_search_reads_of_the_cache_is_kept_as_soon_as_it_is_there(tmp_pat
 
 
 def test_the_home_of_a_user_who_is_not_there_is_one_line():
-    settings = recipe(**{"data.source": "folder", "data.path": "~nobody-here/photos"})
+    settings = recipe_from_mapping({"data": {"source": "folder", "path": "~nobody-here/photos"}})
     with pytest.raises(RecipeError, match=r"data\.path: there is no such home folder; found '~nobody-here/photos'"):
         load_dataset(settings, discover())
 

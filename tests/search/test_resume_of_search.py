@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from automl_img.errors import RunFolderError, UsageError
 from automl_img.executors.choosing import site_of
 from automl_img.plugin import discover
 from automl_img.recipe import ComputeSettings
+from automl_img.search import finishing
 from automl_img.search.interruption import Interruption
 from automl_img.search.journal import Journal
 from automl_img.search.lock import LOCK_FILE, RunLock, driver_of
@@ -23,6 +25,9 @@ from automl_img.search.progress import progress_of
 from automl_img.search.resuming import recipe_of_run, refuse_other_plugins
 from automl_img.search.run import Run
 from automl_img.search.run_folder import STOP_FILE, RunFolder
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "executors"))
+import fault_tasks
 
 NOBODY = 65534  # the user whom systems give no rights
 
@@ -59,7 +64,9 @@ def test_a_search_that_has_ended_goes_on_with_more_to_spend(begun):
 
 
 @pytest.mark.train
-def test_a_trial_that_was_running_is_tried_again_in_a_run_folder_that_was_moved(begun, tmp_path):
+def test_a_trial_that_was_running_is_tried_again_though_the_run_folder_was_moved_and_the_cache_cleared(
+    begun, tmp_path, monkeypatch
+):
     journal = Journal(begun)
     spec = journal.trials()[1].spec
     with journal._transaction() as database:  # as if the process had ended in the middle of trial 2
@@ -69,7 +76,10 @@ def test_a_trial_that_was_running_is_tried_again_in_a_run_folder_that_was_moved(
     moved = tmp_path / "elsewhere" / "run"
     shutil.move(begun, moved)
     assert progress_of(moved).state == "cut off" and progress_of(moved).model is None
+    monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path / "cache"))  # an empty one
     automl_img.fit("digits", out=moved, resume=True)
+    store = Path(json.loads((moved / "data.json").read_text())["store"])
+    assert store.is_dir() and store.is_relative_to(tmp_path / "cache"), "the images were prepared again"
     assert attempts(moved) == {1: ("done", 1), 2: ("done", 2)}
     journal = Journal(moved)
     assert journal.trials()[1].spec.values == spec.values
@@ -85,17 +95,27 @@ def test_arrays_are_given_again_and_must_be_the_same(tmp_path, quick_settings, d
     for accept in (False, True):
         with pytest.raises(RunFolderError, match=r"images or labels have changed.*--warm-start"):
             automl_img.fit((255 - x, y), trials=2, out=tmp_path / "run", resume=True, accept_changes=accept)
+    said = r"given its images in Python.*automl_img\.fit\(images, out=.*, resume=True\)"
+    with pytest.raises(RunFolderError, match=said):
+        automl_img.fit("digits", trials=2, out=tmp_path / "run", resume=True)
     refused = progress_of(tmp_path / "run")
     assert (refused.state, refused.trials, refused.model.members) == ("ended", 1, (1,)), "it is what it was"
+    assert refused.given
 
 
 @pytest.mark.train
-def test_a_plugin_of_another_version_is_named(begun):
+def test_a_plugin_of_another_version_is_named_and_the_search_goes_on_if_that_is_accepted(begun):
     versions = begun / "versions.json"
     versions.write_text(versions.read_text().replace('"version": "1"', '"version": "0"', 1))
     with pytest.raises(RunFolderError, match=r"plugins have changed since the search began; found '.* was 0 and is 1'"):
         automl_img.fit("digits", trials=3, out=begun, resume=True)
     assert progress_of(begun).state == "ended"
+    heard = []
+    automl_img.fit("digits", trials=3, out=begun, resume=True, accept_changes=True, listener=heard.append)
+    said = [event.what for event in heard if isinstance(event, events.Decided)]
+    (told,) = [text for text in said if text.startswith("plugins have changed since the search began: ")]
+    assert told.endswith(" was 0 and is 1; accepted") and '"version": "0"' not in versions.read_text()
+    assert attempts(begun) == dict.fromkeys((1, 2, 3), ("done", 1))
 
 
 def test_libraries_of_other_versions_are_told(begun):
@@ -243,7 +263,9 @@ def test_a_journal_that_was_torn_while_it_was_made_is_made_again(tmp_path):
 
 
 @pytest.mark.train
-def test_a_search_that_is_asked_to_end_before_its_first_trial_says_so_and_goes_on_later(tmp_path, quick_settings):
+def test_a_search_that_ends_before_its_first_trial_or_its_evaluation_says_so_and_goes_on_later(
+    tmp_path, quick_settings, monkeypatch
+):
     def stop(event):
         if isinstance(event, events.DataReady):
             (tmp_path / "run" / STOP_FILE).touch()
@@ -251,4 +273,11 @@ def test_a_search_that_is_asked_to_end_before_its_first_trial_says_so_and_goes_o
     arguments = {"trials": 1, "settings": quick_settings, "out": tmp_path / "run"}
     with pytest.raises(automl_img.SearchError, match=r"asked to end before the first one began.*--resume"):
         automl_img.fit("digits", **arguments, listener=stop)
-    assert automl_img.fit("digits", trials=1, out=tmp_path / "run", resume=True).metrics["trials"] == 1
+    again, heard = {"trials": 1, "out": tmp_path / "run", "resume": True}, []
+    with monkeypatch.context() as patch:
+        patch.setattr(finishing, "finalise_best", fault_tasks.segfault)
+        with pytest.raises(automl_img.SearchError, match=r"could not be evaluated: .* with SIGSEGV.*--resume"):
+            automl_img.fit("digits", **again)
+    assert progress_of(tmp_path / "run").state == "cut off"
+    assert automl_img.fit("digits", **again, listener=heard.append).metrics["trials"] == 1
+    assert not any(isinstance(event, events.TrialStarted) for event in heard), "the trial had ended"

@@ -142,13 +142,14 @@ def test_each_architecture_gets_a_look_first_cheapest_first():
     assert specs[: len(looks)] == looks
 
 
-def test_looks_are_alike_and_a_single_one_has_all_cores():
-    looks = [spec for spec in run(scheduler(), lambda spec: 0.8) if spec.stage == "look"]
-    assert {spec.threads for spec in looks} == {1}
+def test_looks_are_alike_and_a_single_one_has_all_cores_and_all_memory():
+    memory = {"memory_limit": 100, "memory_alone": 200}
+    looks = [spec for spec in run(scheduler(**memory), lambda spec: 0.8) if spec.stage == "look"]
+    assert {(spec.threads, spec.memory_limit) for spec in looks} == {(1, 100)}
     assert len({spec.fidelity.seconds for spec in looks}) == 1, "one that is left over has as long as the others"
-    single = Scheduler(space(), starts(NAMES[:1]), Endless(), Budget(time=600.0), rules(), 5.0)
+    single = Scheduler(space(), starts(NAMES[:1]), Endless(), Budget(time=600.0), rules(**memory), 5.0)
     look = run(single, lambda spec: 0.8)[0]
-    assert (look.stage, look.threads) == ("look", 0)
+    assert (look.stage, look.threads, look.memory_limit) == ("look", 0, 200)
 
 
 @pytest.mark.parametrize(("steps", "chosen"), [(30, "small"), (3000, "middle")])
@@ -320,6 +321,15 @@ def test_the_last_of_a_budget_is_for_the_final_training(limit):
     assert len(specs) <= before
 
 
+def test_the_last_full_training_has_all_cores_only_if_it_runs_alone():
+    made = scheduler(Budget(trials=2), end=math.inf, probe=())
+    first, second = made.next(5.0), made.next(5.0)
+    assert (first.threads, second.threads) == (1, 1)
+    alone = scheduler(Budget(trials=2), end=math.inf, probe=(), slots=1)
+    alone.record(alone.next(5.0).trial, result())
+    assert alone.next(6.0).threads == 0
+
+
 def test_two_final_trainings_side_by_side_take_the_time_of_all_devices():
     made = scheduler(**PAIR)
     run(made, lambda spec: 0.8)
@@ -327,22 +337,21 @@ def test_two_final_trainings_side_by_side_take_the_time_of_all_devices():
 
 
 def test_no_trial_may_run_past_the_end():
-    end = 0.0
     instance = scheduler()
-    now, running = 5.0, []
+    now, running, ends = 5.0, [], {}
     for _ in range(100):
-        answer = instance.next(now)
+        answer = instance.next(now) if len(running) < 2 else WAIT
         if answer is DONE:
             break
         if answer is WAIT:
-            moment, spec = running.pop(0)
-            now = max(now, moment)
+            now, spec = running.pop(0)
             instance.record(spec.trial, result())
             continue
         moment = now + answer.deadline  # the worst case: each takes all it may
-        end = max(end, moment) if answer.stage == "final" else end
-        running.append((moment, answer))
-    assert end <= 580.0 + 1e-6
+        ends[answer.stage] = max(moment, ends.get(answer.stage, 0.0))
+        running = sorted([*running, (moment, answer)], key=lambda pair: pair[0])
+    assert answer is DONE and ends.keys() >= {"look", "final"}
+    assert 0 < max(ends.values()) <= 580.0 + 1e-6
 
 
 def test_the_final_training_has_the_augmentations_that_leave_images_recognisable():
@@ -497,6 +506,9 @@ class Promoting(Endless):
             return replace(suggestion, fraction=0.4)
         return replace(suggestion, continues="s1") if self.asked == 2 else DONE
 
+    def restore(self, state):
+        self.asked = state["asked"]
+
 
 def test_epochs_of_the_trial_that_another_one_continues_are_spent_already():
     made = Scheduler(space(), [], Promoting(), Budget(epochs=30), rules(end=math.inf, slots=1, probe=()), 5.0)
@@ -507,6 +519,21 @@ def test_epochs_of_the_trial_that_another_one_continues_are_spent_already():
     assert made.next(7.0) is WAIT, "all are taken"
     made.record(promoted.trial, replace(result(epochs=30.0), epochs_before=20.0))
     assert made.budget.epochs_left == 0 and made.next(8.0) is DONE
+
+
+def test_a_trial_whose_checkpoint_is_gone_is_begun_anew_with_epochs_that_are_left():
+    def new():
+        return Scheduler(space(), [], Promoting(), Budget(epochs=30), rules(end=math.inf, slots=1, probe=()), 5.0)
+
+    made = new()
+    first = made.next(5.0)
+    state = made.changes()
+    made.record(first.trial, result(epochs=20.0))
+    row = TrialRow(1, "search", "small", "done", "", "", first, result(epochs=20.0))
+    resumed = new()
+    resumed.restore({**state, **made.changes()}, [row], 6.0, gone=[1])
+    again = resumed.next(6.0)
+    assert (again.continues, again.fidelity.epochs) == ("", 10)
 
 
 def test_trials_that_fail_use_up_epochs_too():

@@ -28,10 +28,6 @@ class Searching:
         self.recipe = Recipe()
         self.recipe = self.recipe.model_copy(update={"search": self.recipe.search.model_copy(update=search)})
         self.capacity = SimpleNamespace(slots=2, hardware=SimpleNamespace(gpus=0))
-        self.skipped = {}
-
-    def skip(self, name, reason):
-        self.skipped[name] = reason
 
 
 def test_the_most_promising_comes_first_and_without_experience_the_cheapest():
@@ -51,11 +47,11 @@ def test_what_cannot_do_two_passes_has_no_chance_however_promising_but_something
 def test_a_short_search_estimates_only_the_promising_and_says_why_not_the_others():
     run = Searching()
     left = 100.0
-    kept = _worth_an_estimate(run, NAMES, EXPECTED, left)
+    kept, others = _worth_an_estimate(run, NAMES, EXPECTED, left)
     assert kept == ["good", "cheap", "middling"]
     assert len(kept) == most_looks(left, 2, run.recipe.search.final_share) + SPARE
-    assert set(run.skipped) == {"slow", "poor"}
-    assert all("more promising or cheaper come first" in reason for reason in run.skipped.values())
+    assert set(others) == {"slow", "poor"}
+    assert all("more promising or cheaper come first" in reason for reason in others.values())
 
 
 @pytest.mark.parametrize(
@@ -69,9 +65,8 @@ def test_a_short_search_estimates_only_the_promising_and_says_why_not_the_others
     ids=["time for all", "no time budget", "nothing is known", "no looks"],
 )
 def test_otherwise_all_are_estimated(left, expected, search):
-    run = Searching(**search)
-    assert sorted(_worth_an_estimate(run, NAMES, expected, left)) == NAMES
-    assert run.skipped == {}
+    kept, others = _worth_an_estimate(Searching(**search), NAMES, expected, left)
+    assert (sorted(kept), others) == (NAMES, {})
 
 
 @pytest.mark.parametrize(

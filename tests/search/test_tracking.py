@@ -1,5 +1,6 @@
 """Trackers hear the course of a search, and cannot harm it."""
 
+import shutil
 import types
 
 import pytest
@@ -50,6 +51,28 @@ def test_one_that_cannot_be_made_or_raises_or_hangs_costs_a_sentence_and_nothing
         "the tracker unmakeable cannot go on: there is no account; it hears nothing more, and the search goes on",
     ]
     assert isinstance(tracked[1][-2 if isinstance(tracked[1][-1], events.Decided) else -1], events.SearchEnded)
+
+
+class Enough(Exception):
+    """What a test is about has happened."""
+
+
+def test_those_that_failed_are_asked_again_when_the_search_goes_on(tracked, tmp_path):
+    run, heard = shutil.copytree(tracked[0], tmp_path / "run"), []
+
+    def listen(event):
+        heard.append(event)
+        if isinstance(event, events.DataReady):
+            raise Enough
+
+    with pytest.raises(Enough):
+        automl_img.fit("digits", trials=3, out=run, resume=True, listener=listen)
+    assert {event.what.split(";")[0] for event in heard if isinstance(event, events.Decided)} == {
+        "the tracker leaving raised SystemExit in search_started: 3",
+        "the tracker unmakeable cannot go on: there is no account",
+    }
+    calls = [line.split()[0] for line in (run / "noted.txt").read_text().splitlines()]
+    assert calls.count("search_started") == 2 and calls[-2:] == ["search_started", "close"]
 
 
 def test_tensorboards_files_hold_scalars_and_hyperparameters(tracked):

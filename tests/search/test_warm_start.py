@@ -9,7 +9,7 @@ from automl_img import events
 from automl_img.errors import RunFolderError
 from automl_img.plugin import ImageTraits, Parameter, discover
 from automl_img.recipe import recipe_from_mapping
-from automl_img.search.journal import Journal
+from automl_img.search.journal import JOURNAL_FILE, Journal
 from automl_img.search.run_folder import DATA_FILE, RECIPE_FILE, RunFolder
 from automl_img.search.space import SearchSpace, build_space
 from automl_img.search.warm_start import learned_from
@@ -138,8 +138,12 @@ def test_a_search_says_what_it_took_over_and_goes_on_without_the_other_run(finis
     automl_img.fit("digits", trials=3, out=tmp_path / "run", resume=True)
 
 
-def test_a_run_folder_that_is_not_there_is_told_before_anything_begins(tmp_path, quick_settings):
+def test_a_run_that_is_not_there_or_cannot_be_read_is_told_before_anything_begins(tmp_path, quick_settings):
     settings = {**quick_settings, "search.warm_start": str(tmp_path / "gone")}
     with pytest.raises(RunFolderError, match="there is no such run folder"):
+        automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
+    RunFolder.create(tmp_path / "gone").write(RECIPE_FILE, {})
+    (tmp_path / "gone" / JOURNAL_FILE).write_bytes(b"this is no database" * 100)
+    with pytest.raises(RunFolderError, match="the journal cannot be read"):
         automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

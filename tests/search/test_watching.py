@@ -1,6 +1,7 @@
 """The live page: of this machine alone, and only for who knows its address."""
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -72,6 +73,16 @@ def test_the_page_is_made_again_only_when_the_run_has_changed(finished):
     assert live.now()[0] is not first
 
 
+def test_the_page_is_asked_for_again_as_long_as_somebody_drives_the_search(finished, tmp_path):
+    """A search whose model is there still looks for wrong labels; one that goes on prepares its images."""
+    run = shutil.copytree(finished[0].run_dir, tmp_path / "run")
+    lock, live = RunLock(run), LivePage(RunFolder(run))
+    page, again = live.now()
+    assert again and "is right on" in page
+    lock.release()
+    assert not live.now()[1]
+
+
 def test_a_search_whose_process_was_killed_is_no_longer_shown_as_running(finished, tmp_path):
     run = shutil.copytree(finished[0].run_dir, tmp_path / "run")
     (run / "metrics.json").unlink()
@@ -106,7 +117,7 @@ def test_a_browser_that_goes_leaves_nothing_on_the_terminal(address, monkeypatch
 
 
 @pytest.mark.e2e
-def test_a_running_search_is_shown_and_asked_for_again(tmp_path):
+def test_a_running_search_is_shown_and_asked_for_again(started, tmp_path):
     program = str(Path(sys.executable).parent / "automl-img")
     settings = [
         'plugins.modules=["automl_img_plainnet"]',
@@ -116,22 +127,19 @@ def test_a_running_search_is_shown_and_asked_for_again(tmp_path):
     ]
     environment = {**os.environ, "PYTHONPATH": str(PLUGINS)}
     arguments = [part for setting in settings for part in ("--set", setting)]
-    search = subprocess.Popen(
-        [program, "search", "digits", "--trials", "1", "--out", str(tmp_path / "run"), "--json", *arguments],
+    search = started(
+        [program, "search", "digits", "--trials", "1", "--out", tmp_path / "run", "--json", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
         env=environment,
-        start_new_session=True,
     )
     for line in search.stdout:
         if '"EpochEnded"' in line:
             break
-    shown = subprocess.Popen(
-        [program, "watch", str(tmp_path / "run")],
+    shown = started(
+        [program, "watch", tmp_path / "run"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         env=environment,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
     )
@@ -145,3 +153,5 @@ def test_a_running_search_is_shown_and_asked_for_again(tmp_path):
     os.killpg(search.pid, signal.SIGTERM)  # to all of its processes, as `timeout` and systemd send it
     search.stdout.read()
     assert search.wait(120) == 130
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["interrupted"] is True
+    assert (tmp_path / "run" / "model" / "model.json").is_file()

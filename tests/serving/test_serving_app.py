@@ -17,6 +17,7 @@ fastapi = pytest.importorskip("fastapi", reason="FastAPI is not installed: pip i
 from fastapi.testclient import TestClient  # noqa: E402
 
 from automl_img.serving.application import Limits, make_app  # noqa: E402
+from automl_img.serving.guard import Guard  # noqa: E402
 from automl_img.serving.uploads import _of_json  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -303,6 +304,31 @@ def test_a_server_without_a_token_answers_to_its_own_name_only(client):
     assert client.get("/healthz", headers={"host": "evil.example"}).status_code == 403
     for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
         assert client.get("/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "origin", "status"), [("sesame", "", 401), ("", "http://evil.example", 403)], ids=["token", "origin"]
+)
+@pytest.mark.parametrize("more", [{b"content-length": b"20"}, {b"transfer-encoding": b"chunked"}])
+def test_who_is_refused_reads_why_when_all_is_sent_or_before_anything_is(token, origin, status, more):
+    async def told(headers):
+        happened, pieces = [], [b"x" * 10, b"x" * 10]
+
+        async def receive():
+            happened.append("received")
+            return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
+
+        async def send(message):
+            happened.append(message.get("status", "sent"))
+
+        guard = Guard(None, token=token, most_bytes=100, told=lambda path, status: None)
+        headers = {b"host": b"localhost", b"origin": origin.encode() or b"http://localhost", **headers}
+        await guard({"type": "http", "path": "/predict", "headers": list(headers.items())}, receive, send)
+        return happened
+
+    assert asyncio.run(told(more)) == ["received", "received", status, "sent"]
+    assert asyncio.run(told({**more, b"expect": b"100-continue"})) == [status, "sent"]
+    assert asyncio.run(told({})) == [status, "sent"], "there is nothing to wait for"
 
 
 def test_a_token_opens_and_nothing_else_does(predictor, images):

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, wait_for_news
 from automl_img.search.journal import Journal
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
-from automl_img.training.checkpoint import Checkpoint
+from automl_img.training.checkpoint import Checkpoint, Running
+from automl_img.training.clock import TrainingClock
 from automl_img.training.keeping import Keeping
 from automl_img.training.spec import EpochReport, Fidelity, TrialSpec
 from automl_img.training.trial import _Training
@@ -183,6 +185,9 @@ def test_a_checkpoint_comes_back_as_it_was_and_a_damaged_one_not_at_all(tmp_path
     found = Checkpoint.load(path)
     assert (found.values, found.steps, found.level, found.cooling_from) == ({"a": 1}, 10, 0.3, 0.4)
     assert (found.highest, found.kept) == (checkpoint().highest, checkpoint().kept)
+    assert found.own_highest is None
+    replace(checkpoint(), own_highest=found.kept).save(path)
+    assert Checkpoint.load(path).own_highest == found.kept
     assert [len(found.variables), len(found.optimizer), len(found.kept_weights)] == [2, 1, 0]
     assert (
         np.array_equal(found.callbacks[0]["masks"][0], np.arange(3.0)) and float(found.callbacks[0]["chosen"]) == 0.25
@@ -206,13 +211,50 @@ def taken_over(spec, trials):
 def test_a_promoted_trial_that_is_cut_off_goes_on_from_its_own_checkpoint_or_from_the_trial_before(tmp_path):
     spec = TrialSpec(7, 1, "search", "", {"a": 1}, {}, Fidelity(9), 0, None, 1, "float32", continues="3/1")
     assert taken_over(spec, tmp_path) is None, "nothing is there"
-    checkpoint().save(tmp_path / "3" / "1" / CHECKPOINT_FILE)
+    replace(checkpoint(), own_highest=checkpoint().highest).save(tmp_path / "3" / "1" / CHECKPOINT_FILE)
     second = taken_over(replace(spec, attempt=2), tmp_path)
     assert (second.steps, second.seconds, second.stalled, second.cooling_from) == (10, 2.5, 0, None)
-    replace(second, steps=25, seconds=6.0, stalled=2).save(tmp_path / "7" / "2" / CHECKPOINT_FILE)
+    assert (second.level, second.own_highest) == (1.0, None), "at which rate and from which F1 it stalls is its own"
+    assert (second.highest, second.kept) == (checkpoint().highest, checkpoint().kept)
+    own = replace(second, steps=25, seconds=6.0, stalled=2, level=0.3, own_highest=second.kept)
+    own.save(tmp_path / "7" / "2" / CHECKPOINT_FILE)
     third = taken_over(replace(spec, attempt=3), tmp_path)
     assert (third.steps, third.seconds, third.stalled) == (25, 6.0, 2), "its own, as it was"
+    assert (third.level, third.own_highest) == (0.3, second.kept)
     assert taken_over(replace(spec, attempt=4, values={"a": 2}), tmp_path) is None
+
+
+def running(keeping):
+    """A training of a network without weights."""
+    none = types.SimpleNamespace(variables=[])
+    trainee = types.SimpleNamespace(variables=[], augment=types.SimpleNamespace(variables=list), optimizer=none)
+    return Running(0, trainee, TrainingClock(100), types.SimpleNamespace(level=1.0), keeping, [])
+
+
+def hear(keeping, *measured):
+    """Measure so many times; returns how long each has stalled."""
+    stalled = []
+    for f1 in measured:
+        keeping.hear(EpochReport(1.0, 10, 0.5, 0.4, f1, 0.5, 100.0), lambda f1=f1: [f1])
+        stalled.append(keeping.stalled)
+    return stalled
+
+
+def test_patience_counts_from_the_trials_own_best_also_after_it_was_promoted_and_then_cut_off():
+    short, promoted, again = (Keeping(10_000) for _ in range(3))
+    assert hear(short, 0.8, 0.9, 0.7) == [0, 0, 1]
+    ended = running(short).checkpoint({}, 0, 0.0, 0, 0.0)
+    running(promoted).restore(ended.for_another())
+    assert hear(promoted, 0.6, 0.7, 0.65) == [0, 0, 1]
+    assert (promoted.weights, promoted.kept.f1) == ([0.9], 0.9), "the best so far are those of the short one"
+    running(again).restore(running(promoted).checkpoint({}, 0, 0.0, 0, 0.0))
+    assert hear(again, 0.69, 0.75) == [2, 0]
+    assert (again.weights, again.highest.f1) == ([0.9], 0.9)
+    assert hear(again, 0.95) == [0]
+    assert (again.weights, again.highest.f1) == ([0.95], 0.95)
+    same = Keeping(10_000)
+    running(same).restore(ended)
+    assert hear(same, 0.8) == [2], "another attempt at the short one"
 
 
 def test_a_checkpoint_knows_what_the_trial_before_had_trained_and_one_of_an_earlier_version_does_not(tmp_path):

@@ -40,6 +40,17 @@ def test_a_training_stalls_from_the_highest_measurement_on_whichever_gives_the_w
     assert (keeping.stalled, keeping.highest.epoch, keeping.kept.epoch) == (1, 3, 4)
 
 
+def test_a_training_that_goes_on_from_another_stalls_from_its_own_highest_and_keeps_the_weights_of_the_better():
+    keeping = Keeping(10_000)
+    keeping.highest = keeping.kept = report(20, 0.9)
+    keeping.weights = ["annealed"]
+    stalled = [(keeping.hear(report(21 + n, f1), list), keeping.stalled)[1] for n, f1 in enumerate([0.7, 0.8, 0.75])]
+    assert stalled == [0, 0, 1], "it was higher at the end of the other one only"
+    assert (keeping.weights, keeping.kept.epoch) == (["annealed"], 20)
+    assert keeping.hear(report(24, 0.91), lambda: ["better"]) and keeping.weights == ["better"]
+    assert keeping.highest is keeping.own_highest is keeping.kept and keeping.stalled == 0
+
+
 def test_weights_that_are_not_kept_are_not_copied():
     keeping, _ = keep(10_000, (0.9,))
     assert not keeping.hear(report(1, 0.5), lambda: pytest.fail("copied for nothing"))

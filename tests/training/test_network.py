@@ -14,7 +14,7 @@ from automl_img.search.space import build_space
 from automl_img.tasks import make_task
 from automl_img.training.affinity import measure_affinity
 from automl_img.training.batches import training_batches
-from automl_img.training.cost import count_cost
+from automl_img.training.cost import _layer_flops, count_cost
 from automl_img.training.devices import parts_of
 from automl_img.training.hardware import Hardware
 from automl_img.training.network import NetworkPlan, active_plugins, build_network
@@ -148,11 +148,13 @@ def test_resampling_draws_rare_classes_as_often_as_common_ones_and_the_same_unde
 def test_augmentation_changes_training_batches_only(registry, space):
     values = space.complete({"architecture": "plainnet", "augmentation.horizontal_flip": True})
     images = np.random.default_rng(0).integers(0, 255, (32, 8, 8, 1)).astype("float32")
-    changed, targets = Augment(values, IMAGE, registry, 0)(images, np.eye(10, dtype="float32")[np.zeros(32, int)])
+    augment = Augment(values, IMAGE, registry, 0)
+    changed, targets = augment(images, np.eye(10, dtype="float32")[np.zeros(32, int)])
     assert (np.asarray(changed) != images).any()
     assert targets.shape == (32, 10)
-    scorer = Scorer(build_network(plan(values), registry).model)
-    np.testing.assert_array_equal(scorer.logits(images.astype("uint8")), scorer.logits(images.astype("uint8")))
+    model = build_network(plan(values), registry).model
+    trainee = Trainee(model, TEN, augment, [])
+    np.testing.assert_array_equal(trainee(images, training=False), model(images, training=False))
 
 
 def test_scores_do_not_depend_on_the_size_of_batches(registry, space):
@@ -352,3 +354,48 @@ def test_the_work_of_a_convolution_is_that_of_the_formula():
     model = keras.Model(inputs, keras.layers.Conv2D(16, 3, padding="same", use_bias=False)(inputs))
     cost = count_cost(model, Hardware(2, 2**34, 0, True), "float32")
     assert cost.flops - 8 * 8 * 3 == 2 * 8 * 8 * 16 * 3 * 3 * 3
+
+
+def convolution():
+    return keras.layers.Conv2D(16, 3, padding="same", use_bias=False)
+
+
+def block(base):
+    """A layer or a model of a plugin's own that has a convolution inside."""
+
+    class Block(base):
+        def __init__(self):
+            super().__init__()
+            self.inner = convolution()
+
+        def build(self, shape):
+            self.inner.build(shape)
+
+        def call(self, images):
+            return self.inner(images)
+
+    return Block()
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "work"),
+    [
+        (lambda: block(keras.layers.Layer), 1, 2 * 8 * 8 * 16 * 3 * 3 * 3),
+        (lambda: block(keras.Model), 1, 2 * 8 * 8 * 16 * 3 * 3 * 3),
+        (lambda: keras.layers.SpectralNormalization(convolution()), 1, 2 * 8 * 8 * 16 * 3 * 3 * 3),
+        (lambda: keras.Sequential([convolution()]), 1, 2 * 8 * 8 * 16 * 3 * 3 * 3),
+        (lambda: keras.layers.TimeDistributed(keras.layers.Dense(5)), 1, 2 * 8 * 8 * 5 * 3),
+        (lambda: keras.layers.MultiHeadAttention(2, 4, use_bias=False), 2, 2 * 8 * 8 * 4 * (3 * 2 * 4)),
+    ],
+    ids=["block", "model", "wrapper", "sequential", "time_distributed", "attention"],
+)
+def test_a_layer_that_holds_others_counts_once_with_all_its_kernels_at_the_positions_of_its_output(layer, inputs, work):
+    images = keras.Input((8, 8, 3))
+    cost = count_cost(keras.Model(images, layer()(*[images] * inputs)), Hardware(2, 2**34, 0, True), "float32")
+    assert (cost.layers, cost.flops - 8 * 8 * 3) == (2, work)
+
+
+def test_a_layer_that_was_never_called_does_no_work():
+    layer = keras.layers.Dense(3)
+    layer.build((None, 4))
+    assert _layer_flops(layer, vectors=True) == (0.0, 0.0)

@@ -12,9 +12,10 @@ from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
 from automl_img.training.callbacks import ClockCallback, Evaluation
 from automl_img.training.clock import TrainingClock
 from automl_img.training.devices import Placement
+from automl_img.training.hardware import Hardware
 from automl_img.training.keeping import Keeping
 from automl_img.training.spec import EpochReport, Fidelity
-from automl_img.training.trial import _Training
+from automl_img.training.trial import _cost_of, _Training
 
 
 @pytest.mark.parametrize(("steps", "timed"), [(1, 1), (3, 3), (12, 4), (20, 6)])
@@ -40,6 +41,26 @@ def test_few_steps_are_spent_on_the_time_of_a_step(steps, timed):
     assert training._time_steps(trainee, tf.data.Dataset.range(10**6)) > 0
     assert taken == [1, timed], "one to compile, and those that are timed"
     assert float(trainee.optimizer.learning_rate) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("deterministic", "evaluation_seconds", "expected"),
+    [(False, 0.0, [4, 20]), (False, 0.01, [1, 1]), (True, 0.0, [7, 7]), (True, 0.01, [7, 7])],
+)
+def test_as_many_steps_run_at_once_as_the_machine_takes_a_moment_for_but_the_same_everywhere_in_a_deterministic_trial(
+    deterministic, evaluation_seconds, expected, monkeypatch
+):
+    inputs, convolution = keras.Input((32, 32, 16)), keras.layers.Conv2D(64, 3, padding="same", use_bias=False)
+    model, found = keras.Model(inputs, convolution(inputs)), []
+    training = object.__new__(_Training)
+    training.spec = types.SimpleNamespace(deterministic=deterministic, precision="float32", fidelity=Fidelity(100))
+    training.data = types.SimpleNamespace(splits=types.SimpleNamespace(validation=np.arange(10)))
+    training.batch_size, training.steps_per_pass = 128, 100
+    for cores in (1, 16):
+        monkeypatch.setattr(Hardware, "detect", lambda cores=cores: Hardware(cores, 2**34, 0, True))
+        training.cost = _cost_of(training.spec, model)
+        found.append(training._steps_at_once(evaluation_seconds))
+    assert found == expected
 
 
 @pytest.mark.parametrize(

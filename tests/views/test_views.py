@@ -129,14 +129,22 @@ def test_a_terminal_that_can_only_add_lines_gets_plain_ones(terminal, kind, monk
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_live_view_fits_the_terminal_at_every_moment(width):
-    view = LiveView(Console(width=width, file=io.StringIO()))
+    """Rich cuts what is too wide: the name and the figures of each trial that runs are to be read whole."""
+    view, running = LiveView(Console(width=width, file=io.StringIO())), {}
     for event in STORY:
         view.hear(event)
+        if isinstance(event, events.TrialStarted):
+            running[event.trial] = [str(event.trial), event.architecture]
+        elif isinstance(event, events.EpochEnded):
+            figures = [f"{event.progress:.0%}", f"{event.epoch:.1f}", f"{event.loss:.3f}", f"{event.f1:.4f}"]
+            running[event.trial] = [*running[event.trial][:2], *figures]
+        elif isinstance(event, events.TrialFailed | events.TrialEnded):
+            del running[event.trial]
         console = Console(width=width, height=40, file=io.StringIO(), record=True)
         console.print(view.render())
-        lines = console.export_text(styles=False).splitlines()
-        assert all(len(line) <= width for line in lines), lines
-        assert len(lines) <= 24
+        text = console.export_text(styles=False)
+        assert set().union(*running.values()) <= set(text.split()), text
+        assert len(text.splitlines()) <= 24
 
 
 def test_the_live_view_shows_budget_trials_and_the_best():
@@ -208,6 +216,20 @@ def test_the_status_of_a_search_names_a_running_trial_that_leads():
     console = Console(width=110, file=io.StringIO(), record=True)
     console.print(progress_panel(Progress(*state, (running,), ended, None, ())))
     assert "best F1 0.9000  resnet9, trial 2" in console.export_text(styles=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (False, "automl-img search --resume runs/mine"),
+        (True, "automl_img.fit(images, out='runs/mine', resume=True)"),
+    ],
+)
+def test_the_status_of_a_search_that_was_cut_off_says_how_it_goes_on(given, said):
+    state = ("mine", "runs/mine", "cut off", "", 12.0, 600.0, None, None, {"running": 1})
+    console = Console(width=110, file=io.StringIO(), record=True)
+    console.print(progress_panel(Progress(*state, (), None, None, (), given)))
+    assert f"`{said}` goes on" in console.export_text(styles=False)
 
 
 def test_a_curve_goes_from_its_lowest_to_its_highest_value():

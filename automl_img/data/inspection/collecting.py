@@ -233,6 +233,15 @@ class Evidence:
                 found[name] = (count, int((inside & self.look.records["seen"]).sum()))
         return found
 
+    def parted(self) -> int:
+        """Return how many training images repeat another one of the same label of which a split that is drawn may part them."""
+        number, train = self.groups.number, self.dataset.train
+        _, _, _, differ = self.group_facts
+        places = [place for place in np.flatnonzero(number[: len(train)] >= 0).tolist() if not differ[number[place]]]
+        kept = train.groups or [""] * len(train)  # images of one group stay together
+        held = {(int(number[place]), kept[place] or place) for place in places}
+        return len(held) - len({group for group, _ in held})
+
 
 def _histogram(longer: Places) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Count sides in bins that grow by a factor; one bin where all are equal."""

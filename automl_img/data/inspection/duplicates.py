@@ -24,6 +24,7 @@ DIRECTIONS = 16
 NEIGHBOURS = 8  # that are looked at for each image; groups of more join through their members
 SAMPLE = 2_000  # images by which the usual distance is known
 USUAL = 0.75  # of the images have their nearest neighbour below the usual distance
+COPIES = 0.07  # of the distance between any two images: nearer ones count once when the usual distance is taken
 NEAREST = 0.15  # the most that counts as near in any data: a correlation of 0.989
 WEAK = 8.0  # deviation in grey levels below which noise would be all that is compared
 TINT = 12.0  # levels by which the tint may differ
@@ -114,9 +115,22 @@ def _neighbours(projected: Floats, distance: float) -> Places:
 
 
 def _usual_distance(sample: Floats) -> float:
+    """Return how far away the nearest neighbour usually is; of images that are all but the same, one stands for all.
+
+    Where most images have a copy, the usual distance would be that between copies, and none of them would be nearer than usual.
+    """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
     likeness = sample @ sample.T
-    np.fill_diagonal(likeness, -1)
     length = (sample**2).sum(axis=1)
+    between_any = 2 * max(0.0, float(length.mean() - likeness.mean()))  # the mean square of all distances
+    copies = length[:, np.newaxis] + length - 2 * likeness < COPIES**2 * between_any
+    count, which = connected_components(csr_matrix(copies), directed=False)
+    if 1 < count < len(sample):
+        first = np.unique(which, return_index=True)[1]
+        likeness, length = likeness[np.ix_(first, first)], length[first]
+    np.fill_diagonal(likeness, -1)
     best = likeness.argmax(axis=1)
     squared = length + length[best] - 2 * likeness.max(axis=1)
     return float(np.quantile(np.sqrt(np.maximum(squared, 0)), USUAL))

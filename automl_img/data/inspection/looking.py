@@ -33,6 +33,8 @@ TROUBLES: Mapping[str, str] = {
     "there is no such file": "missing",
     "the file is empty": "empty",
     "this is no image file": "not an image",
+    "this kind of image is not read": "of another kind",
+    "this TIFF is damaged, or of a kind": "damaged or of another kind",
     "the image has too many pixels": "too many pixels",
     "the image file is damaged": "damaged or truncated",
 }

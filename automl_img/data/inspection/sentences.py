@@ -121,13 +121,20 @@ def _disagreements(evidence: Evidence) -> list[Finding]:
 
 
 def _copies(evidence: Evidence) -> list[Finding]:
+    parted, training = evidence.parted(), np.count_nonzero(evidence.split_of[evidence.seen] == 0)
+    drawn = [split for split in ("validation", "test") if getattr(evidence.dataset, split) is None]
+    if drawn and parted and parted >= GRAVE * training:
+        effect = f"The {' and '.join(drawn)} images that are drawn from them will be copies of those that train."
+        advice = "Name the group of each image, which keeps copies together, or take them out."
+        return [Finding("warning", "copies", parted, f"{_repeating(parted)} {effect} {advice}")]
     places, starts, between, differ = evidence.group_facts
     sizes = np.diff(np.append(starts, len(places)))
     more = int((sizes - 1)[~between & ~differ].sum())
-    if not more:
-        return []
-    sentence = f"{counted(more, 'image repeats', 'images repeat')} another of the same split and label, or nearly."
-    return [Finding("note", "copies", more, f"{sentence} They count double.")]
+    return [Finding("note", "copies", more, f"{_repeating(more)} They count double.")] if more else []
+
+
+def _repeating(count: int) -> str:
+    return f"{counted(count, 'image repeats', 'images repeat')} another of the same split and label, or nearly."
 
 
 def _unreadable(evidence: Evidence) -> list[Finding]:

@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from automl_img.data.arrays import dataset_from_arrays, validated
-from automl_img.data.inspection import Limits, inspect_dataset
+from automl_img.data.inspection import Limits, inspect_dataset, looking
 from automl_img.plugin import ImageDataset, Split
 
 RNG = np.random.default_rng(0)
@@ -65,6 +65,22 @@ def test_digits_are_alike_and_yet_no_duplicates():
     assert found.totals["duplicate groups"] == 0 and found.findings == ()
 
 
+def test_near_copies_are_found_though_every_image_has_one(folder):
+    for number in range(40):
+        Image.open(folder / f"{number}.png").save(folder / f"again{number}.jpg", quality=95)
+    names, again = (
+        [f"{start}{number}.{ending}" for number in range(40)] for start, ending in (("", "png"), ("again", "jpg"))
+    )
+    found = inspected(dataset(folder, names, test=again, test_labels=[number % 2 for number in range(40)]))
+    assert "40 of 40 test images (100.0%) are also in train" in found.findings[0].sentence
+
+
+def test_pictures_of_one_scene_are_alike_and_yet_no_copies():
+    scene = np.asarray(photo(), np.int16)
+    pixels = np.stack([scene + RNG.integers(-4, 5, scene.shape) for _ in range(40)]).clip(0, 255).astype(np.uint8)
+    assert inspected(dataset_from_arrays(pixels, np.arange(40) % 2)).totals["duplicate groups"] == 0
+
+
 def test_channel_statistics_are_those_of_numpy():
     pixels = RNG.integers(0, 255, (20, 8, 8, 3), np.uint8)
     found = inspected(dataset_from_arrays(pixels, np.arange(20) % 2))
@@ -97,6 +113,36 @@ def test_copies_are_found_where_an_image_has_hardly_any_pixels():
     pixels[7] = pixels[3]
     found = inspected(dataset_from_arrays((255 * pixels).astype(np.uint8).reshape(-1, 3, 3), np.arange(40) % 2))
     assert found.totals["duplicate groups"] == 1
+
+
+def bursts(folder, groups=None, given=False):
+    """Twenty of the photographs, each there three times with another brightness, as a camera takes them."""
+    names = [f"{number}.png" for number in range(20)]
+    for number in range(20):
+        for percent in (97, 103):
+            table = [min(255, level * percent // 100) for level in range(256)] * 3
+            Image.open(folder / f"{number}.png").point(table).save(folder / f"{number}-{percent}.png")
+            names.append(f"{number}-{percent}.png")
+    labels = [int(name.split(".")[0].split("-")[0]) % 2 for name in names]
+    train = Split([folder / name for name in names], labels, groups and list(map(groups, names)))
+    others = (("validation", 30), ("test", 32)) if given else ()
+    held = {split: Split([folder / f"{number}.png"], [0]) for split, number in others}
+    return inspected(validated(ImageDataset("bursts", ("cat", "dog"), train, **held)))
+
+
+def test_copies_that_a_draw_would_part_are_warned_of_with_their_effect(folder):
+    found = bursts(folder)
+    assert [(one.level, one.kind, one.count) for one in found.findings] == [("warning", "copies", 40)]
+    assert "The validation and test images that are drawn from them will be copies" in found.warnings[0]
+
+
+def test_copies_are_a_note_where_a_group_keeps_them_together_or_nothing_is_drawn(folder):
+    for found in (
+        bursts(folder, groups=lambda name: name.removesuffix(".png").split("-")[0]),
+        bursts(folder, given=True),
+    ):
+        assert [(one.level, one.kind, one.count) for one in found.findings] == [("note", "copies", 40)]
+    assert bursts(folder, groups=lambda name: name).findings[0].level == "warning", "groups that part them"
 
 
 def test_the_same_picture_with_two_labels_is_told(folder):
@@ -165,10 +211,13 @@ def test_several_labels_are_counted_by_class():
     assert found.counts == {"train": (2, 8)} and found.task == "multilabel"
 
 
-def test_within_a_time_a_sample_is_looked_at_and_that_is_said(folder):
-    ticks = iter(range(1000))
-    found = inspected(dataset(folder), seconds=1.0, clock=lambda: float(next(ticks)))
-    assert found.looked <= 40
+def test_within_a_time_a_sample_is_looked_at_and_that_is_said(folder, monkeypatch):
+    for name, value in {"FILES_AT_A_TIME": 2, "AHEAD": 1, "cores": lambda: 1}.items():
+        monkeypatch.setattr(looking, name, value)
+    ticks = iter(range(1000))  # a second for each part of two images
+    found = inspected(dataset(folder), seconds=3.0, clock=lambda: float(next(ticks)))
+    assert found.looked == 6 and found.sampled, "until two seconds and a bit had gone"
+    assert any("6 of 40 images" in finding.sentence for finding in found.findings)
     sampled = inspected(dataset(folder), sample=10)
     assert sampled.looked == 10 and "10 of 40 images" in sampled.findings[0].sentence
     again = inspected(dataset(folder), sample=10)

@@ -59,9 +59,43 @@ def test_split_folders_have_the_names_that_splits_have_in_tables(tmp_path, train
 
 
 def test_a_folder_for_training_that_holds_no_class_folders_or_stands_beside_other_classes_is_a_class(tmp_path):
-    assert load(write(tmp_path / "1", "Training/1.png", "Testing/1.png")).class_names == ("Testing", "Training")
+    assert load(write(tmp_path / "1", "Training/1.png", "match/1.png")).class_names == ("Training", "match")
     write(tmp_path / "2", "training/indoor/1.png", "training/outdoor/1.png", "match/indoor/1.png")
     assert load(tmp_path / "2").class_names == ("match", "training")
+
+
+@pytest.mark.parametrize("name", ["{}_set", "flowers-{}", "{} images"])
+def test_folders_whose_names_hold_those_of_splits_are_splits_where_they_have_the_same_classes(tmp_path, name):
+    train, test = name.format("training"), name.format("test")
+    dataset = load(write(tmp_path, f"{train}/cat/1.png", f"{train}/dog/2.png", f"{test}/dog/3.png"))
+    assert dataset.class_names == ("cat", "dog") and dataset.notes == ()
+    assert relative(dataset.train, tmp_path) == [f"{train}/cat/1.png", f"{train}/dog/2.png"]
+    assert dataset.test is not None and relative(dataset.test, tmp_path) == [f"{test}/dog/3.png"]
+
+
+def test_a_split_folder_may_lie_in_another_of_its_name(tmp_path):
+    for split in ("train", "test"):
+        write(tmp_path / "1", f"seg_{split}/seg_{split}/glacier/1.png", f"seg_{split}/seg_{split}/sea/1.png")
+        write(tmp_path / "2", f"{split}/{split}/glacier/1.png", f"{split}/{split}/sea/1.png")
+    write(tmp_path / "1", "seg_pred/seg_pred/1.png")
+    first, second = load(tmp_path / "1"), load(tmp_path / "2")
+    assert first.class_names == second.class_names == ("glacier", "sea") and first.task == second.task == "auto"
+    assert first.test is not None and first.test.labels.tolist() == [0, 1] and second.test is not None
+    assert first.notes == ("seg_pred/ was not used: beside train/, only validation/ and test/ count.",)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("train-station/1.png", "test_tube/1.png"),
+        ("train-station/hall/1.png", "train-station/platform/1.png", "test_tube/glass/1.png"),
+        ("train_station/a/1.png", "train_toy/a/1.png"),
+        ("train_test_a/x/1.png", "train_test_b/x/1.png"),
+    ],
+)
+def test_folders_whose_names_hold_those_of_splits_are_classes_otherwise(tmp_path, paths):
+    names = {Path(path).parts[0] for path in paths}
+    assert {name.split("/")[0] for name in load(write(tmp_path, *paths)).class_names} == names
 
 
 def test_without_train_a_folder_named_test_is_a_class(tmp_path):
@@ -221,6 +255,7 @@ def test_a_folder_of_other_files_alone_is_left_to_other_sources(tmp_path):
         ([], "there are no images in class folders"),
         (["1.png", "2.png"], "the images do not lie in class folders"),
         (["train/1.png"], "train: the images do not lie in class folders"),
+        (["Training/1.png", "Testing/1.png"], "Training: the images do not lie in class folders"),
         (["train/1.png", "test/1.png", "extra/1.png"], "train: the images do not lie in class folders"),
         (["a/1.png"], "there is one class only; found 'a'"),
         (["data/cat/1.png", "data/dog/1.png"], "Perhaps the class folders are those inside it: give .*data"),
@@ -232,6 +267,21 @@ def test_a_folder_of_other_files_alone_is_left_to_other_sources(tmp_path):
 def test_a_folder_that_cannot_be_used_says_why(tmp_path, paths, message):
     with pytest.raises(DataError, match=message):
         load(write(tmp_path, *paths))
+
+
+@pytest.mark.parametrize(
+    ("ending", "hint"),
+    [("HEIC", "Convert HEIC files to JPEG."), ("dcm", "Convert DICOM files to PNG."), ("txt", "Put the images of")],
+)
+def test_where_all_files_are_of_other_kinds_these_are_named_with_what_to_do(tmp_path, ending, hint):
+    for name in (f"cat/1.{ending}", f"cat/2.{ending}", f"dog/1.{ending}", "dog/notes.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    said = (
+        rf"no images in class folders; found 'files with other endings: \.{ending.lower()} \(3\), \.md \(1\)'\. {hint}"
+    )
+    with pytest.raises(DataError, match=said):
+        load(tmp_path)
 
 
 def test_a_folder_that_is_not_there_or_not_given_says_so(tmp_path):

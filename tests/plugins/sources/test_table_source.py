@@ -431,9 +431,19 @@ def test_two_columns_of_one_name_are_refused_in_every_kind_of_table(here):
     assert "row 1: two columns have the same name" in refused(here / "x.xlsx")
 
 
-def test_rows_of_excel_have_the_numbers_that_excel_shows(here):
-    pd.DataFrame({"image": ["0.png", "1.png"], "label": ["cat", ""]}).to_excel(here / "x.xlsx", index=False)
+@pytest.mark.parametrize("cell", ["", "#N/A", "#REF!"])
+def test_rows_of_excel_have_the_numbers_that_excel_shows_and_an_error_is_no_label(here, cell):
+    frame = pd.DataFrame({"image": ["0.png", "1.png"], "label": ["cat", cell]})
+    frame.to_excel(here / "x.xlsx", index=False, engine="openpyxl")  # writes what Excel calls an error as one
     assert "x.xlsx, row 3: 1 of 2 images have no label" in refused(here / "x.xlsx")
+
+
+def test_an_error_in_a_cell_of_excel_is_no_group(here):
+    frame = pd.DataFrame(
+        {"image": ["0.png", "1.png", "2.png"], "label": ["a", "b", "a"], "patient": ["7", "#N/A", "#N/A"]}
+    )
+    frame.to_excel(here / "x.xlsx", index=False, engine="openpyxl")
+    assert list(load(here / "x.xlsx", group="patient").train.groups) == ["7", "", ""]
 
 
 def test_a_dataframe_without_rows_is_refused():

@@ -63,6 +63,12 @@ def test_dark_images_at_the_start_do_not_decide_what_floats_mean():
     assert "image 70 are out of range" in message and "as the first 64 images are" in message
 
 
+def test_floats_a_little_above_one_are_refused_and_do_not_turn_black():
+    message = refused(data((X / X.max() * 1.5).astype(np.float32)))
+    assert message.startswith("tf_data: the values are a little too large for 0 to 1")
+    assert "found 'values up to 1.5'" in message and "np.clip(x, 0, 1)" in message
+
+
 def test_booleans_are_black_and_white():
     assert set(np.unique(convert(data(X > 100)).train.images)) == {0, 255}
 

@@ -1,5 +1,9 @@
 """Architectures that go wrong, each in its own way."""
 
+import os
+import signal
+from pathlib import Path
+
 from automl_img.plugin import Architecture, hookimpl
 
 
@@ -52,12 +56,22 @@ class TooLarge(Faulty):
         return layers.Conv2D(1536, 3, padding="same")(layers.Conv2D(1536, 3, padding="same")(inputs))
 
 
+class Deadly(Faulty):
+    """Kills the process that builds it."""
+
+    name = "deadly"
+
+    def build(self, hp, inputs):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Endless(Faulty):
-    """Is never done with being built."""
+    """Is never done with being built; a file in the working directory tells that it is."""
 
     name = "endless"
 
     def build(self, hp, inputs):
+        Path("endless is being built").touch()
         while True:
             pass
 
@@ -65,5 +79,5 @@ class Endless(Faulty):
 @hookimpl
 def register_architectures(register):
     """Offer them all."""
-    for kind in (NeverFinite, Raising, NoTensor, TooLarge, Endless):
+    for kind in (NeverFinite, Raising, NoTensor, TooLarge, Deadly, Endless):
         register(kind())
