@@ -168,7 +168,8 @@ def look_at(
     """Do what :func:`analyse` does, and return what is needed to go on from there; arguments and errors are the same."""
     from automl_img.data.arrays import validated
     from automl_img.data.inspection import inspect_dataset
-    from automl_img.search.preparation import check_plugins, load_dataset
+    from automl_img.search.checking import check_plugins
+    from automl_img.search.preparation import load_dataset
 
     recipe, images = resolve(dataset, settings or {})
     if images is None:

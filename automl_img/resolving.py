@@ -47,7 +47,7 @@ def resolve_again(dataset: Any, recipe: Recipe, run: str | Path) -> ImageDataset
 
 def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDataset]:
     """Ask the sources for one that knows this object of another library."""
-    from automl_img.search.preparation import refuse_unknown_options
+    from automl_img.search.checking import refuse_unknown_options
 
     source = _first(_registry(overrides).all("source"), lambda source: source.accepts_object(data))
     if source is not None:

@@ -15,7 +15,7 @@ def check(file: Annotated[Path, typer.Argument(help="A recipe.")]) -> None:
     """Say whether a recipe is right, and what it would do."""
     from automl_img.plugin.manager import discover
     from automl_img.recipe import read_recipe
-    from automl_img.search.preparation import check_plugins
+    from automl_img.search.checking import check_plugins
 
     recipe = read_recipe(file)
     plugins = recipe.plugins

@@ -23,6 +23,7 @@ from automl_img.plugin import ImageDataset, discover
 from automl_img.plugin.trust import refuse_strange_modules, remember
 from automl_img.recipe import ComputeSettings, Recipe
 from automl_img.search import preparation, resuming, run_folder
+from automl_img.search.checking import check_plugins
 from automl_img.search.deciding import wishes_of
 from automl_img.search.driving import Driver
 from automl_img.search.finishing import finish
@@ -84,7 +85,7 @@ def run_search(
         refuse_strange_modules(plugins.modules, where=str(folder))
     registry = discover(modules=plugins.modules, only=plugins.only, block=plugins.block)
     remember(plugins.modules)
-    preparation.check_plugins(recipe, registry, with_source=dataset is None)
+    check_plugins(recipe, registry, with_source=dataset is None)
     if recipe.search.warm_start is not None and not resume:  # what cannot be read is told before anything is made
         Journal(RunFolder.open(recipe.search.warm_start).path).close()
     begun = time.monotonic() if begun is None else begun

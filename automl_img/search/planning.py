@@ -9,8 +9,8 @@ from automl_img import events
 from automl_img.executors.tasks import Place
 from automl_img.plugin import Outcome
 from automl_img.recipe import duration_text
-from automl_img.search import preparation
 from automl_img.search.budget import Budget
+from automl_img.search.estimating import DEFAULT_SECONDS_PER_IMAGE
 from automl_img.search.leaderboard import member_text
 from automl_img.search.preparation import PreparedData
 from automl_img.search.refitting import MARGIN, RESERVE
@@ -88,7 +88,7 @@ class _Means:
 
 
 def _means(run: Run, budget: Budget, data: PreparedData) -> _Means:
-    recipe, typical = run.recipe, preparation.DEFAULT_SECONDS_PER_IMAGE
+    recipe, typical = run.recipe, DEFAULT_SECONDS_PER_IMAGE
     left = _seconds_of_training(run, budget, _finish(run, budget) + prediction_seconds(len(data.splits.test), typical))
     left *= _share_before_refit(run, data)
     if math.isinf(left):

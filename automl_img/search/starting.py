@@ -9,7 +9,7 @@ from typing import Any
 
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageTraits, Outcome
-from automl_img.search import preparation
+from automl_img.search import estimating
 from automl_img.search.learning import circumstances, experiences_for
 from automl_img.search.preparation import PreparedData
 from automl_img.search.prior import expected_errors
@@ -64,7 +64,7 @@ def find_starts(
     experiences = experiences_for(run, data.store.fingerprint)
     expected = expected_errors(experiences, circumstances(run, traits), names)
     worth, others = _worth_an_estimate(run, names, expected, left)
-    estimates = preparation.estimate_starts(
+    estimates = estimating.estimate_starts(
         worth,
         space,
         run.registry,
@@ -120,7 +120,7 @@ def _starts(
     for found in estimates:
         if found.problem:
             run.skip(found.architecture, found.problem)
-    starts, hopeless = preparation.starts_of(estimates, examples, share, expected)
+    starts, hopeless = estimating.starts_of(estimates, examples, share, expected)
     for architecture, reason in hopeless:
         run.skip(architecture, reason)
     return (starts if run.recipe.search.starts else []), dict(hopeless)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,19 +12,13 @@ from automl_img.cache import in_use
 from automl_img.data.analysis import analyse
 from automl_img.data.arrays import dataset_from_arrays
 from automl_img.data.cached import cached
-from automl_img.errors import PluginError, RecipeError
+from automl_img.errors import RecipeError
 from automl_img.executors.choosing import site_of
-from automl_img.executors.process import TaskDone, TaskFailed
-from automl_img.executors.tasks import Place
-from automl_img.plugin import ImageDataset, Parameter, Spill, Split, discover
-from automl_img.recipe import ComputeSettings, PluginSettings, recipe_from_mapping
-from automl_img.search import preparation
+from automl_img.plugin import ImageDataset, Spill, Split, discover
+from automl_img.recipe import ComputeSettings, recipe_from_mapping
 from automl_img.search.engine import _prepare_data
-from automl_img.search.preparation import check_plugins, load_dataset, prepare_data
+from automl_img.search.preparation import load_dataset, prepare_data
 from automl_img.search.run import Run
-from automl_img.search.space import SearchSpace
-from automl_img.training.cost import Cost, Estimate
-from automl_img.training.spec import FailureKind
 
 
 def recipe(**settings):
@@ -122,105 +115,3 @@ def test_the_home_of_a_user_who_is_not_there_is_one_line():
     settings = recipe_from_mapping({"data": {"source": "folder", "path": "~nobody-here/photos"}})
     with pytest.raises(RecipeError, match=r"data\.path: there is no such home folder; found '~nobody-here/photos'"):
         load_dataset(settings, discover())
-
-
-def checked(registry=None, **options):
-    settings = {"search.strategy": "grid", "search.options": options}
-    check_plugins(recipe(**settings), registry or discover(), with_source=False)
-
-
-def test_a_wrong_value_of_a_strategys_option_is_told_before_anything_is_trained():
-    said = r"\[search\.options\] points: an option of the strategy has a wrong value; found 0; allowed: a whole number"
-    with pytest.raises(PluginError, match=said):
-        checked(points=0)
-
-
-def test_whatever_a_strategy_raises_for_its_options_is_one_line(monkeypatch):
-    registry = discover()
-    monkeypatch.setattr(registry.get("strategy", "grid"), "start", lambda self, problem: int(problem.options["points"]))
-    with pytest.raises(PluginError, match="the strategy grid cannot begin with these options: ValueError"):
-        checked(registry, points="many")
-
-
-def test_a_strategy_without_options_is_not_begun(monkeypatch):
-    registry = discover()
-    monkeypatch.setattr(registry.get("strategy", "grid"), "start", lambda self, problem: pytest.fail("it is slow"))
-    checked(registry)
-
-
-@pytest.mark.parametrize(
-    ("strategy", "options"),
-    [
-        ("bayesian", {"num_initial_points": 5}),
-        ("forest", {"num_initial_points": 5}),
-        ("grid", {"points": 2, "max_size": 1}),
-        ("hyperband", {"factor": 2, "iterations": 1}),
-        ("median_stopping", {"warm_up": 0.5}),
-        ("successive_halving", {"factor": 4, "rungs": 2}),
-    ],
-)
-def test_right_options_of_each_strategy_pass(strategy, options):
-    settings = {"search.strategy": strategy, "search.options": options}
-    check_plugins(recipe(**settings), discover(), with_source=False)
-
-
-NAMES = ("first", "deadly", "third", "fourth", "fifth")
-
-
-class Processes:
-    """Stands in for the processes of estimates: one that is to build the network "deadly" is lost.
-
-    Attributes:
-        begun: The architectures of each process, by those that run at once.
-    """
-
-    def __init__(self, kind=FailureKind.CRASHED):
-        self.kind, self.begun = kind, []
-
-    def run(self, task, arguments, logs, **limits):
-        self.begun.append([[name for name, _ in argument.candidates] for argument in arguments])
-        return [self.answer(names) for names in self.begun[-1]]
-
-    def answer(self, names):
-        if "deadly" in names:
-            return TaskFailed(self.kind, "it is lost")
-        return TaskDone([Estimate(name, 0, 1, {}, Cost(1, 1.0, 1.0, 1)) for name in names])
-
-
-def problems(monkeypatch, processes, slots, **limits):
-    """The problem of each architecture, empty if it has been estimated."""
-    monkeypatch.setattr(preparation, "run_tasks", processes.run)
-    one_size = SimpleNamespace(members=lambda image: [])
-    estimates = preparation.estimate_starts(
-        NAMES,
-        SearchSpace((Parameter("architecture", "choice", NAMES[0], NAMES),)),
-        SimpleNamespace(get=lambda kind, name: one_size),
-        Place("", "", (), (), PluginSettings()),
-        seed_image=None,
-        precision="float32",
-        seconds_per_image=1.0,
-        weights="none",
-        slots=slots,
-        **limits,
-    )
-    assert sorted(found.architecture for found in estimates) == sorted(NAMES)
-    return {found.architecture: found.problem for found in estimates}
-
-
-@pytest.mark.parametrize("slots", [1, 2, 8])
-@pytest.mark.parametrize("kind", [FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT])
-def test_a_network_that_ends_its_process_takes_no_other_with_it(monkeypatch, kind, slots):
-    processes = Processes(kind)
-    found = problems(monkeypatch, processes, slots)
-    assert found == {**dict.fromkeys(NAMES, ""), "deadly": "its estimate failed: it is lost"}
-    assert max(map(len, processes.begun)) <= slots, "no more at once than there is room for"
-    assert [names for wave in processes.begun for names in wave if "deadly" in names][1:] == [["deadly"]]
-
-
-@pytest.mark.parametrize(
-    "limits", [{"deadline": 0.0}, {"stop_asked": lambda: True}], ids=["no time is left", "asked to end"]
-)
-def test_nothing_is_estimated_again_when_the_search_ends(monkeypatch, limits):
-    processes = Processes(FailureKind.TIMEOUT)
-    assert problems(monkeypatch, processes, 1, **limits) == dict.fromkeys(NAMES, "its estimate failed: it is lost")
-    assert len(processes.begun) == 1

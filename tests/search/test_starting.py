@@ -7,7 +7,7 @@ import pytest
 from automl_img import Recipe
 from automl_img.plugin import ImageTraits, discover
 from automl_img.recipe import recipe_from_mapping
-from automl_img.search.preparation import starts_of
+from automl_img.search.estimating import starts_of
 from automl_img.search.space import build_space
 from automl_img.search.stages import LEAST_SEEN, most_looks, wanted_epochs, wanted_seconds_per_image
 from automl_img.search.starting import SPARE, _worth_an_estimate, with_gpu_batch
