@@ -144,6 +144,7 @@ class RunEvidence:
         answers: By split.
         images: The prepared images, uint8, read by ``images[rows]``; None if they are no longer there.
         best: Number of the best trial; 0 while there is none.
+        given: Whether its images were given in Python, not named by the recipe.
         versions: Of the libraries.
         machine: In words.
     """
@@ -172,6 +173,7 @@ class RunEvidence:
     attention: Maps | None = None
     images: Any = None
     best: int = 0
+    given: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: str = ""
 

@@ -16,7 +16,7 @@ from automl_img.report.run_evidence import Measured, RunEvidence, TrialFacts
 from automl_img.report.run_page import plain_values, run_page
 from automl_img.search import run_folder
 from automl_img.search.importance import importance
-from automl_img.search.journal import CHOSEN, JOURNAL_FILE, Journal, TrialRow
+from automl_img.search.journal import CHOSEN, GIVEN, JOURNAL_FILE, Journal, TrialRow
 from automl_img.search.leaderboard import Entry, best_trial, leaderboard
 from automl_img.search.lock import driver_of
 from automl_img.search.progress import ENDED, state_of
@@ -107,6 +107,7 @@ def _journal(folder: RunFolder) -> dict[str, Any]:
             "trials": trials,
             "remarks": journal.remarks(),
             "best": best.trial if best else 0,
+            "given": bool(journal.meta(GIVEN)),
             **_importance(rows),
         }
     finally:

@@ -250,6 +250,9 @@ def test_a_run_without_a_model_yet_has_a_page(state, said):
     early = replace(made(), state=state, figures={}, curves={}, answers={}, images=None)
     page = text_of(run_page(early))
     assert said in page and "of 10m 00s; 4 trials, 1 failed" in page
+    assert "automl-img search --resume runs/fashion --budget" in page
+    of_arrays = text_of(run_page(replace(early, given=True)))
+    assert 'budget="…", out="runs/fashion", resume=True)' in of_arrays and "--resume" not in of_arrays
     assert "of 10m 00s; 1 trial, 0 failed" in text_of(run_page(replace(early, trials=trials()[:1])))
     nothing = replace(
         early, trials=(), remarks=(), notes=(), best=0, class_names=(), counts={}, versions={}, machine=""
