@@ -24,9 +24,8 @@ from automl_img.evaluation.predictor import Predictor
 from automl_img.paths import expanded_path
 from automl_img.search.run_folder import RunFolder
 
-_FIRST_USE = (
-    threading.Lock()
-)  # an archive is unpacked once, though threads ask together; not in the estimator, which can be pickled
+#: An archive is unpacked once, though threads ask together; not in the estimator, which can be pickled.
+_FIRST_USE = threading.Lock()
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
