@@ -170,6 +170,7 @@ def check(
 
     registry = discover(modules=module or ())
     results: list[CheckResult] = []
+    _refuse_left_out(name, kind, registry, None)  # its author would take the result of another for that of his
     for found in _kinds_of(name, kind, registry, module or ()):
         checks = checks_for(found, registry.get(found, name), **({"path": path} if path is not None else {}))
         if not json:
@@ -223,8 +224,13 @@ def _kinds_of(name: str, kind: str | None, registry: PluginRegistry, modules: Se
     raise PluginError("there is no such plugin", found=name, hint=hint)
 
 
-def _refuse_left_out(name: str, kind: str | None, registry: PluginRegistry, modules: Sequence[str]) -> None:
+def _refuse_left_out(name: str, kind: str | None, registry: PluginRegistry, modules: Sequence[str] | None) -> None:
     """See that what is shown or checked is the plugin that was meant, and not another of its name.
+
+    Args:
+        name, kind: Of the plugin.
+        registry: The plugins.
+        modules: Those that were asked for; None: any may be meant.
 
     Raises:
         PluginError: One of its name was left out, from a module that was asked for, or because another has its name.
@@ -237,7 +243,7 @@ def _refuse_left_out(name: str, kind: str | None, registry: PluginRegistry, modu
         other = next(
             (one for one in registry.records if (one.kind, one.name, one.left_out) == (record.kind, name, "")), None
         )
-        if record.origin not in modules and other is None:
+        if other is None if modules is None else record.origin not in modules:
             continue
         where = record.distribution or record.origin
         hint = (

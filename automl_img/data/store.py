@@ -36,7 +36,7 @@ from automl_img.plugin import ImageDataset, ImageTraits
 from automl_img.tasks import Task, make_task
 
 DISK_SHARE = 0.9  # of the free disk that prepared images may take
-RETRIED = 32  # files set aside that are tried again: what lies outside of files, such as a permission, mostly ails many of them
+RETRIED = 64  # files set aside, spread over all, that are tried again at most: if one can be read now, all are tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +86,8 @@ class PreparedStore:
     ) -> PreparedStore:
         """Decode and resize the images, or open the store that an earlier call left in the cache.
 
-        Files that were set aside then are tried again: what was wrong may have lain outside of them. If any can be read now, the images
-        are prepared anew, beside that store, which a search may be reading.
+        Some of the files that were set aside then are tried again: what was wrong may have lain outside of them. If one can be read now,
+        all are tried, and the images are prepared anew, beside that store, which a search may be reading.
 
         Args:
             dataset: A checked data set, see :func:`automl_img.data.arrays.validated`.
@@ -115,7 +115,7 @@ class PreparedStore:
             unreadable = [path for path, _ in store.set_aside]
             if store.fingerprint != wanted:
                 retry = partial(still_unreadable, height=height, width=width, channels=channels)
-                some = unreadable[:RETRIED]
+                some = unreadable[:: math.ceil(len(unreadable) / RETRIED) or 1]
                 unreadable = retry(unreadable) if len(retry(some)) < len(some) else unreadable
             if len(unreadable) == len(store.set_aside):
                 with contextlib.suppress(OSError):

@@ -163,7 +163,8 @@ def hold_contest(
     left = seconds - (time.monotonic() - begun)
     allowed = [one.afterwards <= left and (latency is None or one.seconds <= latency) for one in contestants]
     contestants = _in_order(task, truth, contestants, decided, allowed, seed)
-    winner, sentences = _single(contestants, settings, deterministic=deterministic)
+    leading = sum(place == 0 or fits for place, fits in enumerate(allowed))
+    winner, sentences = _single(contestants[:leading], settings, deterministic=deterministic)
     limits = [Limit([one.afterwards for one in contestants], seconds - (time.monotonic() - begun))]
     if latency is not None:
         limits.append(Limit([one.seconds for one in contestants], latency))

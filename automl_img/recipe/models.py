@@ -255,7 +255,7 @@ class FinalSettings(Settings):
     refit: bool = Field(
         False,
         description="Train the winner once more on training and validation images together, for as many passes as served it best; its "
-        "temperature, thresholds and decision stay.",
+        "temperature, thresholds and decision stay. The winner is one network then, whatever `ensemble` says.",
     )
 
     @model_validator(mode="after")

@@ -61,6 +61,8 @@ def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
         run.journal.set_meta("state", FAILED)
         raise _no_model(run, rows, interrupted=interrupted)
     refitting = run.recipe.final.refit and not interrupted
+    if refitting and run.recipe.final.ensemble > 1:
+        run.decided("one network is chosen, to be trained again on all images: final.ensemble is left aside")
     begun = run.elapsed
     figures = _finalise(run, candidates, data, place, interrupted=interrupted, test=not refitting)
     evaluation, selection = run.elapsed - begun, figures["selection"]

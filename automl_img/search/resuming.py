@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from automl_img.search.run import Run
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.scheduler import Scheduler
 from automl_img.training.artifacts import CHECKPOINT_FILE
-from automl_img.training.spec import TrialResult
+from automl_img.training.spec import TrialResult, TrialSpec
 
 #: What may differ when a search goes on: how much it may spend, where it runs, and what it leaves.
 CHANGEABLE = (
@@ -161,7 +162,7 @@ def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialR
     if not state:
         return {}
     rows = run.journal.trials()
-    gone = [row.trial for row in rows if not (attempt_folder(run.folder.trials, row.spec) / CHECKPOINT_FILE).is_file()]
+    gone = [row.trial for row in rows if row.status == "done" and not _has_checkpoint(run, row.spec)]
     try:
         return scheduler.restore(state, rows, run.elapsed, curves=run.journal.curves(), gone=gone, anew=accept)
     except PluginError as error:
@@ -170,6 +171,11 @@ def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialR
             where=str(run.folder.path),
             hint=ACCEPT,
         ) from error
+
+
+def _has_checkpoint(run: Run, spec: TrialSpec) -> bool:
+    attempts = (replace(spec, attempt=number) for number in range(1, spec.attempt + 1))
+    return any((attempt_folder(run.folder.trials, one) / CHECKPOINT_FILE).is_file() for one in attempts)
 
 
 def _refuse_or_tell(run: Run, problem: str, found: str, *, accept: bool) -> None:

@@ -152,6 +152,9 @@ def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
         splits = _splits_of_the_same_classes(root, inside)
         if not splits:
             return {"train": root}
+    else:
+        more = _splits_of_the_same_classes(root, inside)
+        splits = {split: names or more.get(split, []) for split, names in splits.items()}
     for split, names in splits.items():
         if len(names) > 1:
             problem = f"there is more than one folder of {split} images"

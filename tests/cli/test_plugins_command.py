@@ -215,5 +215,6 @@ def test_of_two_installed_plugins_with_one_name_neither_is_taken_for_the_other()
     )
     registry = SimpleNamespace(left_out=[taken], records=[first, taken])
     with pytest.raises(PluginError, match=r"plugin of theirs 1\.0 was left out.*from automl-img 0\.1\.0"):
-        _refuse_left_out("resnet", None, registry, ())
-    _refuse_left_out("vgg", None, registry, ())
+        _refuse_left_out("resnet", None, registry, None)
+    _refuse_left_out("vgg", None, registry, None)
+    _refuse_left_out("resnet", None, registry, ())  # what searches use is shown all the same

@@ -122,9 +122,9 @@ def _disagreements(evidence: Evidence) -> list[Finding]:
 
 def _copies(evidence: Evidence) -> list[Finding]:
     parted, training = evidence.parted(), np.count_nonzero(evidence.split_of[evidence.seen] == 0)
-    drawn = [split for split in ("validation", "test") if getattr(evidence.dataset, split) is None]
-    if drawn and parted and parted >= GRAVE * training:
-        effect = f"The {' and '.join(drawn)} images that are drawn from them will be copies of those that train."
+    if evidence.dataset.validation is None and parted and parted >= GRAVE * training:
+        drawn = "validation images" if evidence.dataset.test is not None else "validation and test images"
+        effect = f"The {drawn} that are drawn from them will be copies of those that train."
         advice = "Name the group of each image, which keeps copies together, or take them out."
         return [Finding("warning", "copies", parted, f"{_repeating(parted)} {effect} {advice}")]
     places, starts, between, differ = evidence.group_facts

@@ -64,6 +64,14 @@ def test_a_folder_for_training_that_holds_no_class_folders_or_stands_beside_othe
     assert load(tmp_path / "2").class_names == ("match", "training")
 
 
+def test_beside_train_a_folder_whose_name_holds_that_of_a_split_is_one_where_it_has_the_same_classes(tmp_path):
+    write(tmp_path, *(f"{folder}/{name}/1.png" for folder in ("train", "test_set") for name in ("cat", "dog")))
+    write(tmp_path, "test_notes/1.png")
+    found = Folder().load(tmp_path, {})
+    assert found.class_names == ("cat", "dog") and len(found.test) == 2
+    assert found.notes == ("test_notes/ was not used: beside train/, only validation/ and test/ count.",)
+
+
 @pytest.mark.parametrize("name", ["{}_set", "flowers-{}", "{} images"])
 def test_folders_whose_names_hold_those_of_splits_are_splits_where_they_have_the_same_classes(tmp_path, name):
     train, test = name.format("training"), name.format("test")
