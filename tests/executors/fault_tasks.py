@@ -76,3 +76,9 @@ def work_without_a_word(link, seconds):
     while time.monotonic() < end:
         pass
     return "done"
+
+
+def pause(connection):
+    """No task of ours: the target of a process of somebody else."""
+    connection.send("ready")
+    signal.pause()

@@ -39,8 +39,10 @@ def test_a_task_sends_messages_and_its_value(tmp_path):
 
 def test_what_is_not_ours_and_comes_of_the_same_fork_server_ends_by_a_sigterm():
     """As multiprocessing's own pools expect it."""
-    other = start_context().Process(target=signal.pause)
+    here, there = start_context().Pipe()
+    other = start_context().Process(target=fault_tasks.pause, args=(there,))
     other.start()
+    assert here.poll(60) and here.recv() == "ready"
     other.terminate()
     other.join(60)
     assert other.exitcode == -signal.SIGTERM
