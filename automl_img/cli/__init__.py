@@ -28,7 +28,7 @@ from automl_img.cli import (
     suspects,
     watch,
 )
-from automl_img.cli.output import escape_what_cannot_be_printed, warnings_in_one_line
+from automl_img.cli.output import escape_what_cannot_be_printed, tell_in_one_line, warnings_in_one_line
 from automl_img.errors import AutoMLImageError
 from automl_img.quiet import load_alone
 
@@ -84,16 +84,7 @@ def main() -> None:
         with warnings_in_one_line():
             app()
     except AutoMLImageError as error:
-        from rich.console import Console
-
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
-        console.print(f"[bold red]Error:[/] {_escaped(str(error))}")
+        tell_in_one_line("Error:", "bold red", str(error))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit(130)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

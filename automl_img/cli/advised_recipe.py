@@ -38,12 +38,8 @@ def advised_recipe(recipe: Recipe, found: Inspection, advice: Advice, *, file: P
     chosen = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     data = chosen.setdefault("data", {})
     data["source"] = recipe.data.source
-    if recipe.data.path is not None:
-        data["path"] = path_from(file, Path(recipe.data.path))
-    if recipe.train.weights.endswith(".h5"):
-        chosen["train"]["weights"] = path_from(file, expanded_path(recipe.train.weights))
-    if recipe.search.warm_start is not None:
-        chosen["search"]["warm_start"] = path_from(file, expanded_path(recipe.search.warm_start))
+    for (table, key), path in recipe.paths().items():
+        chosen.setdefault(table, {})[key] = path_from(file, expanded_path(path))
     if "data.test" not in kept:
         data.pop("test", None)
     advised = [(table, key, value) for table, settings in advice.settings().items() for key, value in settings.items()]

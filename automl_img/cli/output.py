@@ -33,15 +33,22 @@ def _escaped_as_json(error: UnicodeError) -> tuple[str, int]:
 
 def _bytes_of_names(error: UnicodeError) -> tuple[bytes, int]:
     assert isinstance(error, UnicodeEncodeError)
-    parts = [
-        bytes([ord(letter) - 0xDC00]) if "\udc80" <= letter <= "\udcff" else json.dumps(letter)[1:-1].encode()
-        for letter in error.object[error.start : error.end]
-    ]
-    return b"".join(parts), error.end
+    letter = error.object[error.start]
+    if "\udc80" <= letter <= "\udcff":
+        return bytes([ord(letter) - 0xDC00]), error.start + 1
+    return json.dumps(letter)[1:-1].encode(), error.start + 1
 
 
 codecs.register_error(ESCAPES, _escaped_as_json)
 codecs.register_error(BYTES, _bytes_of_names)
+
+
+def tell_in_one_line(word: str, style: str, text: str) -> None:
+    """Write an error or a warning to standard error."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text.assemble((word, style), f" {text}"))
 
 
 @contextlib.contextmanager
@@ -58,11 +65,7 @@ def warnings_in_one_line() -> Iterator[None]:
         line: str | None = None,
     ) -> None:
         if issubclass(category, AutoMLImageWarning):
-            from rich.console import Console
-            from rich.text import Text
-
-            console = Console(stderr=True, soft_wrap=True, highlight=False)
-            console.print(Text.assemble(("Warning:", "bold yellow"), f" {message}"))
+            tell_in_one_line("Warning:", "bold yellow", str(message))
         else:
             shown(message, category, filename, lineno, file, line)
 

@@ -243,7 +243,8 @@ def _refuse_left_out(name: str, kind: str | None, registry: PluginRegistry, modu
         other = next(
             (one for one in registry.records if (one.kind, one.name, one.left_out) == (record.kind, name, "")), None
         )
-        if other is None if modules is None else record.origin not in modules:
+        meant = other is not None if modules is None else record.origin in modules
+        if not meant:
             continue
         where = record.distribution or record.origin
         hint = (

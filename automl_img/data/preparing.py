@@ -27,6 +27,7 @@ NAMES_FILE = "names.json"  # beside IMAGES_FILE where images come from files
 METADATA_FILE = "metadata.json"  # where the source knows more of each image
 IMAGES_FILE, LABELS_FILE, GROUPS_FILE, FACTS_FILE = "images.npy", "labels.npy", "groups.npy", "store.json"
 FILES_AT_A_TIME = 32
+RETRIED = 64  # files set aside that are tried again at first, at most
 ARRAYS_AT_A_TIME = 2048  # fewer if they have more bytes than the next line says
 ARRAY_BYTES_AT_A_TIME = 16_000_000  # in each thread
 MEND = "Mend or remove them, or raise max_unreadable."
@@ -168,7 +169,10 @@ class StoreWriter:
 
 
 def still_unreadable(paths: Sequence[str], *, height: int, width: int, channels: int) -> list[str]:
-    """Return which of these files cannot be read now: what was wrong may have lain outside of them, and may be mended."""
+    """Return which of these files cannot be read now: what was wrong may have lain outside of them, and may be mended.
+
+    Some of them, spread over all, are tried first: all cannot, unless one of those can.
+    """
 
     def is_unreadable(path: str) -> bool:
         try:
@@ -178,7 +182,10 @@ def still_unreadable(paths: Sequence[str], *, height: int, width: int, channels:
             return True
         return False
 
+    some = paths[:: math.ceil(len(paths) / RETRIED) or 1]
     with ThreadPoolExecutor(max_workers=cores()) as threads:
+        if all(list(threads.map(is_unreadable, some))):
+            return list(paths)
         found = list(threads.map(is_unreadable, paths))
     return [path for path, unreadable in zip(paths, found, strict=True) if unreadable]
 

@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ from automl_img.plugin import ImageDataset, ImageTraits
 from automl_img.tasks import Task, make_task
 
 DISK_SHARE = 0.9  # of the free disk that prepared images may take
-RETRIED = 64  # files set aside, spread over all, that are tried again at most: if one can be read now, all are tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +112,7 @@ class PreparedStore:
                 break
             unreadable = [path for path, _ in store.set_aside]
             if store.fingerprint != wanted:
-                retry = partial(still_unreadable, height=height, width=width, channels=channels)
-                some = unreadable[:: math.ceil(len(unreadable) / RETRIED) or 1]
-                unreadable = retry(unreadable) if len(retry(some)) < len(some) else unreadable
+                unreadable = still_unreadable(unreadable, height=height, width=width, channels=channels)
             if len(unreadable) == len(store.set_aside):
                 with contextlib.suppress(OSError):
                     os.utime(folder)  # says that it is still of use

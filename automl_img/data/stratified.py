@@ -143,12 +143,10 @@ def _by_group(labels: Labels, groups: Groups, wanted: int, seed: int, where: str
 
 def _drawn(groups: Groups, wanted: int, seed: int) -> Mask:
     """Hold groups out at random until so many images are, and leave one group at least."""
-    held = np.zeros(len(groups), bool)
-    for group in np.random.default_rng(seed).permutation(np.unique(groups))[:-1]:
-        held |= groups == group
-        if held.sum() >= wanted:
-            break
-    return held
+    names, sizes = np.unique(groups, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))[:-1]
+    enough = int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1
+    return np.isin(groups, names[order[:enough]])
 
 
 def _put_back(held: Mask, labels: Labels, groups: Groups) -> None:

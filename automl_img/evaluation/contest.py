@@ -30,6 +30,7 @@ from automl_img.training.network import build_network
 from automl_img.training.scoring import Scorer
 
 Logits = npt.NDArray[np.float32]
+AS_GOOD = Difference(0.0, 0.0, (0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Contestant:
     seconds: float
     afterwards: float
     parameters: int
-    behind: Difference
+    behind: Difference = AS_GOOD
 
     def as_dict(self) -> dict[str, Any]:
         """What the run folder keeps."""
@@ -143,7 +144,6 @@ def hold_contest(
             logits = scorer.logits(store.images, splits.validation, mirrored=mirrored)
         probabilities = task.probabilities(logits)
         decided.append(task.decide(probabilities, task.thresholds(truth, probabilities)))
-        behind = paired_difference(task, truth, decided[0], decided[-1], seed)
         one = scorer.seconds_of_one(store.images, mirrored=mirrored)
         contestants.append(
             Contestant(
@@ -156,15 +156,17 @@ def hold_contest(
                 one,
                 a_pass * (2 if mirrored else 1) * afterwards / len(truth),
                 int(network.count_params()),
-                behind,
             )
         )
         longest = max(longest, time.monotonic() - now)
     left = seconds - (time.monotonic() - begun)
-    allowed = [one.afterwards <= left and (latency is None or one.seconds <= latency) for one in contestants]
+    # There is a model in any case: the first candidate may be too slow.
+    allowed = [
+        place == 0 or (one.afterwards <= left and (latency is None or one.seconds <= latency))
+        for place, one in enumerate(contestants)
+    ]
     contestants = _in_order(task, truth, contestants, decided, allowed, seed)
-    leading = sum(place == 0 or fits for place, fits in enumerate(allowed))
-    winner, sentences = _single(contestants[:leading], settings, deterministic=deterministic)
+    winner, sentences = _single(contestants[: sum(allowed)], settings, deterministic=deterministic)
     limits = [Limit([one.afterwards for one in contestants], seconds - (time.monotonic() - begun))]
     if latency is not None:
         limits.append(Limit([one.seconds for one in contestants], latency))
@@ -182,13 +184,9 @@ def _in_order(
 ) -> list[Contestant]:
     """The best first by what was measured here; each tells how far it is behind that one, not behind the first candidate.
 
-    Those that are too slow for what is left of the time, or for the latency, come last; the first candidate does not.
+    Those that are too slow for what is left of the time, or for the latency, come last.
     """
-    order = sorted(
-        range(len(contestants)), key=lambda place: (place > 0 and not allowed[place], -contestants[place].f1)
-    )
-    if order[0] == 0:
-        return [contestants[place] for place in order]
+    order = sorted(range(len(contestants)), key=lambda place: (not allowed[place], -contestants[place].f1))
     best = decided[order[0]]
     return [
         replace(contestants[place], behind=paired_difference(task, truth, best, decided[place], seed))
@@ -226,8 +224,9 @@ def _single(
     if place == 0:
         return 0, []
     best, chosen = contestants[0], contestants[place]
-    gained = f"takes {costs[place]:,.2f} instead of {costs[0]:,.2f} million operations an image"
-    if not deterministic:
+    if deterministic:
+        gained = f"takes {costs[place]:,.2f} instead of {costs[0]:,.2f} million operations an image"
+    else:
         gained = f"predicts {best.seconds / chosen.seconds:.1f} times as fast"
     return place, [
         f"trial {chosen.candidate.trial} wins over trial {best.candidate.trial}: its validation F1 is lower by "

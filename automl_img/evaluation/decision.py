@@ -344,6 +344,6 @@ def _is_right(task: Task, labels: Labels, decided: Labels, answers: npt.NDArray[
     """Whether each answer is the true class, or a parent, in the place of the class decided on, that has the true one below it."""
     names = np.asarray(task.class_names)
     true = names[labels]
-    below = np.array([one.startswith(f"{answer}/") for one, answer in zip(true, answers, strict=True)], bool)
+    below = np.strings.startswith(true, np.strings.add(answers.astype(str), "/"))
     right: npt.NDArray[np.bool_] = (answers == true) | (below & (answers != names[decided]))
     return right

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def finalise(
         figures["test"] = judge.split("test", splits.test, probabilities, mean_energy(task, found, outcome.shares))
         judged_by = splits.test, task.decide(probabilities, thresholds), probabilities
     _write(folder, outcome, store.class_names, temperature, thresholds, decision, terms)
-    said = _look_into(lambda: outcome.winner.network, store, *judged_by, evidence)
+    said = _look_into(outcome.winner.network, store, *judged_by, evidence)
     return {**figures, "selection": _selection(outcome, kept, said)}
 
 
@@ -92,7 +92,7 @@ def measure(
     judge = Judge(store, splits, card.thresholds, card.decision, evidence, seed)
     decided = store.task.decide(probabilities, card.thresholds)
     figures = judge.split("test", splits.test, probabilities, energy)
-    said = _look_into(lambda: predictor.networks()[0], store, splits.test, decided, probabilities, evidence)
+    said = _look_into(predictor.scorers()[0].network, store, splits.test, decided, probabilities, evidence)
     return {"test": figures, "sentences": list(said)}
 
 
@@ -108,7 +108,7 @@ def _thresholds(task: Task, truth: Any, probabilities: Any, seed: int) -> tuple[
 
 
 def _look_into(
-    network: Callable[[], Any], store: PreparedStore, indices: Any, decided: Any, probabilities: Any, evidence: Path
+    network: Any, store: PreparedStore, indices: Any, decided: Any, probabilities: Any, evidence: Path
 ) -> tuple[str, ...]:
     """Keep where a network found its answers to some images of the split by which the model is judged.
 
@@ -122,7 +122,7 @@ def _look_into(
             return ()
         chosen = examples(labels, decided, probabilities)
         rows = indices[chosen]
-        maps = grad_cam(network(), np.asarray(store.images[rows]), decided[chosen])
+        maps = grad_cam(network, np.asarray(store.images[rows]), decided[chosen])
         if maps is not None:
             Attention(rows, (255 * maps).round().astype(np.uint8)).save(evidence / ATTENTION_FILE)
     except Exception as error:

@@ -122,6 +122,12 @@ def library_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in names}
 
 
+def other_libraries(before: Mapping[str, str]) -> list[tuple[str, str | None, str]]:
+    """Return the libraries of another version than before, each with that one, None if there was none, and the one of now."""
+    now = library_versions()
+    return [(name, before.get(name), now[name]) for name in now if before.get(name) != now[name]]
+
+
 def member_file(place: int) -> str:
     """Name of the weights file of a model's network, by its place from 0."""
     return WEIGHTS_FILE if place == 0 else f"member-{place + 1}.weights.h5"

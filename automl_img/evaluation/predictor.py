@@ -59,15 +59,16 @@ class Predictor:
         self.card: ModelCard = read_model(self.folder)
         self.class_names = self.card.class_names
         self.task = make_task(self.card.plan.image.task, self.class_names)
+        where = str(self.folder / MODEL_FILE)
         if registry is None:
             registry = discover_trusted(
                 self.card.plugin_modules,
                 lambda found: _has_plugins(self.card, found),
-                where=str(self.folder / MODEL_FILE),
+                where=where,
                 named=plugin_modules,
             )
-        _refuse_missing_plugins(self.card, registry, str(self.folder / MODEL_FILE))
-        _tell_other_versions(self.card, registry, str(self.folder / MODEL_FILE))
+        _refuse_missing_plugins(self.card, registry, where)
+        _tell_other_versions(self.card, registry, where)
         self._registry = registry
         self._scorers: list[Any] | None = None
 
@@ -250,11 +251,11 @@ class Predictor:
             images: As in :meth:`predict_proba_prepared`.
             indices: Which of them; None: all.
         """
-        scorers = self._ready_scorers()
-        found = [scorer.logits(images, indices, mirrored=self.card.mirrored) for scorer in scorers]
+        found = [scorer.logits(images, indices, mirrored=self.card.mirrored) for scorer in self.scorers()]
         return self.task.mixed(found, self.card.shares), mean_energy(self.task, found, self.card.shares)
 
-    def _ready_scorers(self) -> list[Any]:
+    def scorers(self) -> list[Any]:
+        """Return what computes the logits of each network, with that as ``network``; they are built at the first use."""
         if self._scorers is None:
             with _FIRST_USE:
                 if self._scorers is None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_img.errors import SearchError, reason_of
-from automl_img.recipe import ComputeSettings
+from automl_img.recipe import ComputeSettings, counted
 from automl_img.training.spec import TrialSpec
 
 GIB = 2**30
@@ -41,8 +41,8 @@ class Request:
     memory: int = 0
 
     def __str__(self) -> str:
-        parts = [_counted(self.cpus, "core")]
-        parts += [_counted(self.gpus, "GPU")] if self.gpus else []
+        parts = [counted(self.cpus, "core")]
+        parts += [counted(self.gpus, "GPU")] if self.gpus else []
         parts += [f"{self.memory / GIB:.1f} GiB"] if self.memory else []
         return ", ".join(parts)
 
@@ -71,10 +71,6 @@ class Node:
 
     def __str__(self) -> str:
         return f"{self.name} has {Request(self.cpus, self.gpus, self.memory)}"
-
-
-def _counted(number: float, what: str) -> str:
-    return f"{number:g} {what}" + ("" if number == 1 else "s")
 
 
 def ray_module() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ def run_tasks(
     logs: Sequence[Path],
     stillness: float = STILL_SECONDS,
     *,
-    deadline: float | None = None,
+    deadline: float = math.inf,
     stop_asked: Callable[[], bool] = lambda: False,
     most: int = ATTEMPTS,
 ) -> list[TaskDone | TaskFailed]:
@@ -38,19 +39,17 @@ def run_tasks(
         arguments: Its second argument.
         logs: For each the file that takes what its process prints.
         stillness: Seconds without any processor time after which a process is taken to hang.
-        deadline: Seconds after which all processes are ended, first and second attempts alike; None: no limit.
+        deadline: Seconds after which all processes are ended, first and second attempts alike.
         stop_asked: Whether to give up what has not ended yet, which then is :data:`GIVEN_UP`; asked every second.
         most: Attempts at each, if processes are lost.
     """
-    end = None if deadline is None else time.monotonic() + deadline
+    end = time.monotonic() + deadline
 
     def started(place: int) -> ChildProcess:
-        left = None if end is None else max(0.0, end - time.monotonic())
-        return ChildProcess(task, arguments[place], logs[place], left, stillness)
+        return ChildProcess(task, arguments[place], logs[place], max(0.0, end - time.monotonic()), stillness)
 
     def deserves_another(place: int, failure: TaskFailed) -> bool:
-        has_time = end is None or time.monotonic() < end
-        return has_time and failure.kind in LOST and attempts[place] < most
+        return time.monotonic() < end and failure.kind in LOST and attempts[place] < most
 
     children = {place: started(place) for place in range(len(arguments))}
     attempts = dict.fromkeys(children, 1)

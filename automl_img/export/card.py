@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from automl_img.evaluation.decision import DONT_KNOW, UNKNOWN, Decision
+from automl_img.evaluation.decision import DONT_KNOW, UNKNOWN
 from automl_img.evaluation.metrics import f1_name
 from automl_img.evaluation.predictor import Predictor
 from automl_img.export.comparison import Exported
@@ -16,7 +16,8 @@ from automl_img.plugin.exporter import LABELS_FILE
 def labels_of(predictor: Predictor, dtype: str) -> dict[str, Any]:
     """Return what a program needs to use the model: its input, of this dtype, its classes, and how answers follow from probabilities."""
     image = predictor.card.plan.image
-    decision = _by_probabilities(predictor.card.decision)
+    # An image's energy does not follow from probabilities, which are all that an exported model gives.
+    decision = replace(predictor.card.decision, least_energy=None)
     return {
         "input": {
             "name": "images",
@@ -30,11 +31,6 @@ def labels_of(predictor: Predictor, dtype: str) -> dict[str, Any]:
         "decision": {} if decision.is_plain else asdict(decision),
         "weights_sha256": predictor.card.weights_sha256,
     }
-
-
-def _by_probabilities(decision: Decision) -> Decision:
-    """What of a decision follows from probabilities, which is all that an exported model gives: an image's energy does not."""
-    return replace(decision, least_energy=None)
 
 
 def model_card(predictor: Predictor, exported: Exported, dtype: str, figures: Mapping[str, Any]) -> str:

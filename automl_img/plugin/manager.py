@@ -79,12 +79,22 @@ class PluginRegistry:
         self._plugins: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
         self.records: list[PluginRecord] = []
         self.experience: list[Path] = []
+        self._modules: set[ModuleType] = set()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each usable plugin, by "kind/name"."""
+        return {f"{one.kind}/{one.name}": one.version for one in self.records if not one.left_out}
 
     def add_module(self, module: ModuleType, *, label: str, distribution: str = "") -> None:
         """Call each registering hook that ``module`` implements; a hook that raises costs that hook alone.
 
-        A module made for another major version of the plugin API is left out as a whole.
+        A module made for another major version of the plugin API is left out as a whole. One counts once, though it has two entry
+        points, or is installed and named.
         """
+        if module in self._modules:
+            return
+        self._modules.add(module)
         if problem := other_version(module):
             self._leave_out("", label, distribution, module.__name__, problem)
             return
@@ -184,7 +194,7 @@ def discover(
 ) -> PluginRegistry:
     """Find all plugins: those of installed distributions, then those of ``modules``.
 
-    A plugin that cannot be imported or raises is left out with the reason and does not disturb the others. A module counts once.
+    A plugin that cannot be imported or raises is left out with the reason and does not disturb the others.
 
     Args:
         modules: Names of importable modules that hold plugins without an entry point.
@@ -195,7 +205,6 @@ def discover(
         PluginError: One of ``modules`` cannot be imported, or was made for another version: it was asked for by name.
     """
     registry = PluginRegistry(only=only, block=block)
-    added: list[ModuleType] = []
     for point, distribution in _first_party_first(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)):
         try:
             module = point.load()
@@ -209,9 +218,7 @@ def discover(
             reason = f"its entry point names no module: {point.value} is of type {type(module).__name__}"
             registry._leave_out("", point.name, distribution, point.value, reason)
             continue
-        if module not in added:  # one module may have two entry points
-            registry.add_module(module, label=point.name, distribution=distribution)
-        added.append(module)
+        registry.add_module(module, label=point.name, distribution=distribution)
     for name in modules:
         try:
             module = importlib.import_module(name)
@@ -222,9 +229,7 @@ def discover(
             raise PluginError(reason, where="[plugins] modules", found=name, hint=hint) from error
         if problem := other_version(module):
             raise PluginError(problem, where="[plugins] modules", found=name)
-        if module not in added:  # it may be installed as well
-            registry.add_module(module, label=name)
-        added.append(module)
+        registry.add_module(module, label=name)
     return registry
 
 

@@ -98,6 +98,15 @@ def is_active(parameter: Parameter, values: Mapping[str, Any]) -> bool:
     return all(name in values and values[name] in allowed for name, allowed in parameter.when)
 
 
+def active(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a search would give: for each active hyperparameter its value, or else its default."""
+    found: dict[str, Any] = {}
+    for parameter in parameters:
+        if is_active(parameter, found):
+            found[parameter.name] = parameter.typed(values.get(parameter.name, parameter.default))
+    return found
+
+
 def check_options(strategy: SearchStrategy, problem: Problem) -> None:
     """Raise PluginError if ``problem`` holds an option that ``strategy`` does not know."""
     for key in problem.options:

@@ -108,11 +108,8 @@ def _place(file: str) -> str:
     """Say where a module was found before."""
     path = Path(file)
     folder = path.parent.parent if path.name == "__init__.py" else path.parent
-    if path.exists():
-        return f"A search of yours has used it from {file}: say so with PYTHONPATH={folder}."
-    return (
-        f"A search of yours has used it from {file}, which is gone: put it back, and say so with PYTHONPATH={folder}."
-    )
+    gone = ":" if path.exists() else ", which is gone: put it back, and"
+    return f"A search of yours has used it from {file}{gone} say so with PYTHONPATH={folder}."
 
 
 def _origin(name: str) -> str:

@@ -360,6 +360,15 @@ class Recipe(Settings):
             )
         return self
 
+    def paths(self) -> dict[tuple[str, str], str]:
+        """The paths that stand in it, by table and key; ``train.weights`` may be a name instead."""
+        found = {
+            ("data", "path"): self.data.path,
+            ("train", "weights"): self.train.weights if self.train.weights.endswith(".h5") else None,
+            ("search", "warm_start"): self.search.warm_start,
+        }
+        return {place: path for place, path in found.items() if path is not None}
+
     def plain(self) -> dict[str, Any]:
         """The recipe as plain data, without the keys that are unset, as TOML and JSON can hold it."""
         return self.model_dump(mode="json", exclude_none=True)

@@ -73,25 +73,21 @@ def _with_whole_paths(recipe: Recipe, file: Path | None, text: str, overrides: M
     Without a file the others stay as they are.
     """
 
-    def absolute(path: str, *keys: str) -> str:
-        is_given = any(f"{'.'.join(keys)}.".startswith(f"{key}.") for key in overrides)
-        if file is None and not is_given:
-            return path
-        in_file = None if is_given else file
-        expanded = expanded_path(path, where=_place(keys, in_file, text), error=RecipeError)
-        return str(((in_file.parent if in_file else Path.cwd()) / expanded).resolve())
-
-    data, train, search = recipe.data, recipe.train, recipe.search
     changed: dict[str, Any] = {}
-    if data.path is not None:
-        changed["data"] = data.model_copy(update={"path": absolute(data.path, "data", "path")})
-    if train.weights.endswith(".h5"):
-        changed["train"] = train.model_copy(update={"weights": absolute(train.weights, "train", "weights")})
-    if search.warm_start is not None:
-        changed["search"] = search.model_copy(
-            update={"warm_start": absolute(search.warm_start, "search", "warm_start")}
-        )
+    for (table, key), path in recipe.paths().items():
+        is_given = _is_given(f"{table}.{key}", overrides)
+        if file is None and not is_given:
+            continue
+        in_file = None if is_given else file
+        expanded = expanded_path(path, where=_place((table, key), in_file, text), error=RecipeError)
+        whole = (in_file.parent / expanded if in_file else expanded).resolve()
+        changed[table] = getattr(recipe, table).model_copy(update={key: str(whole)})
     return recipe.model_copy(update=changed)
+
+
+def _is_given(dotted: str, overrides: Mapping[str, Any]) -> bool:
+    """Whether a key, or what it lies in, was given beside the file."""
+    return any(f"{dotted}.".startswith(f"{key}.") for key in overrides)
 
 
 def override(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +133,7 @@ def _explain(detail: ErrorDetails, file: Path | None, text: str) -> RecipeError:
 def _is_given_beside(detail: ErrorDetails, content: Mapping[str, Any], overrides: Mapping[str, Any]) -> bool:
     """Whether what is wrong was given beside the file: the key, or what it lies in, or what alone makes the file wrong."""
     dotted = ".".join(_walked(detail["loc"])[0])
-    if any(f"{dotted}.".startswith(f"{key}.") for key in overrides):
+    if _is_given(dotted, overrides):
         return True
     try:
         Recipe.model_validate(override(content, {}))

@@ -210,9 +210,8 @@ def _over_time(evidence: RunEvidence) -> Chart | None:
     """The best F1 so far over the search's time."""
     scored = [(trial.ended, trial.f1) for trial in evidence.trials if trial.f1 is not None]
     ended = sorted((at, f1) for at, f1 in scored if at is not None)
-    if len(ended) < len(
-        scored
-    ):  # a part of them would be a curve below the best: an older version did not keep when they ended
+    # An older version did not keep when trials ended, and a part of them would be a curve below the best.
+    if len(ended) < len(scored):
         return None
     best: list[tuple[float, float]] = []
     for at, f1 in ended:

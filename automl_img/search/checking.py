@@ -7,7 +7,7 @@ from typing import Any
 
 from automl_img.errors import AutoMLImageError, PluginError, RecipeError, named_reason_of, nearest
 from automl_img.paths import expanded_path
-from automl_img.plugin import PluginRegistry, Problem
+from automl_img.plugin import PluginRegistry, Problem, SearchStrategy
 from automl_img.recipe import Recipe
 from automl_img.search.tracking import trackers_of
 
@@ -30,7 +30,7 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
         source = registry.get("source", recipe.data.source, where="data.source")
         refuse_unknown_options(source, "source", "data.options", recipe.data.options)
     trackers_of(recipe, registry)
-    _check_epochs(recipe, registry)
+    _check_epochs(recipe, strategy)
     weights = recipe.train.weights
     if weights.endswith(".h5") and not expanded_path(weights, where="train.weights", error=RecipeError).is_file():
         raise RecipeError("there is no such weights file", where="train.weights", found=weights)
@@ -38,7 +38,7 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
         wanted = getattr(recipe.search, f"{kind}s")
         for name in () if wanted == "all" else wanted:
             registry.get(kind, name, where=f"search.{kind}s")
-    _check_options(recipe, registry)
+    _check_options(recipe, strategy)
 
 
 def refuse_unknown_options(plugin: Any, kind: str, table: str, options: Mapping[str, Any]) -> None:
@@ -64,8 +64,7 @@ def refuse_unknown_options(plugin: Any, kind: str, table: str, options: Mapping[
             )
 
 
-def _check_epochs(recipe: Recipe, registry: PluginRegistry) -> None:
-    strategy = registry.get("strategy", recipe.search.strategy, where="search.strategy")
+def _check_epochs(recipe: Recipe, strategy: type[SearchStrategy]) -> None:
     if recipe.train.epochs < strategy.least_epochs:
         raise RecipeError(
             f"the strategy {recipe.search.strategy} needs more epochs",
@@ -75,16 +74,16 @@ def _check_epochs(recipe: Recipe, registry: PluginRegistry) -> None:
         )
 
 
-def _check_options(recipe: Recipe, registry: PluginRegistry) -> None:
+def _check_options(recipe: Recipe, strategy: type[SearchStrategy]) -> None:
     """Begin with the strategy on an empty space, if it has options: wrong ones are told before anything is trained."""
-    name, options = recipe.search.strategy, recipe.search.options
+    options = recipe.search.options
     if not options:  # most strategies import TensorFlow when they begin
         return
     problem = Problem((), recipe.seed, recipe.budget.trials or 1, recipe.train.epochs, dict(options))
     try:
-        registry.get("strategy", name, where="search.strategy")().start(problem)
+        strategy().start(problem)
     except AutoMLImageError:
         raise
     except Exception as error:
-        reason = f"the strategy {name} cannot begin with these options: {named_reason_of(error)}"
+        reason = f"the strategy {recipe.search.strategy} cannot begin with these options: {named_reason_of(error)}"
         raise PluginError(reason, where="search.options", found=options) from error

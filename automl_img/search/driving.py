@@ -90,15 +90,13 @@ class Driver:
         """Let trials of an earlier process count with the weights that they saved last."""
         for row in self.run.journal.trials():
             if row.trial in results:
-                self.run.decided(f"trial {row.trial} was cut off with the search; the weights it had saved count")
-                self._hand_on_weights(_that_saved(row), row.spec)
-                self._done(row.spec, results[row.trial])
+                self._count_saved(_that_saved(row), row.spec, results[row.trial], "with the search")
 
     def _leave_nothing_running(self) -> None:
         """Close trials of an earlier process that there was no time to try again."""
         for row in self.run.journal.trials():
             if row.status == "running" and row.saved is not None:
-                self.settle({row.trial: row.saved})
+                self._count_saved(_that_saved(row), row.spec, row.saved, "with the search")
             elif row.status == "running":
                 text = "the process that drove the search ended, and no time was left to try again"
                 self.run.journal.failed(row.trial, "failed", str(FailureKind.NODE_LOST), text, self.scheduler.changes())
@@ -171,10 +169,7 @@ class Driver:
         if saved is not None and not self.scheduler.may_catch_up(
             spec.trial, failure.kind, saved.seconds, self.run.elapsed
         ):
-            said = f"trial {spec.trial} was cut off ({failure.kind}: {failure.message}); the weights it had saved count"
-            self.run.decided(said)
-            self._hand_on_weights(earlier, spec)
-            self._done(spec, saved)
+            self._count_saved(earlier, spec, saved, f"({failure.kind}: {failure.message})")
             return
         again = self.scheduler.fail(spec.trial, failure.kind, failure.message)
         skipped = failure.kind is FailureKind.SKIPPED
@@ -185,6 +180,12 @@ class Driver:
         else:
             text = failure.message + ("; it is tried once more" if again else "")
             self.run.say(events.TrialFailed, spec.trial, spec.stage, spec.architecture, kind, text)
+
+    def _count_saved(self, earlier: TrialSpec, last: TrialSpec, result: TrialResult, how: str) -> None:
+        """Let a trial that was cut off count with the weights that one of its attempts saved last."""
+        self.run.decided(f"trial {last.trial} was cut off {how}; the weights it had saved count")
+        self._hand_on_weights(earlier, last)
+        self._done(last, result)
 
     def _hand_on_weights(self, earlier: TrialSpec, last: TrialSpec) -> None:
         """Give the weights that an earlier attempt had saved to the last one, where they are looked for."""

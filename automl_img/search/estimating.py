@@ -38,7 +38,7 @@ def estimate_starts(
     weights: str,
     slots: int,
     parameter_limit: int | None = None,
-    deadline: float | None = None,
+    deadline: float = math.inf,
     stop_asked: Callable[[], bool] = lambda: False,
 ) -> list[Estimate]:
     """Estimate architectures in child processes and choose the member of each that fits.
@@ -54,7 +54,7 @@ def estimate_starts(
         weights: "none" or pretrained weights.
         slots: Child processes at once.
         parameter_limit: The most weights that a network may have, or None.
-        deadline: Seconds after which children that have not answered are given up, with all that they were to estimate; None: no limit.
+        deadline: Seconds after which children that have not answered are given up, with all that they were to estimate.
         stop_asked: Whether to give all of them up now.
     """
     estimates: list[Estimate] = []
@@ -76,18 +76,18 @@ def estimate_starts(
 
 
 def _run_all(
-    arguments: Sequence[EstimateArgument], slots: int, deadline: float | None, stop_asked: Callable[[], bool]
+    arguments: Sequence[EstimateArgument], slots: int, deadline: float, stop_asked: Callable[[], bool]
 ) -> list[Estimate]:
     """Estimate each share in a process of its own.
 
     Where a process is lost, each of its architectures is tried once more by itself: mostly one of them is to blame.
     """
-    end = math.inf if deadline is None else time.monotonic() + deadline
+    end = time.monotonic() + deadline
     estimates: list[Estimate] = []
     waiting = [(argument, True) for argument in arguments]
     while waiting:
         now, waiting = waiting[:slots], waiting[slots:]
-        left = None if deadline is None else max(0.0, end - time.monotonic())
+        left = max(0.0, end - time.monotonic())
         for (argument, first), answer in zip(now, _answers([one for one, _ in now], left, stop_asked), strict=True):
             if isinstance(answer, TaskDone):
                 estimates += answer.value
@@ -100,7 +100,7 @@ def _run_all(
 
 
 def _answers(
-    arguments: Sequence[EstimateArgument], deadline: float | None, stop_asked: Callable[[], bool]
+    arguments: Sequence[EstimateArgument], deadline: float, stop_asked: Callable[[], bool]
 ) -> list[TaskDone | TaskFailed]:
     with tempfile.TemporaryDirectory() as folder:
         logs = [Path(folder) / f"{i}.txt" for i in range(len(arguments))]

@@ -17,6 +17,7 @@ from automl_img.executors.running import run_tasks
 from automl_img.executors.tasks import FinaliseArgument, Place, finalise_best
 from automl_img.recipe import duration_text
 from automl_img.search import run_folder
+from automl_img.search.budget import Budget
 from automl_img.search.deciding import wishes_of
 from automl_img.search.journal import CHOSEN, TrialRow
 from automl_img.search.leaderboard import Entry, by_worth, leaderboard
@@ -73,7 +74,7 @@ def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
     refitted = refitting and refit(run, data, place, best)
     if refitting:
         begun = run.elapsed
-        figures["test"] = _measured(run, place)
+        figures["test"] = measured(run, place)
         evaluation += run.elapsed - begun
     interrupted = run.interruption.asked  # perhaps since then
     if run.recipe.output.keep == "best":
@@ -139,8 +140,7 @@ def _no_model(run: Run, rows: Sequence[TrialRow], *, interrupted: bool) -> Searc
 def _look_for_wrong_labels(run: Run) -> None:
     """List the images whose labels are probably wrong, if there is time; `automl-img suspects RUN` does so at any time."""
     (run.folder.evaluation / CHECK_FILE).unlink(missing_ok=True)  # by a model from before the search went on
-    budget = run.recipe.budget.time
-    if budget is not None and budget - run.elapsed < SUSPECTS_SECONDS:
+    if Budget.of(run.recipe.budget).seconds_left(run.elapsed) < SUSPECTS_SECONDS:
         return
     try:
         write_suspects(run.folder.path, SUSPECTS)
@@ -220,15 +220,6 @@ def _finalise(
     return dict(answer.value)
 
 
-def _measured(run: Run, place: Place) -> dict[str, Any]:
-    try:
-        return measured(run, place)
-    except RuntimeError as error:
-        hint = "`automl-img search --resume RUN` tries again."
-        problem = f"the best model could not be evaluated: {error}"
-        raise SearchError(problem, where=str(run.folder.path), hint=hint) from error
-
-
 def _tell_wishes(run: Run, wishes: list[dict[str, Any]], kind: str) -> None:
     for wish in wishes:
         state = "holds on validation" if wish["kept"] else "cannot be kept; the nearest on validation"
@@ -253,8 +244,7 @@ def _repeats(rows: list[TrialRow]) -> list[dict[str, Any]]:
 
 
 def _too_late_to_begin(run: Run) -> bool:
-    budget, overhead = run.recipe.budget.time, overhead_of(run.capacity.hardware)
-    return budget is not None and budget - run.elapsed < SHORTEST_LOOK + overhead
+    return Budget.of(run.recipe.budget).seconds_left(run.elapsed) < SHORTEST_LOOK + overhead_of(run.capacity.hardware)
 
 
 def _why_nothing(run: Run, rows: Sequence[TrialRow], *, interrupted: bool = False) -> str:

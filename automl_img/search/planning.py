@@ -45,15 +45,16 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     budget = Budget.of(run.recipe.budget)
     means = _means(run, budget, data)
     earlier = run.journal.meta("starts")
-    found = None
-    if earlier is None:
-        found = find_starts(
-            run, data, space, place, seconds=means.longest, left=means.left, affordable=means.seconds_per_image
-        )
-        starts, outcomes = found.starts, found.outcomes
-    else:
+    found: Starting | None = None
+    starts: list[Start] = []
+    outcomes: tuple[Outcome, ...] = ()
+    if earlier is not None:
         starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
+    elif found := find_starts(
+        run, data, space, place, seconds=means.longest, left=means.left, affordable=means.seconds_per_image
+    ):
+        starts, outcomes = found.starts, found.outcomes
     dearest = max((start.seconds_per_image for start in starts), default=means.seconds_per_image)
     planned = run.journal.meta(PLANNED)
     if planned is None or run.journal.meta("state") == "ended":  # what it is given now is divided anew
@@ -62,7 +63,7 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     rules = _rules(run, data, space, _end(run, budget, data, dearest, planned))
     strategy = run.registry.get("strategy", run.recipe.search.strategy)()
     scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
-    if found is None or not found.known:
+    if found is None:
         return scheduler
     _tell(run, found, scheduler, rules)
     for architecture, reason in scheduler.skipped:
@@ -151,7 +152,7 @@ def _rules(run: Run, data: PreparedData, space: SearchSpace, end: float) -> Rule
         deterministic=recipe.train.deterministic,
         weights=recipe.train.weights,
         probe=_probed(run, space),
-        versions={f"{r.kind}/{r.name}": r.version for r in run.registry.records if not r.left_out},
+        versions=run.registry.versions,
         parameter_limit=limits.parameters,
         seconds_limit=limits.seconds,
         latency_limit=limits.latency,
@@ -199,7 +200,7 @@ def _device_seconds(run: Run) -> float | None:
 
 def _seconds_of_training(run: Run, budget: Budget, finish: float) -> float:
     """Seconds from now that trials may take, by the time and the device time that there are; infinite without either, 0 if all has gone."""
-    by_time = math.inf if budget.time is None else max(0.0, budget.time - run.elapsed - finish)
+    by_time = max(0.0, budget.seconds_left(run.elapsed) - finish)
     device_seconds = _device_seconds(run)
     by_devices = math.inf if device_seconds is None else device_seconds / run.capacity.devices
     return min(by_time, by_devices)

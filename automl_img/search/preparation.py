@@ -25,7 +25,7 @@ from automl_img.errors import (
 from automl_img.paths import expanded_path
 from automl_img.plugin import DataSource, ImageDataset, PluginRegistry, discover
 from automl_img.plugin.trust import refuse_strange_modules
-from automl_img.recipe import Recipe
+from automl_img.recipe import Recipe, counted
 
 INSPECTION_SHARE = 0.01  # of the time budget, for looking at the images before anything else
 INSPECTION_SECONDS = 60.0  # where there is no time budget
@@ -153,8 +153,8 @@ def _set_aside(store: PreparedStore) -> tuple[str, ...]:
     if not store.set_aside:
         return ()
     path, reason = store.set_aside[0]
-    counted = "1 file is" if len(store.set_aside) == 1 else f"{len(store.set_aside):,} files are"
-    return (f"{counted} set aside as unreadable, see data.json; the first: {path}: {reason}.",)
+    files = counted(len(store.set_aside), "file is", "files are")
+    return (f"{files} set aside as unreadable, see data.json; the first: {path}: {reason}.",)
 
 
 def reopened_store(recipe: Recipe, described: Mapping[str, Any], folder: Path) -> PreparedStore:

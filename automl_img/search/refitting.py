@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from automl_img.data.splits import SplitIndices
+from automl_img.errors import SearchError
 from automl_img.evaluation.model_file import read_model, write_model
 from automl_img.executors.devices import DevicePool
 from automl_img.executors.local import DEADLINE_GRACE, attempt_folder
@@ -61,7 +62,7 @@ def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
         train,
         [argument],
         [folder / "log.txt"],
-        deadline=None if spec.deadline is None else spec.deadline + DEADLINE_GRACE,
+        deadline=math.inf if spec.deadline is None else spec.deadline + DEADLINE_GRACE,
         stop_asked=lambda: run.interruption.asked,
     )
     if isinstance(answer, TaskFailed):
@@ -90,7 +91,7 @@ def measured(run: Run, place: Place) -> dict[str, Any]:
     """Return the figures of the run's model on the test images, which are read here, once; none if there are no such images.
 
     Raises:
-        RuntimeError: They cannot be computed.
+        SearchError: They cannot be computed.
     """
     if not len(SplitIndices.load(Path(place.splits)).test):
         return {}
@@ -98,7 +99,11 @@ def measured(run: Run, place: Place) -> dict[str, Any]:
     argument = MeasureArgument(place, str(folder.model), str(folder.evaluation), run.recipe.seed)
     (answer,) = run_tasks(measure_model, [argument], [folder.trials / "measure.txt"])
     if not isinstance(answer, TaskDone):
-        raise RuntimeError(answer.message)
+        raise SearchError(
+            f"the best model could not be evaluated: {answer.message}",
+            where=str(folder.path),
+            hint="`automl-img search --resume RUN` tries again.",
+        )
     for sentence in answer.value["sentences"]:
         run.decided(sentence)
     return dict(answer.value["test"])

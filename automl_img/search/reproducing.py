@@ -11,7 +11,7 @@ from typing import Any
 
 from automl_img.data.splits import SplitIndices
 from automl_img.errors import RunFolderError
-from automl_img.evaluation.model_file import library_versions
+from automl_img.evaluation.model_file import other_libraries
 from automl_img.executors import Done, Epoch, Failed, LocalExecutor, Message
 from automl_img.executors.devices import DevicePool
 from automl_img.executors.tasks import Place
@@ -152,13 +152,8 @@ def _tolerance(f1: float, images: int) -> float:
 
 def _different_versions(folder: RunFolder, registry: PluginRegistry, spec: TrialSpec) -> list[str]:
     then: Mapping[str, Any] = folder.read(run_folder.VERSIONS_FILE)
-    now = library_versions()
-    found = [
-        f"{name} {then['libraries'].get(name)}, now {now[name]}"
-        for name in now
-        if then["libraries"].get(name) != now[name]
-    ]
-    plugins = {f"{r.kind}/{r.name}": str(r.version) for r in registry.records if not r.left_out}
+    found = [f"{name} {before}, now {now}" for name, before, now in other_libraries(then["libraries"])]
+    plugins = registry.versions
     found += [f"{n} {v}, now {plugins.get(n, 'missing')}" for n, v in spec.plugins.items() if plugins.get(n) != str(v)]
     machine, hardware = then["machine"], Hardware.detect()
     here = {"cores": hardware.cores, "gpus": hardware.gpus, "bfloat16": hardware.bfloat16}

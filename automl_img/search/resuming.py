@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from automl_img.errors import PluginError, RunFolderError, UsageError
-from automl_img.evaluation.model_file import library_versions
-from automl_img.executors.local import attempt_folder
+from automl_img.evaluation.model_file import other_libraries
 from automl_img.recipe import BudgetSettings, Recipe, recipe_from_mapping
 from automl_img.search import run_folder
 from automl_img.search.journal import JOURNAL_FILE, Journal
@@ -17,7 +15,7 @@ from automl_img.search.run import Run
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.scheduler import Scheduler
 from automl_img.training.artifacts import CHECKPOINT_FILE
-from automl_img.training.spec import TrialResult, TrialSpec
+from automl_img.training.spec import TrialResult
 
 #: What may differ when a search goes on: how much it may spend, where it runs, and what it leaves.
 CHANGEABLE = (
@@ -106,7 +104,7 @@ def refuse_other_plugins(run: Run, *, accept: bool) -> None:
         return
     before = run.folder.read(run_folder.VERSIONS_FILE)
     _tell_other_libraries(run, before["libraries"])
-    now = {f"{r.kind}/{r.name}": str(r.version) for r in run.registry.records if not r.left_out}
+    now = run.registry.versions
     changed = [
         f"{name} was {then['version']} and is {now.get(name, 'missing')}"
         for name, then in sorted(before["plugins"].items())
@@ -117,11 +115,7 @@ def refuse_other_plugins(run: Run, *, accept: bool) -> None:
 
 
 def _tell_other_libraries(run: Run, before: Mapping[str, str]) -> None:
-    others = [
-        f"{name} was {before.get(name, 'missing')} and is {version}"
-        for name, version in library_versions().items()
-        if before.get(name) != version
-    ]
+    others = [f"{name} was {then or 'missing'} and is {now}" for name, then, now in other_libraries(before)]
     if others:
         run.decided(f"libraries have changed since the search last ran: {'; '.join(others)}")
 
@@ -161,8 +155,9 @@ def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialR
     state = run.journal.state()
     if not state:
         return {}
-    rows = run.journal.trials()
-    gone = [row.trial for row in rows if row.status == "done" and not _has_checkpoint(run, row.spec)]
+    rows, trials = run.journal.trials(), run.folder.trials
+    done = [row.trial for row in rows if row.status == "done"]
+    gone = [trial for trial in done if not any(trials.glob(f"{trial}/*/{CHECKPOINT_FILE}"))]
     try:
         return scheduler.restore(state, rows, run.elapsed, curves=run.journal.curves(), gone=gone, anew=accept)
     except PluginError as error:
@@ -171,11 +166,6 @@ def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialR
             where=str(run.folder.path),
             hint=ACCEPT,
         ) from error
-
-
-def _has_checkpoint(run: Run, spec: TrialSpec) -> bool:
-    attempts = (replace(spec, attempt=number) for number in range(1, spec.attempt + 1))
-    return any((attempt_folder(run.folder.trials, one) / CHECKPOINT_FILE).is_file() for one in attempts)
 
 
 def _refuse_or_tell(run: Run, problem: str, found: str, *, accept: bool) -> None:

@@ -259,8 +259,8 @@ class Scheduler:
             deadline = min(left, max(SHORTEST_LOOK + rules.overhead, left * parallel / max(1, self.budget.trials_left)))
             if math.isinf(self.budget.trials_left):
                 deadline = left
-        beside = 2 if self._records.running else 1  # the last one of a budget runs beside those that have not ended
-        threads = self._threads(max(beside, min(rules.slots, self.budget.trials_left)))
+        # The last one of a budget runs beside those that have not ended.
+        threads = self._threads(2 if self._records.running else min(rules.slots, self.budget.trials_left))
         if self.budget.trials_left <= rules.repeats - self._records.repeated and self._records.done():
             # Which configuration is the best is known when all others have ended.
             return WAIT if self._records.first_runs else self._repeat(deadline, threads)
@@ -269,7 +269,7 @@ class Scheduler:
             values = dict(start.values) if first else self._with_policy(start.values)
             why = f"the starting point of {start.architecture}"
             return self._launch(SEARCH, why, values, deadline, threads=threads, probe=self._probe())
-        return self._suggested(SEARCH, elapsed, deadline, None, threads)
+        return self._suggested(elapsed, deadline, None, threads)
 
     # -- stages ------------------------------------------------------------------------------------------------------------------
 
@@ -308,7 +308,7 @@ class Scheduler:
             return DONE
         self.stage = SEARCH
         threads = self._threads(self._rules.slots)
-        return self._suggested(SEARCH, elapsed, 2 * plan.search_slot, plan.search_seconds, threads)
+        return self._suggested(elapsed, 2 * plan.search_slot, plan.search_seconds, threads)
 
     def _has_more_than_a_final(self) -> bool:
         """Whether the budget has trials and epochs left beside those of a final training."""
@@ -349,7 +349,7 @@ class Scheduler:
                 return DONE
             if self._records.repeated < rules.repeats_if_time:
                 return self._repeat(left, 0)
-            return self._suggested(SEARCH, elapsed, left, None, 0)
+            return self._suggested(elapsed, left, None, 0)
         self.stage = FINAL
         return self._launch_final(self._finals.begin(self.budget.trials_left), left)
 
@@ -399,7 +399,7 @@ class Scheduler:
     # -- trials ------------------------------------------------------------------------------------------------------------------
 
     def _suggested(
-        self, stage: str, elapsed: float, deadline: float | None, seconds: float | None, threads: int
+        self, elapsed: float, deadline: float | None, seconds: float | None, threads: int
     ) -> TrialSpec | Signal:
         if not self._suggester.started:
             self._start_strategy(elapsed)
@@ -409,7 +409,7 @@ class Scheduler:
         why = f"suggested by {self._suggester.name}"
         epochs = max(1, round(suggestion.fraction * self._rules.epochs))
         return self._launch(
-            stage,
+            SEARCH,
             why,
             suggestion.values,
             deadline,

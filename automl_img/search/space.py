@@ -8,6 +8,7 @@ from typing import Any
 
 from automl_img.errors import PluginError, RecipeError, named_reason_of, nearest
 from automl_img.plugin import ImageTraits, Parameter, PluginRegistry, Space
+from automl_img.plugin.oracle import active
 from automl_img.recipe import Recipe
 
 IMBALANCED = 1.5  # largest class over smallest, above which class weights are worth a try
@@ -38,12 +39,7 @@ class SearchSpace:
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return a value of its declared type for each active hyperparameter: the fixed, the one in ``values``, or the default."""
-        result: dict[str, Any] = {}
-        for parameter in self.parameters:
-            if all(result.get(name) in allowed for name, allowed in parameter.when):
-                given = values.get(parameter.name, parameter.default)
-                result[parameter.name] = parameter.typed(self.fixed.get(parameter.name, given))
-        return result
+        return active(self.parameters, {**values, **self.fixed})
 
     def start(self, architecture: str, member: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of a starting point: everything at its default but the architecture and its member's values.

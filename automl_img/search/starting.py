@@ -10,6 +10,7 @@ from typing import Any
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageTraits, Outcome
 from automl_img.search import estimating
+from automl_img.search.budget import Budget
 from automl_img.search.learning import circumstances, experiences_for
 from automl_img.search.preparation import PreparedData
 from automl_img.search.prior import expected_errors
@@ -34,20 +35,17 @@ class Starting:
         estimates: What each architecture would cost.
         hopeless: Architectures that do not fit, with the reason.
         outcomes: What another search has found in this space.
-        known: Whether this was found out; if not, the search was asked to end, or its time is over, and it begins here again when it
-            goes on.
     """
 
     starts: list[Start]
     estimates: list[Estimate]
     hopeless: Mapping[str, str]
     outcomes: tuple[Outcome, ...]
-    known: bool = True
 
 
 def find_starts(
     run: Run, data: PreparedData, space: SearchSpace, place: Place, *, seconds: float, left: float, affordable: float
-) -> Starting:
+) -> Starting | None:
     """Order the architectures by what earlier searches say of them, and choose the size of each by its estimate.
 
     Args:
@@ -58,9 +56,12 @@ def find_starts(
         seconds: Of the longest training that the budget allows.
         left: Seconds that all trials together may take.
         affordable: Longest wanted time of a training step on one image.
+
+    Returns:
+        None: the search was asked to end, or its time is over; it begins here again when it goes on.
     """
     recipe, traits, names = run.recipe, data.store.traits, space.architectures()
-    end = recipe.budget.time or math.inf
+    budget = Budget.of(recipe.budget)
     experiences = experiences_for(run, data.store.fingerprint)
     expected = expected_errors(experiences, circumstances(run, traits), names)
     worth, others = _worth_an_estimate(run, names, expected, left)
@@ -75,12 +76,12 @@ def find_starts(
         weights=recipe.train.weights,
         slots=Hardware.detect(gpus=0).slots("auto"),  # they are built by the processor
         parameter_limit=recipe.search.limits.parameters,
-        deadline=None if math.isinf(end) else max(0.0, end - run.elapsed),
+        deadline=budget.seconds_left(run.elapsed),
         stop_asked=lambda: run.interruption.asked,
     )
-    if run.interruption.asked or run.elapsed >= end:
+    if run.interruption.asked or not budget.seconds_left(run.elapsed):
         _tell_unknown(run, estimates)
-        return Starting([], [], {}, (), known=False)
+        return None
     for name, reason in others.items():
         run.skip(name, reason)
     starts, hopeless = _starts(run, estimates, len(data.splits.train), seconds, expected)

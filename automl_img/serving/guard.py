@@ -58,21 +58,25 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         scope[TRUSTED] = not self._token or self._knows_token(headers)
-        if not scope[TRUSTED] and scope["path"] not in OPEN_PATHS:
-            said = "the token is missing or wrong: send Authorization: Bearer TOKEN, the one that the server was given or has printed"
-            await self._let_finish(receive, headers)
-            await _refuse(send, 401, said, {"www-authenticate": "Bearer"})
-        elif not self._token and _host(headers.get("host", "")) not in LOOPBACK:
-            await self._let_finish(receive, headers)
-            await _refuse(send, 403, "this server answers to localhost only; start it with --token for anything else")
-        elif not self._token and not _same_origin(headers):
-            await self._let_finish(receive, headers)
-            await _refuse(send, 403, "pages of another origin may not ask this server")
-        elif _length(headers) > self._most:
-            await self._let_finish(receive, headers)
-            await _refuse(send, 413, self._too_large())
-        else:
+        refusal = self._refusal(scope, headers)
+        if refusal is None:
             await self._pass_on(scope, receive, send)
+        else:
+            await self._let_finish(receive, headers)
+            await _refuse(send, *refusal)
+
+    def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        """The status and the sentence with which a request is refused; None: it is not."""
+        if not scope[TRUSTED] and scope["path"] not in OPEN_PATHS:
+            return (
+                401,
+                "the token is missing or wrong: send Authorization: Bearer TOKEN, the one that the server was given or has printed",
+            )
+        if not self._token and _host(headers.get("host", "")) not in LOOPBACK:
+            return 403, "this server answers to localhost only; start it with --token for anything else"
+        if not self._token and not _same_origin(headers):
+            return 403, "pages of another origin may not ask this server"
+        return (413, self._too_large()) if _length(headers) > self._most else None
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what is received: a body may be longer than it says, or not say."""
@@ -132,10 +136,11 @@ def _length(headers: dict[str, str]) -> int:
     return int(text) if text.isdigit() else 0
 
 
-async def _refuse(send: Send, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+async def _refuse(send: Send, status: int, detail: str) -> None:
     body = json.dumps({"detail": detail}).encode()
-    length = str(len(body))
-    given = {"content-type": "application/json", "content-length": length, "connection": "close", **(headers or {})}
+    given = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+    if status == 401:
+        given["www-authenticate"] = "Bearer"
     lines = [(name.encode(), value.encode()) for name, value in given.items()]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})

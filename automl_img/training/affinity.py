@@ -12,9 +12,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from automl_img.errors import AutoMLImageWarning, named_reason_of
-from automl_img.plugin import Augmentation, ImageTraits, PluginRegistry, Space
+from automl_img.plugin import ImageTraits, PluginRegistry, Space
 from automl_img.plugin.choosing import RAISED
-from automl_img.plugin.oracle import is_active
+from automl_img.plugin.oracle import active
 from automl_img.tasks import Task
 from automl_img.training.scoring import Scorer
 
@@ -58,25 +58,15 @@ def measure_affinity(
         if plugin.mixes_labels or plain == 0:
             continue
         try:
-            layers = plugin.layers(_defaults(plugin, image), image, seed)
-            changed = _logits_of_changed(scorer, images, indices, layers)
+            hp = Space()
+            plugin.space(hp, image)
+            changed = _logits_of_changed(scorer, images, indices, plugin.layers(active(hp, {}), image, seed))
             affinities[name] = round(task.score(labels, changed).f1 / plain, 4)
         except RAISED as error:
             affinities[name] = 0.0
             problem = f"the augmentation {name} is left out: on validation images it raised {named_reason_of(error)}"
             warnings.warn(problem, AutoMLImageWarning, stacklevel=2)
     return affinities
-
-
-def _defaults(plugin: Augmentation, image: ImageTraits) -> dict[str, Any]:
-    """Return the default of each hyperparameter that is active."""
-    hp = Space()
-    plugin.space(hp, image)
-    values: dict[str, Any] = {}
-    for parameter in hp:
-        if is_active(parameter, values):
-            values[parameter.name] = parameter.default
-    return values
 
 
 def _logits_of_changed(

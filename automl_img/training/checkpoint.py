@@ -76,9 +76,15 @@ class Checkpoint:
 
         The best weights stay, but what says that no more is to be gained begins anew: at a higher learning rate F1 is lower at first.
         """
-        steps, seconds = self.earlier_steps + self.steps, self.earlier_seconds + self.seconds
-        anew = replace(self, stalled=0, own_highest=None, level=1.0, cooling_from=None)
-        return replace(anew, steps_before=steps, seconds_before=seconds)
+        return replace(
+            self,
+            stalled=0,
+            own_highest=None,
+            level=1.0,
+            cooling_from=None,
+            steps_before=self.earlier_steps + self.steps,
+            seconds_before=self.earlier_seconds + self.seconds,
+        )
 
     def save(self, path: Path) -> None:
         """Write it; a crash leaves the file that was there before."""

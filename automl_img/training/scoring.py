@@ -24,9 +24,13 @@ class Scorer:
         network: From float images (batch, height, width, channels), 0 to 255, to logits (batch, classes).
         batch_size: Images in one call; by their size unless given.
         at_once: Calls side by side.
+
+    Attributes:
+        network: The network.
     """
 
     def __init__(self, network: Any, batch_size: int | None = None, *, at_once: int = 1) -> None:
+        self.network = network
         shape = tuple(network.inputs[0].shape[1:])
         self._batch_size = batch_size or max(SMALLEST_BATCH, min(LARGEST_BATCH, VALUES_AT_ONCE // math.prod(shape)))
         self._at_once = at_once

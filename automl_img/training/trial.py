@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from automl_img.cores import cores
 from automl_img.data.splits import SplitIndices
 from automl_img.data.store import PreparedStore
 from automl_img.plugin import ImageTraits, PluginRegistry, Regularizer
@@ -96,7 +97,7 @@ def train_trial(
     """
     parts, threads = 1, spec.threads
     if not (devices or spec.deterministic):  # on other cores other parts would be other results
-        threads = spec.threads or Hardware.detect(gpus=0).cores
+        threads = spec.threads or cores()
         parts = parts_of(min(int(spec.values["batch_size"]), len(data.splits.train)), threads)
     configure(threads, spec.precision, spec.seed, deterministic=spec.deterministic, parts=parts)
     fuse_batch_normalization()

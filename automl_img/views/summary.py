@@ -13,7 +13,7 @@ from rich.text import Text
 
 from automl_img.evaluation.metrics import f1_name
 from automl_img.events import SearchEnded
-from automl_img.recipe import duration_text
+from automl_img.recipe import counted, duration_text
 from automl_img.views.base import tell
 
 PLAIN_WIDTH = 160
@@ -95,8 +95,7 @@ def closing(event: SearchEnded) -> RenderableType:
         grid.add_row("test", test)
     else:
         grid.add_row("test", Text("no test images; data.test keeps some", style="dim"))
-    trials = "1 trial" if event.trials == 1 else f"{event.trials} trials"
-    cost = f"{duration_text(event.elapsed)}, {trials}, {event.failed} failed"
+    cost = f"{duration_text(event.elapsed)}, {counted(event.trials, 'trial')}, {event.failed} failed"
     grid.add_row("cost", cost + ("; interrupted" if event.interrupted else ""))
     grid.add_row("run folder", Text(f"{event.run_dir} ({event.run_bytes / 1e6:.1f} MB)"))
     grid.add_row("", "")

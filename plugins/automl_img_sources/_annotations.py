@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,16 +116,12 @@ def _labelled(path: Path, annotations: Sequence[Annotation], task: str) -> tuple
 
 def _images(path: Path, annotations: Sequence[Annotation], options: Mapping[str, Any]) -> tuple[list[Path], list[str]]:
     """Return the image of each annotation, and notes on where they were found; those of one annotation file lie in one place."""
-    of_file: dict[Path, list[int]] = {}
-    for row, annotation in enumerate(annotations):
-        of_file.setdefault(annotation.file or path, []).append(row)
-    images = [path] * len(annotations)
+    images: list[Path] = []
     notes: list[str] = []
-    for file, rows in of_file.items():
-        found, moved = _images_of(path, file, [annotations[row] for row in rows], options)
+    for file, group in itertools.groupby(annotations, lambda annotation: annotation.file or path):
+        found, moved = _images_of(path, file, list(group), options)
+        images += found
         notes += moved
-        for row, image in zip(rows, found, strict=True):
-            images[row] = image
     return images, notes
 
 
@@ -141,7 +138,7 @@ def _images_of(
         path if export else file,
         image_root(options[option], start, option) if options.get(option) else None,
         option=own,
-        beside=None if export else path,
+        beside=start,
         other_spellings=_spellings(annotations),
     )
 

@@ -86,7 +86,7 @@ def find_images(
         file: The annotation file.
         root: The only folder to look in.
         option: The option that gives it, for messages.
-        beside: Another annotation file, near which the images may lie too.
+        beside: Another folder, near which the images may lie too.
         other_spellings: The names in other spellings, tried after the first.
 
     Raises:
@@ -97,8 +97,7 @@ def find_images(
     if root:
         folders = [root]
     else:
-        starts = [folder] if beside is None else [folder, beside.parent]
-        folders = list(dict.fromkeys(one for start in starts for one in _near(start)))
+        folders = list(dict.fromkeys(one for start in (folder, beside or folder) for one in _near(start)))
         folders += _named_in(file, folders)
     place = _best_place(spellings, folders)
     paths = [place.path(parts) for parts in spellings[place.spelling]]

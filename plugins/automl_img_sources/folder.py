@@ -128,9 +128,8 @@ class Folder(DataSource):
         nested = options.get("nested", "auto")
         if nested not in NESTED:
             raise DataError("unknown value", where="data.options.nested", found=nested, allowed=NESTED)
-        findings = _Findings()
-        folders = _split_folders(path, findings)
-        findings.read = tuple(os.path.realpath(folder) for folder in folders.values())
+        folders, unused = _split_folders(path)
+        findings = _Findings(tuple(os.path.realpath(folder) for folder in folders.values()), unused=unused)
         found = {split: _classes(folder, findings, keep_empty=split != "train") for split, folder in folders.items()}
         _refuse_unless_classes(folders["train"], found["train"], findings)
         nested, notes = _meaning(nested, found["train"])
@@ -145,23 +144,23 @@ class Folder(DataSource):
         return ImageDataset(path.name or str(path), names, notes=(*notes, *findings.notes()), task=task, **splits)
 
 
-def _split_folders(root: Path, findings: _Findings) -> dict[str, Path]:
+def _split_folders(root: Path) -> tuple[dict[str, Path], list[str]]:
+    """Return split → its folder, and the folders beside these, which are not used."""
     inside = [entry.name for entry in _visible(root) if _is_folder(entry)]
-    splits = {split: [name for name in inside if SPLIT_FOLDERS.get(name.lower()) == split] for split in SPLITS}
-    if _are_classes(root, inside, splits["train"]):
-        splits = _splits_of_the_same_classes(root, inside)
-        if not splits:
-            return {"train": root}
-    else:
-        more = _splits_of_the_same_classes(root, inside)
-        splits = {split: names or more.get(split, []) for split, names in splits.items()}
+    named = {split: [name for name in inside if SPLIT_FOLDERS.get(name.lower()) == split] for split in SPLITS}
+    if _are_classes(root, inside, named["train"]):
+        named = {}
+    alike = _splits_of_the_same_classes(root, inside)
+    splits = {split: named.get(split) or alike.get(split, []) for split in SPLITS}
+    if not splits["train"]:
+        return {"train": root}, []
     for split, names in splits.items():
         if len(names) > 1:
             problem = f"there is more than one folder of {split} images"
             raise DataError(problem, where=str(root), found=", ".join(names))
     used = {name for names in splits.values() for name in names}
-    findings.unused += [f"{name}/" for name in inside if name not in used]
-    return {split: _without_repeat(root / names[0]) for split, names in splits.items() if names}
+    unused = [f"{name}/" for name in inside if name not in used]
+    return {split: _without_repeat(root / names[0]) for split, names in splits.items() if names}, unused
 
 
 def _splits_of_the_same_classes(root: Path, inside: Sequence[str]) -> dict[str, list[str]]:
@@ -169,18 +168,17 @@ def _splits_of_the_same_classes(root: Path, inside: Sequence[str]) -> dict[str, 
 
     Empty where there are none but for training: then the names mean something else.
     """
-    named: dict[str, set[str]] = {
-        name: {SPLIT_FOLDERS[part] for part in re.split(r"[\s_-]+", name.lower()) if part in SPLIT_FOLDERS}
-        for name in inside
-    }
+    split_of: dict[str, str] = {}
+    for name in inside:
+        held = {SPLIT_FOLDERS[part] for part in re.split(r"[\s_-]+", name.lower()) if part in SPLIT_FOLDERS}
+        if len(held) == 1:
+            split_of[name] = held.pop()
     classes = {
-        name: {entry.name for entry in _visible(_without_repeat(root / name)) if _is_folder(entry)}
-        for name, held in named.items()
-        if len(held) == 1
+        name: {entry.name for entry in _visible(_without_repeat(root / name)) if _is_folder(entry)} for name in split_of
     }
-    known = [found for name, found in classes.items() if named[name] == {"train"}]
+    known = [classes[name] for name, split in split_of.items() if split == "train"]
     alike = [name for name, found in classes.items() if found and any(found <= one for one in known)]
-    splits = {split: [name for name in alike if named[name] == {split}] for split in SPLITS}
+    splits = {split: [name for name in alike if split_of[name] == split] for split in SPLITS}
     return splits if splits["train"] and (splits["validation"] or splits["test"]) else {}
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from automl_img.plugin import Architecture, Augmentation, Regularizer, Space
 from automl_img.plugin.manager import CLASSES, KINDS
+from automl_img.plugin.oracle import active
 from automl_img.plugin.testing import run_checks
 from automl_img.plugin.testing.checks import IMAGES, CheckError
-from automl_img.plugin.testing.networks import active, build, drawn, need_own_names
+from automl_img.plugin.testing.networks import build, drawn, need_own_names
 from automl_img.plugin.testing.running import checks_for
 
 MODULES = (

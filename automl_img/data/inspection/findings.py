@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from automl_img.data.inspection.advice import Advice
+from automl_img.recipe import counted
 
 Level = Literal["problem", "warning", "note"]
 Oddity = Literal["blank", "dark", "overexposed", "blurred", "small", "large file"]
@@ -223,10 +224,9 @@ class Inspection:
         problems = sum(finding.level == "problem" for finding in self.findings)
         warnings = sum(finding.level == "warning" for finding in self.findings)
         if problems:
-            things = "1 thing" if problems == 1 else f"{problems} things"
-            return f"Mend {things} first: results would not mean what they say."
+            return f"Mend {counted(problems, 'thing')} first: results would not mean what they say."
         if warnings:
-            return f"Ready to train, with {'1 warning' if warnings == 1 else f'{warnings} warnings'}."
+            return f"Ready to train, with {counted(warnings, 'warning')}."
         return "Ready to train."
 
     def as_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from automl_img.plugin.base import ImageTraits
+from automl_img.plugin.oracle import active
 from automl_img.plugin.testing import networks
 from automl_img.plugin.testing.checks import IMAGES, Checks, calling, described, need
 
@@ -144,7 +145,7 @@ class ArchitectureChecks(Checks):
         return self._values(image, members[number] if members else {})
 
     def _values(self, image: ImageTraits, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        return networks.active(self.space_for(image), chosen)
+        return active(self.space_for(image), chosen)
 
 
 def _same(first: list[Any], second: list[Any]) -> bool:

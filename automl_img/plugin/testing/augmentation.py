@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from automl_img.plugin.base import ImageTraits
+from automl_img.plugin.oracle import active
 from automl_img.plugin.testing import networks
 from automl_img.plugin.testing.checks import IMAGES, Checks, calling, described, need
 
@@ -115,7 +116,7 @@ class AugmentationChecks(Checks):
 
     def _layers(self, image: ImageTraits, values: Mapping[str, Any] | None = None, seed: int = 3) -> Sequence[Any]:
         networks.keras()
-        chosen = values or networks.active(self.space_for(image), {})
+        chosen = values or active(self.space_for(image), {})
         with calling(f"layers for {described(image)} with {dict(chosen)}"):
             return list(self.plugin.layers(dict(chosen), image, seed))
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl_img.plugin.base import ImageTraits
-from automl_img.plugin.oracle import is_active
+from automl_img.plugin.oracle import active
 from automl_img.plugin.space import Parameter, Space
 from automl_img.plugin.testing.checks import CheckError, calling, described, need, raised
 from automl_img.quiet import load_tensorflow
@@ -25,15 +25,6 @@ def keras() -> Any:
     import keras
 
     return keras
-
-
-def active(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a search would give: for each active hyperparameter its value, or else its default."""
-    found: dict[str, Any] = {}
-    for parameter in parameters:
-        if is_active(parameter, found):
-            found[parameter.name] = parameter.typed(values.get(parameter.name, parameter.default))
-    return found
 
 
 def drawn(parameters: Sequence[Parameter], seed: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from automl_img.plugin.base import ImageTraits, Regularizer
+from automl_img.plugin.oracle import active
 from automl_img.plugin.testing import networks
 from automl_img.plugin.testing.checks import Checks, calling, described, need
 
@@ -182,7 +183,7 @@ class RegularizerChecks(Checks):
         return ImageTraits(SIDE, SIDE, 1, CLASSES, 100)
 
     def _values(self, image: ImageTraits) -> dict[str, Any]:
-        return networks.active(self.space_for(image), {})
+        return active(self.space_for(image), {})
 
     def _changed(self, model: Any, values: Mapping[str, Any], image: ImageTraits) -> Any:
         with calling(f"network for {described(image)}"):

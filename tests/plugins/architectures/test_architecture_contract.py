@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keras
 import pytest
 
-from automl_img.plugin.testing.networks import active
+from automl_img.plugin.oracle import active
 
 FAMILIES = [
     "convnext",
