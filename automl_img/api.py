@@ -243,7 +243,7 @@ class SearchResult:
         return pd.read_csv(self.run_dir / LEADERBOARD_FILE, keep_default_na=True, converters=read)
 
     def predict(self, images: Images) -> npt.NDArray[np.str_]:
-        """Return the name of the most probable class of each image; see :meth:`Predictor.predict`."""
+        """Return the answer to each image, such as the name of its class; see :meth:`Predictor.predict`."""
         return self.predictor.predict(images)
 
     def predict_proba(self, images: Images) -> npt.NDArray[np.float32]:

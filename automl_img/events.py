@@ -146,11 +146,22 @@ class TrialStarted(Event):
 
 @dataclass(frozen=True)
 class EpochEnded(Event):
-    """A trial has measured itself on the validation split."""
+    """A trial has measured itself on the validation split.
+
+    Attributes:
+        epoch: Passes over the training images so far.
+        loss: Mean loss in training since the measurement before, of images as augmentations change them and with what regularizers add;
+            NaN: not known.
+        validation_loss: Mean cross-entropy on the validation split, in nats.
+        f1: On the validation split.
+        progress: Share of the training that is done, 0 to 1.
+        images_per_second: Training speed since the measurement before.
+    """
 
     trial: int
     epoch: float
     loss: float
+    validation_loss: float
     f1: float
     progress: float
     images_per_second: float
@@ -158,7 +169,14 @@ class EpochEnded(Event):
 
 @dataclass(frozen=True)
 class TrialEnded(Event):
-    """A trial has ended with a score."""
+    """A trial has ended with a score.
+
+    Attributes:
+        f1, loss: On the validation split, at the measurement whose weights are kept; the loss is the mean cross-entropy, in nats.
+        epochs: Passes over the training images in all.
+        seconds: Wall time in all.
+        best: Whether its F1 is higher than that of every trial before.
+    """
 
     trial: int
     stage: str

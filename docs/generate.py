@@ -44,7 +44,7 @@ FAILURES = {  # one for each kind: a new one without its sentence fails here
     "CRASHED": "its process ended without a word; tried once more, from its checkpoint",
     "OUT_OF_MEMORY": "it took more memory than it may; tried once more with half the batch size and a lower learning rate",
     "TIMEOUT": "it was not done at its deadline, or did nothing for two minutes",
-    "NODE_LOST": "the node of the cluster on which it ran is gone; tried elsewhere, up to three times",
+    "NODE_LOST": "the node of the cluster on which it ran is gone; tried elsewhere, up to three times; or the search itself was gone, and no time is left to go on with it",
     "NONFINITE": "its loss or its weights left the finite numbers",
     "NO_SPACE": "the disk is full; the search waits, and goes on when there is room",
     "SKIPPED": "it was not trained: too large, too slow or too costly for the limits and the budget, with the figures",

@@ -84,7 +84,8 @@ def test_the_journal_has_every_trial_and_every_epoch(finished):
     rows = journal.trials()
     assert [row.status for row in rows] == ["done", "done"]
     told = [event for event in heard if isinstance(event, events.EpochEnded) and event.trial == 1]
-    assert [epoch["f1"] for epoch in journal.epochs(1)] == [event.f1 for event in told]
+    for name, field in (("f1", "f1"), ("loss", "loss"), ("val_loss", "validation_loss")):
+        assert [epoch[name] for epoch in journal.epochs(1)] == [getattr(event, field) for event in told]
     journal.close()
 
 

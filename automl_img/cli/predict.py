@@ -29,6 +29,7 @@ TOGETHER = 32  # files that a thread decodes before it looks for others
 SOME_UNREADABLE = 3
 SEPARATOR = "|"  # between the labels of an image that has several
 STANDARD_INPUT = Path("-")
+HIDDEN = (".", "__MACOSX")  # with which names begin
 
 Row = dict[str, Any]
 
@@ -96,7 +97,7 @@ def _listed(images: Sequence[Path]) -> Iterator[Path]:
         if given == STANDARD_INPUT:
             yield from (Path(line.rstrip("\n")) for line in lines if line.strip())
         elif given.is_dir():
-            found = sorted(path for path in given.rglob("*") if path.is_file() and not path.name.startswith("."))
+            found = sorted(path for path in given.rglob("*") if path.is_file() and not _is_hidden(path, given))
             if not found:
                 raise DataError("the folder holds no files", where=str(given))
             yield from found
@@ -108,6 +109,11 @@ def _listed(images: Sequence[Path]) -> Iterator[Path]:
             yield from matching
         else:
             yield given
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    """Whether a file, or a folder in which it lies below ``folder``, is hidden; ``folder`` itself was named by a person."""
+    return any(part.startswith(HIDDEN) for part in path.relative_to(folder).parts)
 
 
 def _decoded(

@@ -37,16 +37,21 @@ def stop(run: Run) -> None:
     Works from anywhere that sees the run folder. `automl-img search --resume RUN` goes on later.
     """
     from automl_img.errors import RunFolderError
-    from automl_img.search.lock import driver_of
+    from automl_img.search.lock import driver_of, may_be_driven
     from automl_img.search.run_folder import RunFolder
 
     folder = RunFolder.open(run)
     driver = driver_of(folder.path)
-    if not driver:
+    if not driver and not may_be_driven(folder.path):
         hint = "`automl-img status` shows what came of it, `automl-img search --resume` goes on."
         raise RunFolderError("nobody runs this search now", where=str(run), hint=hint)
+    folder.refuse_links()
     try:
         folder.stop_file.touch()
     except OSError as error:
         raise RunFolderError(f"the run folder cannot be written: {error.strerror}", where=str(run)) from error
-    print(f"asked {driver} to end the search in good order; `automl-img status {run}` shows when it has")
+    if driver:
+        print(f"asked {driver} to end the search in good order; `automl-img status {run}` shows when it has")
+    else:
+        told = "whether somebody runs this search cannot be told here"
+        print(f"{told}; who does finds {folder.stop_file}, and ends it in good order")

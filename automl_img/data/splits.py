@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from automl_img.data.stratified import class_counts, held_out, shared_groups
 from automl_img.errors import DataError
+from automl_img.replacing import replacing
 
 Indices = npt.NDArray[np.int64]
 
@@ -35,14 +35,10 @@ class SplitIndices:
 
     def save(self, path: Path) -> None:
         """Write the indices to an .npz file; a reader sees all of it or nothing."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file, train=self.train, validation=self.validation, test=self.test, notes=np.array(self.notes, str)
             )
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> SplitIndices:

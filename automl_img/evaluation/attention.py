@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from automl_img.evaluation.array_file import load_arrays
 from automl_img.evaluation.decision import confidence
-from automl_img.training.artifacts import replacing
+from automl_img.replacing import replacing
 
 ATTENTION_FILE = "attention.npz"
 MISTAKES, RIGHT = 12, 12  # images that are looked into: the surest mistakes, and one right answer of so many classes

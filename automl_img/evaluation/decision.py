@@ -202,35 +202,38 @@ def decision_figures(
     decision: Decision,
     thresholds: tuple[float, ...] = (),
 ) -> dict[str, Any]:
-    """Return what a decision comes to on one split, one label for each image, as JSON can hold it.
+    """Return what a decision comes to on one split, as JSON can hold it.
 
     Returns:
-        ``answered`` (share of images that get a class or a parent), ``dont_know``, ``unknown``, ``parents`` (shares), ``accuracy`` of
-        the answers given (a parent is right if the true class lies below it), ``cost`` (mean over all images that get a class, where
-        there are costs), and ``per_class`` (precision and recall of each answered class).
+        ``answered`` (share of images that get a class or a parent, or their several labels), ``dont_know``, ``unknown``, ``parents``
+        (shares), ``accuracy`` of the answers given (a parent is right if the true class lies below it, several labels if all are),
+        ``cost`` (mean over all images that get a class, where there are costs), and ``per_class`` (precision and recall of each
+        answered class).
     """
     decided = decision.labels(task, probabilities, thresholds)
-    answers = decision.answers(task, probabilities, energy, thresholds).astype(str)
-    # A class may have such a name where the decision refuses none.
-    unknown = (answers == UNKNOWN) & (decision.least_energy is not None)
-    silent = (answers == DONT_KNOW) & (decision.least_confidence > 0 or decision.least_share is not None)
+    unknown = np.zeros(len(labels), bool) if decision.least_energy is None else energy < decision.least_energy
+    silent = inner = np.zeros(len(labels), bool)
+    if labels.ndim == 2:  # whoever is not unknown gets all labels that reach their thresholds
+        true, found = labels > 0, decided > 0
+        right = (true == found).all(axis=1)
+    else:
+        names = np.asarray(task.class_names)
+        answers = decision.answers(task, probabilities, energy, thresholds).astype(str)
+        true, found = (one[:, np.newaxis] == names for one in (names[labels], answers))
+        right = _is_right(task, labels, decided, answers)
+        inner = answers != names[decided]
+        # A class may have such a name where the decision refuses none.
+        silent = (answers == DONT_KNOW) & (decision.least_confidence > 0 or decision.least_share is not None)
     given = ~(unknown | silent)
-    names = np.asarray(task.class_names)
-    true = names[labels]
-    parent = given & (answers != names[decided])
-    right = _is_right(task, labels, decided, answers)
     per_class = {
-        name: {
-            "precision": _figure("precision", true == name, given & (answers == name)),
-            "recall": _figure("recall", true == name, given & (answers == name)),
-        }
-        for name in task.class_names
+        name: {figure: _figure(figure, true[:, place], given & found[:, place]) for figure in ("precision", "recall")}
+        for place, name in enumerate(task.class_names)
     }
     figures: dict[str, Any] = {
         "answered": float(given.mean()),
         "dont_know": float(silent.mean()),
         "unknown": float(unknown.mean()),
-        "parents": float(parent.mean()),
+        "parents": float((given & inner).mean()),
         "accuracy": float(right[given].mean()) if given.any() else None,
         "per_class": per_class,
     }

@@ -58,10 +58,8 @@ class Judge:
         decided = task.decide(probabilities, self.thresholds)
         if labels.ndim == 1:
             curves["coverage"] = coverage_curve(labels, decided, probabilities)
-            if not self.decision.is_plain:
-                figures["decision"] = decision_figures(
-                    task, labels, probabilities, energy, self.decision, self.thresholds
-                )
+        if not self.decision.is_plain:
+            figures["decision"] = decision_figures(task, labels, probabilities, energy, self.decision, self.thresholds)
         parts = slices_of(task, labels, decided, properties_of(self.store, indices))
         curves["slices"] = [asdict(one) for one in parts]
         Predictions(indices, labels, probabilities, decided).save(self.evidence / f"{name}.npz")

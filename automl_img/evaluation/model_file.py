@@ -24,7 +24,8 @@ from automl_img.evaluation.model_schema import (
 )
 from automl_img.evaluation.weights_file import refuse_unsafe_weights
 from automl_img.plugin import ImageTraits
-from automl_img.training.artifacts import WEIGHTS_FILE, replacing, sha256_of, write_json
+from automl_img.replacing import replacing
+from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of, write_json
 from automl_img.training.network import NetworkPlan
 
 MODEL_FILE = "model.json"
@@ -58,7 +59,8 @@ class ModelCard:
         plugins: Versions of the plugins by "kind/name".
         plugin_modules: Modules that hold plugins without an entry point.
         temperature: What logits are divided by, so that probabilities say how often an answer is right.
-        thresholds: For the multilabel task, the probability from which an image belongs to each class; empty otherwise.
+        thresholds: For the multilabel task, and for the binary one where others than 0.5 serve it, the probability from which an image
+            belongs to each class; empty otherwise.
         mirrored: Whether the answer is the mean over the image and its mirror image.
         weights_sha256: Of the weights file.
         trained: Where it comes from: run, trial, figures.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from automl_img.errors import RunFolderError
 from automl_img.evaluation.array_file import load_arrays
-from automl_img.training.artifacts import replacing
+from automl_img.replacing import replacing
 
 CURVES_FILE = "curves.json"  # beside them: the curves of their figures
 

@@ -43,7 +43,7 @@ def suspects(predictions: Mapping[str, Predictions], task: Task, thresholds: tup
     Args:
         predictions: By split.
         task: What the labels mean.
-        thresholds: For the multilabel task, of each class.
+        thresholds: For the multilabel and the binary task, of each class.
 
     Source:
         Confident learning: C. Northcutt et al., JAIR 70 (2021); cleanlab's find_label_issues and get_label_quality_scores.

@@ -19,7 +19,8 @@ from automl_img.executors.process import TaskFailed
 from automl_img.executors.ray_cluster import Room
 from automl_img.executors.ray_node import DRIVER_FILE, Files, Order, Parcel, Post, supervise
 from automl_img.executors.tasks import Place
-from automl_img.training.artifacts import CHECKPOINT_FILE, replacing
+from automl_img.replacing import replacing
+from automl_img.training.artifacts import CHECKPOINT_FILE
 from automl_img.training.spec import FailureKind, TrialSpec
 
 ROOM_SECONDS = (

@@ -263,8 +263,9 @@ def _fetched(references: list[Any]) -> Any:
 
 
 def _read(folder: Path, key: str) -> Files:
-    """The files of an attempt, by their names below the trials."""
-    return {f"{key}/{path.name}": path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    """The files of an attempt, by their names below the trials; hidden ones are not whole yet."""
+    whole = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    return {f"{key}/{path.name}": path.read_bytes() for path in whole}
 
 
 def _write(trials: Path, files: Files) -> None:

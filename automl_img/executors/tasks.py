@@ -11,6 +11,7 @@ from automl_img.executors.devices import Devices
 from automl_img.executors.process import Link
 from automl_img.quiet import load_tensorflow
 from automl_img.recipe import PluginSettings
+from automl_img.training.hardware import Hardware
 from automl_img.training.spec import TrialResult, TrialSpec
 
 if TYPE_CHECKING:
@@ -99,10 +100,11 @@ def limit_memory(limit: int | None) -> None:
 
 @dataclass(frozen=True)
 class EstimateArgument:
-    """What :func:`estimate` needs: members of architectures, as full hyperparameter values."""
+    """What :func:`estimate` needs: members of architectures, as full hyperparameter values, and the machine on which they would train."""
 
     place: Place
     candidates: tuple[tuple[str, tuple[Mapping[str, Any], ...]], ...]
+    hardware: Hardware
     precision: str
     seconds_per_image: float
     weights: str
@@ -120,6 +122,7 @@ def estimate(link: Link, argument: EstimateArgument) -> list[Any]:
             argument.candidates,
             argument.place.data(),
             argument.place.registry(),
+            hardware=argument.hardware,
             precision=argument.precision,
             seconds_per_image=argument.seconds_per_image,
             weights=argument.weights,

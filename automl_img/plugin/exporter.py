@@ -52,7 +52,7 @@ class Exporter(Plugin):
             path: The file or folder to write, in a folder that is empty.
             images: Images to scale to: uint8, shape (n, height, width, channels).
             labels: What ``labels.json`` says, for formats that hold such a thing: the "input", the "output" with its "classes", the
-                "task", the "thresholds".
+                "task", the "thresholds", the "decision".
 
         Raises:
             UsageError: A library is not installed; :func:`needed_library` raises it.

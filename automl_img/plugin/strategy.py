@@ -48,7 +48,7 @@ class Outcome:
     Attributes:
         key: The suggestion's key; a key the strategy does not know is a starting point, to learn from.
         values: The hyperparameter values that were tried.
-        score: Validation macro-F1, higher is better; None if the trial failed.
+        score: Validation F1, higher is better: macro-F1, or hierarchical F1 where classes have parents; None if the trial failed.
         fraction: The share of a full training that was spent.
     """
 
@@ -66,7 +66,7 @@ class Measurement:
         key: Of the trial's suggestion, or of a starting point.
         progress: The share of its training that was done, above 0 and at most 1; learning rates follow it, so that trials compare at
             the same progress.
-        score: Validation macro-F1 at that moment.
+        score: Validation F1 at that moment.
         fraction: The share of a full training that the whole trial spends.
     """
 

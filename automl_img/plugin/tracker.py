@@ -29,10 +29,19 @@ class Tracker(Plugin):
         """A trial begins, or another attempt at it; ``values`` are its hyperparameters by full name."""
 
     def epoch_ended(self, trial: int, epoch: float, figures: Mapping[str, float]) -> None:
-        """A trial has measured itself after ``epoch`` passes over the training images: ``loss``, ``f1``, ``images_per_second``."""
+        """A trial has measured itself on the validation images.
+
+        Args:
+            trial: Its number.
+            epoch: Passes over the training images so far.
+            figures: ``loss``, the mean in training since the measurement before; ``validation_loss``, the cross-entropy on the validation
+                images; ``f1`` on them; and ``images_per_second``. A later version may tell more.
+        """
 
     def trial_ended(self, trial: int, outcome: str, figures: Mapping[str, float]) -> None:
         """A trial has ended: "done" with ``f1``, ``loss``, ``epochs``, ``seconds`` and ``parameters``, or "failed" or "skipped".
+
+        ``f1`` and ``loss`` are those on the validation images, at the measurement whose weights are kept.
 
         One that is skipped may never have begun. Where a search goes on, one that is done may have begun, and been measured, before
         this instance was made.

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from automl_img.errors import PluginError
 from automl_img.plugin.manager import PluginRegistry, discover
+from automl_img.replacing import replacing
 
 VARIABLE = "AUTOML_IMG_PLUGINS"
 USED_FILE = "plugin-modules.json"
@@ -33,9 +34,8 @@ def remember(modules: Iterable[str]) -> None:
     newest = dict(list(used.items())[-MOST_REMEMBERED:])
     with contextlib.suppress(OSError):  # a home that cannot be written: the modules will have to be named
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")
-        temporary.write_text(json.dumps(newest, indent=2), encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(newest, indent=2), encoding="utf-8")
 
 
 def refuse_strange_modules(modules: Iterable[str], *, where: str, named: Iterable[str] = ()) -> None:

@@ -17,10 +17,14 @@ class Measured:
     Attributes:
         epoch: Passes over the training images.
         f1: On validation.
+        loss: In training since the measurement before; None: not known.
+        validation_loss: On validation; None: not known.
     """
 
     epoch: float
     f1: float
+    loss: float | None = None
+    validation_loss: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def run_page(evidence: RunEvidence, *, picture_bytes: int = PICTURE_BYTES) -> st
         families=_families(evidence.trials),
         skipped=[trial for trial in evidence.trials if trial.status in ("failed", "skipped")],
         learning=_learning(evidence),
+        losses=_losses(evidence),
         over_time=_over_time(evidence),
         parallel=parallel_coordinates(_strands(evidence.trials)),
         roc=_class_curves(evidence, "roc", "False positive rate", "Recall"),
@@ -204,6 +206,33 @@ def _learning(evidence: RunEvidence) -> Chart | None:
         "F1 on validation",
         y_range=(max(0.0, lowest - 0.05 * span), min(1.0, highest + 0.05 * span)) if highest > lowest else None,
     )
+
+
+def _losses(evidence: RunEvidence) -> Chart | None:
+    """The losses of the best trial over its passes, in training and on validation."""
+    best = _best(evidence)
+    if best is None:
+        return None
+    lines = {
+        "training": _known((one.epoch, one.loss) for one in best.curve),
+        "validation": _known((one.epoch, one.validation_loss) for one in best.curve),
+    }
+    # The first steps would flatten all others.
+    later = [loss for points in lines.values() for _, loss in points[len(points) // 10 :]]
+    lowest, highest = min(later, default=0.0), max(later, default=0.0)
+    margin = 0.05 * (highest - lowest)
+    return line_chart(
+        f"Loss of trial {best.trial}, {best.architecture}, in training and on validation images over passes",
+        [Series(name, points, f"class-{place}") for place, (name, points) in enumerate(lines.items())],
+        "passes over the training images",
+        "loss",
+        y_range=(lowest - margin, highest + margin) if margin > 1e-9 else None,
+    )
+
+
+def _known(points: Iterable[tuple[float, float | None]]) -> list[tuple[float, float]]:
+    """Return the points whose height is a number."""
+    return [(x, y) for x, y in points if y is not None and math.isfinite(y)]
 
 
 def _over_time(evidence: RunEvidence) -> Chart | None:

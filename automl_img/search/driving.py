@@ -119,6 +119,7 @@ class Driver:
                 spec.trial,
                 report.epoch,
                 report.loss,
+                report.val_loss,
                 report.f1,
                 report.progress,
                 report.images_per_second,

@@ -1,4 +1,4 @@
-"""What architectures would cost on this machine, and which of them a search may begin with."""
+"""What architectures would cost where they would train, and which of them a search may begin with."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from automl_img.search.space import SearchSpace
 from automl_img.search.stages import LEAST_EPOCHS
 from automl_img.search.trials import Start
 from automl_img.training.cost import Estimate
+from automl_img.training.hardware import Hardware
 
 #: A step's time per image that is called affordable where no time budget says otherwise, in seconds.
 DEFAULT_SECONDS_PER_IMAGE = 1e-3
@@ -33,6 +34,7 @@ def estimate_starts(
     place: Place,
     *,
     seed_image: Any,
+    hardware: Hardware,
     precision: str,
     seconds_per_image: float,
     weights: str,
@@ -49,6 +51,7 @@ def estimate_starts(
         registry: The plugins.
         place: Where the children find data and plugins.
         seed_image: Traits of the images.
+        hardware: Of the machine on which they would train.
         precision: Keras dtype policy.
         seconds_per_image: Longest wanted time of a training step, divided by the batch size.
         weights: "none" or pretrained weights.
@@ -68,7 +71,7 @@ def estimate_starts(
             estimates.append(Estimate(name, -1, 0, {}, None, named_reason_of(error)))
     shares = [tuple(candidates[i::slots]) for i in range(slots)]
     arguments = [
-        EstimateArgument(place, share, precision, seconds_per_image, weights, parameter_limit)
+        EstimateArgument(place, share, hardware, precision, seconds_per_image, weights, parameter_limit)
         for share in shares
         if share
     ]

@@ -163,9 +163,12 @@ class Journal:
             self._roll_back()
             hint = "What was written before is safe: free some space, then `automl-img search --resume RUN` goes on."
             raise RunFolderError(f"the journal cannot be written: {error}", where=self._path, hint=hint) from error
-        except BaseException:
+        except BaseException as error:
             self._roll_back()
-            raise
+            if type(error) is not sqlite3.DatabaseError:  # its other kinds are mistakes of ours
+                raise
+            hint = "Put a copy of the run folder in its place, if you have one; else begin a new search."
+            raise RunFolderError(f"the journal is damaged: {error}", where=self._path, hint=hint) from error
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -288,22 +291,21 @@ class Journal:
     def epochs(self, trial: int) -> list[dict[str, float]]:
         """The measurements of a trial's last attempt, in their order."""
         names = ("steps", "epoch", "loss", "val_loss", "f1", "images_per_second")
-        rows = self._database.execute(
-            f"SELECT {', '.join(names)} FROM epochs WHERE trial = ? AND attempt = "
-            "(SELECT MAX(attempt) FROM epochs WHERE trial = ?) ORDER BY steps",
-            (trial, trial),
-        )
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        with self._reading():
+            rows = self._database.execute(
+                f"SELECT {', '.join(names)} FROM epochs WHERE trial = ? AND attempt = "
+                "(SELECT MAX(attempt) FROM epochs WHERE trial = ?) ORDER BY steps",
+                (trial, trial),
+            )
+            return [dict(zip(names, row, strict=True)) for row in rows]
 
     def measurements(self, trial: int) -> list[dict[str, float]]:
         """The measurements of a trial over all its attempts; where one went back behind another, the later one counts."""
         names = ("steps", "epoch", "loss", "val_loss", "f1")
-        rows = self._database.execute(
-            f"SELECT {', '.join(names)} FROM epochs WHERE trial = ? ORDER BY attempt, steps", (trial,)
-        )
+        query = f"SELECT {', '.join(names)} FROM epochs WHERE trial = ? ORDER BY attempt, steps"
         found: list[dict[str, float]] = []
         with self._reading():
-            for row in rows:
+            for row in self._database.execute(query, (trial,)):
                 while found and found[-1]["steps"] >= row[0]:
                     found.pop()
                 found.append(dict(zip(names, row, strict=True)))
@@ -313,8 +315,9 @@ class Journal:
         """The (progress, F1) of all measurements, over all attempts in their order, by trial."""
         found: dict[int, list[tuple[float, float]]] = {}
         query = "SELECT trial, progress, f1 FROM epochs WHERE progress IS NOT NULL ORDER BY trial, attempt, steps"
-        for trial, progress, f1 in self._database.execute(query):
-            found.setdefault(trial, []).append((progress, f1))
+        with self._reading():
+            for trial, progress, f1 in self._database.execute(query):
+                found.setdefault(trial, []).append((progress, f1))
         return found
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ class RunLock:
 
     def _open(self) -> bool:
         self._file = self._path.open("a+", encoding="utf-8")
-        while (taken := _take(self._file)) and not self._is_there():  # its last holder has just removed it
+        while (taken := _take(self._file) is not False) and not self._is_there():  # its last holder has just removed it
             self._file.close()
             self._file = self._path.open("a+", encoding="utf-8")
         return taken
@@ -60,22 +60,31 @@ class RunLock:
 
 
 def driver_of(folder: Path) -> str:
-    """Return who drives a run now, such as "process 17 on host"; empty if nobody does."""
+    """Return who drives a run now, such as "process 17 on host"; empty if nobody does, or if that cannot be told."""
     try:
         with (folder / LOCK_FILE).open(encoding="utf-8") as file:
-            return "" if _take(file, shared=True) else file.read() or "another process"
+            return (file.read() or "another process") if _take(file, shared=True) is False else ""
     except OSError:
         return ""
 
 
-def _take(file: IO[str], *, shared: bool = False) -> bool:
-    """Whether the lock could be had; ``shared``: with others who only ask, and may be allowed to read the file alone."""
+def may_be_driven(folder: Path) -> bool:
+    """Whether somebody may drive a run: its file lies there, perhaps left over, and whether it is locked cannot be told here."""
+    try:
+        with (folder / LOCK_FILE).open(encoding="utf-8") as file:
+            return _take(file, shared=True) is None
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
+
+
+def _take(file: IO[str], *, shared: bool = False) -> bool | None:
+    """Whether the lock could be had, None: that cannot be told; ``shared``: with others who only ask, and may only read the file."""
     import fcntl
 
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: then nothing can be known of another driver
-        return True
+    except OSError:  # a file system without locks: nothing can be known of another driver
+        return None
     return True

@@ -26,12 +26,13 @@ class AugmentationPolicy:
         """Return the switches that are on."""
         return {f"augmentation.{name}": True for name in self._recognisable() if name in self._recommended}
 
-    def sentence(self) -> str:
-        """Say what was found."""
+    def sentence(self, *, late: bool = False) -> str:
+        """Say what was found; ``late``: the strategy began without knowing it, and may suggest what is unfit."""
         unfit = [f"{name} ({value:.2f})" for name, value in sorted(self.affinity.items()) if value < AFFINITY]
         suited = ", ".join(self._recognisable()) or "none"
         text = f"augmentations that leave validation images recognisable: {suited}"
-        return f"{text}; left out: {', '.join(unfit)}" if unfit else text
+        how = "tried only where the strategy, which had begun before, suggests them" if late else "left out"
+        return f"{text}; {how}: {', '.join(unfit)}" if unfit else text
 
     def learn(self, affinity: Mapping[str, float]) -> bool:
         """Take what a trial has measured, if it is the first that has; returns whether it is."""

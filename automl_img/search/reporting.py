@@ -12,6 +12,7 @@ from automl_img.errors import AutoMLImageError, RunFolderError
 from automl_img.evaluation.attention import ATTENTION_FILE, Attention
 from automl_img.evaluation.predictions import CURVES_FILE, Predictions
 from automl_img.recipe import recipe_from_mapping
+from automl_img.replacing import replacing
 from automl_img.report.run_evidence import Measured, RunEvidence, TrialFacts
 from automl_img.report.run_page import plain_values, run_page
 from automl_img.search import run_folder
@@ -22,7 +23,6 @@ from automl_img.search.lock import driver_of
 from automl_img.search.progress import ENDED, state_of
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.suspecting import suspects_of
-from automl_img.training.artifacts import replacing
 
 LEAST_EXPLAINED = 0.1  # of the differences of F1, below which nothing is said of what mattered
 REPORT_FILE = "report.html"
@@ -36,11 +36,13 @@ def write_report(path: str | Path, target: Path | None = None) -> Path:
         target: The file; ``report.html`` in the run folder unless given.
 
     Raises:
-        RunFolderError: It is no run folder, or the file cannot be written.
+        RunFolderError: It is no run folder, a link in it leads elsewhere, or the file cannot be written.
     """
     folder = RunFolder.open(path)
-    target = target or folder.path / REPORT_FILE
     page = run_page(evidence_of(folder))
+    if target is None:
+        folder.refuse_links()
+    target = target or folder.path / REPORT_FILE
     try:
         with replacing(target) as temporary:
             temporary.write_text(page, encoding="utf-8")
@@ -124,7 +126,8 @@ def _importance(rows: list[TrialRow]) -> dict[str, Any]:
 
 
 def _trial(entry: Entry, ended: float | None, journal: Journal) -> TrialFacts:
-    curve = [Measured(one["epoch"], one["f1"]) for one in journal.measurements(entry.trial)]
+    measured = journal.measurements(entry.trial)
+    curve = [Measured(one["epoch"], one["f1"], one["loss"], one["val_loss"]) for one in measured]
     return TrialFacts(
         rank=entry.rank,
         trial=entry.trial,

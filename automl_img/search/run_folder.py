@@ -14,9 +14,10 @@ from typing import Any
 
 from automl_img.errors import RunFolderError
 from automl_img.paths import expanded_path
+from automl_img.replacing import replacing
 from automl_img.search.leaderboard import Entry, to_csv
 from automl_img.search.lock import LOCK_FILE
-from automl_img.training.artifacts import CHECKPOINT_FILE, replacing, write_json
+from automl_img.training.artifacts import CHECKPOINT_FILE, write_json
 
 RUNS = Path("runs")  # where runs lie unless told otherwise
 RECIPE_FILE = "recipe.json"
@@ -219,25 +220,35 @@ class RunFolder:
 
         Args:
             but: Folder of an attempt whose weights stay.
+
+        Raises:
+            RunFolderError: The folder of the trials is a link out of the run folder.
         """
-        self.refuse_links()
-        for folder, _, names in os.walk(self.trials):  # which does not follow links
+        self._refuse_outside(self.trials)
+        for folder, _, names in os.walk(self.trials):  # which follows no link below it
             for name in names if Path(folder) != but else ():
-                if name.endswith(".weights.h5") or name == CHECKPOINT_FILE:
+                if name.endswith((".weights.h5", CHECKPOINT_FILE)):  # also those that a process was killed over
                     (Path(folder) / name).unlink(missing_ok=True)
 
     def refuse_links(self) -> None:
-        """See that no folder in which anything is written or deleted lies elsewhere: the run may be somebody else's.
+        """See that no link in the run folder, of a file or a folder, however deep, leads out of it: the run may be somebody else's.
+
+        Whatever writes here without being told where asks this once, before.
 
         Raises:
-            RunFolderError: A link leads out of the run folder.
+            RunFolderError: One does, or a folder cannot be looked into.
         """
-        inside = self.path.resolve()
-        kept = (self.trials, self.model, self.evaluation, self.exports)
-        below = (*self.trials.glob("*"), *self.trials.glob("*/*"), *self.exports.glob("*"))
-        for folder in (*kept, *below):
-            if folder.is_symlink() and not folder.resolve().is_relative_to(inside):
-                raise RunFolderError("a link leads out of the run folder", where=str(folder))
+        try:
+            for link in _links(self.path):
+                self._refuse_outside(link)
+        except OSError as error:
+            problem = f"the run folder cannot be looked through: {error.strerror or error}"
+            raise RunFolderError(problem, where=str(error.filename or self.path)) from error
+
+    def _refuse_outside(self, path: Path) -> None:
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.path)):
+            hint = "If it is yours, put what it leads to in its place."
+            raise RunFolderError("a link leads out of the run folder", where=str(path), hint=hint)
 
     def size(self) -> int:
         """Bytes of all files."""
@@ -248,3 +259,15 @@ def _holds_anything(path: Path) -> bool:
     """Whether a folder holds more than the claim of :meth:`RunFolder.create_free`."""
     claim = path / TRIALS_FOLDER
     return any(entry != claim or any(claim.iterdir()) for entry in path.iterdir())
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    """Yield every link below a folder; none is followed. A folder that vanishes meanwhile, as in a search that runs, holds none."""
+    waiting = [folder]
+    while waiting:
+        with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))

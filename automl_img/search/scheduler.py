@@ -131,7 +131,7 @@ class Scheduler:
         self._retries.forget(trial)
         self.budget = self.budget.with_epochs(result.epochs - result.epochs_before)
         if self._policy.learn(result.affinity):
-            self._decided(self._policy.sentence())
+            self._decided(self._policy.sentence(late=self._suggester.started))
         self._suggester.tell(record, result.f1)
 
     def fail(self, trial: int, kind: FailureKind, message: str) -> bool:

@@ -73,15 +73,16 @@ class SearchSpace:
     def narrowed(
         self, architectures: Sequence[str], without: Iterable[str] = (), fixed: Mapping[str, Any] | None = None
     ) -> SearchSpace:
-        """Return the space with fewer architectures, the switches in ``without`` off for good, and more values fixed.
+        """Return the space with these architectures alone, all if none is named, the switches in ``without`` off, and more values fixed.
 
         What is fixed already stays what it is.
         """
         off = dict.fromkeys(without, False)
         changed = tuple(
-            replace(p, values=tuple(architectures), default=architectures[0]) if p.name == "architecture" else p
+            replace(p, values=tuple(architectures), default=architectures[0])
+            if architectures and p.name == "architecture"
+            else p
             for p in self.parameters
-            if p.name != "architecture" or architectures
         )
         return replace(self, parameters=changed, fixed={**(fixed or {}), **off, **self.fixed})
 

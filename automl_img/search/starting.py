@@ -20,7 +20,7 @@ from automl_img.search.stages import most_looks, no_time_for_a_look, overhead_of
 from automl_img.search.trials import Start
 from automl_img.search.warm_start import Learned, learned_from
 from automl_img.training.cost import Estimate
-from automl_img.training.hardware import Hardware
+from automl_img.training.hardware import REFERENCE, Hardware
 
 GPU_PIXELS = 2**19  # of a batch, up to which a GPU spends more time on starting kernels than in them
 SPARE = 1  # architectures that are estimated beyond those with time for a look: one may not fit, or fail
@@ -71,6 +71,7 @@ def find_starts(
         run.registry,
         place,
         seed_image=traits,
+        hardware=_sized_for(run),
         precision=run.capacity.hardware.precision(recipe.train.precision),
         seconds_per_image=affordable,
         weights=recipe.train.weights,
@@ -91,6 +92,12 @@ def find_starts(
     if learned is None:
         return Starting(starts, estimates, hopeless, ())
     return Starting([*([learned.start] if learned.start else []), *starts], estimates, hopeless, learned.outcomes)
+
+
+def _sized_for(run: Run) -> Hardware:
+    """The machine that networks are sized for; the same processor for each deterministic search, whose results must not depend on cores."""
+    hardware = run.capacity.hardware
+    return REFERENCE if run.recipe.train.deterministic and not hardware.gpus else hardware
 
 
 def _tell_unknown(run: Run, estimates: list[Estimate]) -> None:

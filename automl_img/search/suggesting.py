@@ -27,7 +27,7 @@ class Narrowing:
     """What the search stage leaves of the space.
 
     Attributes:
-        architectures: Those that it goes on with.
+        architectures: Those that it goes on with; empty: all.
         without: Switches that stay off, by full name.
         fixed: Hyperparameters that keep a value.
     """
@@ -86,11 +86,14 @@ class Suggester:
         Args:
             done: Trials that ended well, the most promising first, to learn from.
             trials: How many suggestions there is time for.
-            affinity: What is known of each augmentation's effect.
+            affinity: What is known of each augmentation's effect; those that make other images of the classes are not suggested.
             narrow: Whether the space is narrowed to what the looks spoke for.
         """
+        unfit = tuple(f"augmentation.{name}" for name, value in affinity.items() if value < AFFINITY)
         if narrow and done:
-            self._narrow(done, affinity, few=trials < FEW)
+            self._narrow(done, unfit, few=trials < FEW)
+        elif unfit:
+            self._narrow_to(Narrowing((), unfit))
         self._trials = trials
         self.started = True
         self._begun += 1
@@ -226,12 +229,11 @@ class Suggester:
     def _is_here(self, values: Mapping[str, Any]) -> bool:
         return all(values.get(name, value) == value for name, value in self.space.fixed.items())
 
-    def _narrow(self, ranked: Sequence[Record], affinity: Mapping[str, float], *, few: bool) -> None:
+    def _narrow(self, ranked: Sequence[Record], unfit: tuple[str, ...], *, few: bool) -> None:
         """Leave out what the looks spoke against; with few suggestions stay near the best look, where they can still tell."""
-        unfit = [f"augmentation.{name}" for name, value in affinity.items() if value < AFFINITY]
         promising = list(dict.fromkeys(record.spec.architecture for record in ranked))[:PROMISING]
         if not few:
-            self._narrow_to(Narrowing(tuple(promising), tuple(unfit)))
+            self._narrow_to(Narrowing(tuple(promising), unfit))
             self._decided(f"the search goes on with {', '.join(promising)}: the best after the looks")
             return
         best = ranked[0].spec

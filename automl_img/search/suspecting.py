@@ -10,10 +10,10 @@ from automl_img.errors import DataError, RunFolderError, UsageError
 from automl_img.evaluation.model_file import read_model
 from automl_img.evaluation.predictions import Predictions
 from automl_img.evaluation.suspects import Suspect, suspects
+from automl_img.replacing import replacing
 from automl_img.search import run_folder
 from automl_img.search.run_folder import RunFolder
 from automl_img.tasks import make_task
-from automl_img.training.artifacts import replacing
 
 SUSPECTS = 50  # images that are worth a person's time
 CHECK_FILE = "to_check.csv"

@@ -114,7 +114,7 @@ class Tracking:
             case events.TrialStarted():
                 return [("trial_started", (event.trial, event.values))]
             case events.EpochEnded():
-                names = ("loss", "f1", "images_per_second")
+                names = ("loss", "validation_loss", "f1", "images_per_second")
                 figures = {name: float(getattr(event, name)) for name in names if getattr(event, name) is not None}
                 return [("epoch_ended", (event.trial, event.epoch, figures))]
             case events.TrialEnded():

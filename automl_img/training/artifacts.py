@@ -1,31 +1,16 @@
-"""Writes files so that a crash leaves the old or the new one, never half of one."""
+"""Writes the files of trials and models, each whole or not at all, and tells them by their checksums."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from automl_img.replacing import replacing
+
 WEIGHTS_FILE = "model.weights.h5"
 CHECKPOINT_FILE = "checkpoint.npz"
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` with the same ending; at the end it is synced and takes the place of ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:

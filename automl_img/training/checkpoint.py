@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.training.artifacts import replacing
+from automl_img.replacing import replacing
 from automl_img.training.callbacks import ClockCallback
 from automl_img.training.clock import TrainingClock
 from automl_img.training.keeping import Keeping

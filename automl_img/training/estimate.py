@@ -20,6 +20,7 @@ def estimate_architectures(
     data: TrialData,
     registry: PluginRegistry,
     *,
+    hardware: Hardware,
     precision: str,
     seconds_per_image: float,
     weights: str = "none",
@@ -33,13 +34,13 @@ def estimate_architectures(
         candidates: Names of architectures with the full hyperparameter values of their members, smallest first.
         data: The data of the search.
         registry: The plugins.
+        hardware: Of the machine on which they would train, which need not be this one.
         precision: Keras dtype policy.
         seconds_per_image: Longest wanted time of a training step, divided by the batch size.
         weights: "none" or pretrained weights.
         parameter_limit: The most weights that a member may have, or None.
     """
     keras.mixed_precision.set_global_policy(precision)
-    hardware = Hardware.detect()
     for architecture, members in candidates:
         yield _largest_that_fits(
             architecture,

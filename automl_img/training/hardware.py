@@ -85,6 +85,10 @@ class Hardware:
         return 6e11 if self.gpus else self.cores * 5.3e9
 
 
+#: The machine by which what must not depend on a processor's cores is planned: deterministic trials, and the sizes of their networks.
+REFERENCE = Hardware(cores=2, memory=2**34, gpus=0, bfloat16=True)
+
+
 def _memory() -> int:
     try:
         present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -26,7 +26,7 @@ from automl_img.training.clock import TrainingClock
 from automl_img.training.cost import TRAINING_PASSES, Cost, count_cost, too_large
 from automl_img.training.devices import Placement, parts_of, use_threads
 from automl_img.training.fusing import fuse_batch_normalization
-from automl_img.training.hardware import Hardware
+from automl_img.training.hardware import REFERENCE, Hardware
 from automl_img.training.keeping import Keeping
 from automl_img.training.network import Network, NetworkPlan, active_plugins, build_network
 from automl_img.training.optimizers import make_optimizer
@@ -43,8 +43,6 @@ AFFINITY_SAMPLE = 2000  # validation images
 LATENCY_PREDICTIONS = 20  # of one image each, by which the latency is measured
 CLOSING_SECONDS = 0.5  # for the result, beside the weights
 WRITTEN_BYTES = 1e8  # of weights, each second, on a slow disk
-#: The machine whose speed deterministic trials are planned by, wherever they run: the learning rate is set once in so many steps.
-REFERENCE = Hardware(cores=2, memory=2**34, gpus=0, bfloat16=True)
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,14 @@ def train_trial(
 
 
 def _cost_of(spec: TrialSpec, model: Any) -> Cost:
-    """Count the work of the trial's network, and foresee its time on this machine, unless that must not matter."""
-    return count_cost(model, REFERENCE if spec.deterministic else Hardware.detect(), spec.precision)
+    """Count the work of the trial's network, and foresee its time on what this process may use, unless that must not matter.
+
+    Deterministic ones are foreseen alike wherever they run: the learning rate is set once in as many steps as run at once.
+    """
+    if spec.deterministic:
+        return count_cost(model, REFERENCE, spec.precision)
+    seen = len(tf.config.get_visible_devices("GPU"))  # the machine may have others, which are not the trial's
+    return count_cost(model, Hardware.detect(gpus=seen), spec.precision)
 
 
 def _refuse_if_slow(spec: TrialSpec, model: Any) -> None:

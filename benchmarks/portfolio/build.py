@@ -40,6 +40,7 @@ def look(task: Task) -> Any:
     from automl_img.search.journal import TrialRow
     from automl_img.search.stages import wanted_seconds_per_image
     from automl_img.training.estimate import estimate_architectures
+    from automl_img.training.hardware import Hardware
     from automl_img.training.spec import TrialFailure
     from automl_img.training.trial import TrialData, configure
 
@@ -51,6 +52,7 @@ def look(task: Task) -> Any:
         [(task.architecture, tuple(opened.space.start(task.architecture, member) for member in members))],
         TrialData(data.store, data.splits, data.mean, data.std),
         opened.registry,
+        hardware=Hardware.detect(),
         precision=opened.precision,
         seconds_per_image=wanted_seconds_per_image(FULL_SECONDS, opened.examples),
     )

@@ -1,4 +1,4 @@
-"""Reads a table from a .csv, .tsv, .parquet, .xlsx or .xls file."""
+"""Reads a table from a .csv, .tsv, .parquet, .xlsx, .xlsm or .xls file."""
 
 from __future__ import annotations
 

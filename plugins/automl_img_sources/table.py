@@ -1,4 +1,4 @@
-"""Image files that a table lists with their labels: .csv, .tsv, .parquet, .xlsx, .xls, or a pandas DataFrame."""
+"""Image files that a table lists with their labels: .csv, .tsv, .parquet, .xlsx, .xlsm, .xls, or a pandas DataFrame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from automl_img_sources._table_paths import image_paths
 
 
 class TableSource(DataSource):
-    """A table of file names and labels: .csv, .tsv, .parquet, .xlsx, .xls, or a pandas DataFrame.
+    """A table of file names and labels: .csv, .tsv, .parquet, .xlsx, .xlsm, .xls, or a pandas DataFrame.
 
     The first line names the columns. Which one holds the files, the labels, the split and the group is guessed by names and content,
     and told; the options say it where the guess is wrong. A cell may hold several labels, several columns of 0 and 1 may stand for

@@ -20,7 +20,7 @@ TABLES = {
     SEARCHES: ("time", "name", "validation_f1", "test_f1", "test_accuracy"),
     TRIALS: ("time", "trial", "attempt", "outcome", "f1", "loss", "epochs", "seconds", "parameters"),
     HYPERPARAMETERS: ("trial", "attempt", "name", "value"),
-    EPOCHS: ("time", "trial", "attempt", "epoch", "loss", "f1", "images_per_second"),
+    EPOCHS: ("time", "trial", "attempt", "epoch", "loss", "validation_loss", "f1", "images_per_second"),
 }
 
 #: A row is one line, so that one which a fault has torn is seen by the missing end of its line.

@@ -24,6 +24,8 @@ from automl_img.cli.search import parse_settings
 from automl_img.errors import UsageError
 from automl_img.recipe import Recipe, read_recipe
 from automl_img.search.exporting import export_run
+from automl_img.search.lock import RunLock
+from automl_img.search.run_folder import STOP_FILE, RunFolder
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
@@ -228,6 +230,18 @@ def test_predictions_of_files_equal_those_of_arrays(typed, finished, digit_files
     assert set(rows[0]) >= {"label_2", "confidence_3", "error"}
 
 
+def test_of_a_folder_that_is_given_nothing_hidden_is_predicted(tmp_path, monkeypatch):
+    photos = tmp_path / ".album" / "photos"
+    for name in ("a.png", "b/c.png", ".d.png", ".thumbnails/x.png", "b/.cache/large/y.png", "__MACOSX/a.png"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).touch()
+    assert list(predict_command._listed([photos])) == [photos / "a.png", photos / "b" / "c.png"]
+    hidden = photos / ".thumbnails"
+    assert list(predict_command._listed([hidden, hidden / "x.png"])) == [hidden / "x.png"] * 2
+    monkeypatch.chdir(photos)
+    assert list(predict_command._listed([Path()])) == [Path("a.png"), Path("b", "c.png")]
+
+
 @pytest.mark.train
 def test_an_unreadable_image_is_a_row_with_its_error_and_exit_code_3(typed, finished, digit_files):
     (digit_files / "2b.png").write_bytes(b"no image")
@@ -392,6 +406,19 @@ def test_a_report_is_written_where_it_is_wanted_and_every_search_has_one(typed, 
     assert "<title>digits: what the search found</title>" in page and page.count("<img") > 10
     assert typed("report", tmp_path).returncode == 2
     assert "cannot be written" in typed("report", folder, "--out", tmp_path).stderr
+
+
+def test_a_search_is_not_asked_to_stop_through_a_link(typed, tmp_path):
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write("recipe.json", {})
+    folder.stop_file.symlink_to(tmp_path / "mine")
+    lock = RunLock(folder.path)
+    ran = typed("stop", folder.path)
+    assert ran.returncode == 2 and f"{STOP_FILE}: a link leads out of the run folder" in ran.stderr
+    assert not (tmp_path / "mine").exists()
+    folder.stop_file.unlink()
+    assert typed("stop", folder.path).returncode == 0 and folder.stop_file.is_file()
+    lock.release()
 
 
 def test_suspects_are_listed_and_written(typed, finished, tmp_path):

@@ -1,5 +1,7 @@
 """Which images train, validate and test."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -98,6 +100,23 @@ def test_splits_are_saved_and_loaded_whole(tmp_path):
     for name in ("train", "validation", "test"):
         assert np.array_equal(getattr(again, name), getattr(parts, name))
     assert again.notes == parts.notes
+    assert [path.name for path in tmp_path.iterdir()] == ["splits.npz"]
+
+
+def test_splits_are_not_written_through_a_link_that_waits_beside_them(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / f".splits.npz.{os.getpid()}.tmp").symlink_to(precious)
+    (tmp_path / f".{os.getpid()}.splits.npz").symlink_to(precious)
+    split([0, 0, 1, 1]).save(tmp_path / "splits.npz")
+    assert precious.read_text() == "mine"
+    assert len(SplitIndices.load(tmp_path / "splits.npz").train) == 2
+
+
+def test_splits_that_cannot_be_written_leave_nothing_half_written(tmp_path):
+    (tmp_path / "splits.npz").mkdir()
+    with pytest.raises(OSError):
+        split([0, 0, 1, 1]).save(tmp_path / "splits.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["splits.npz"]
 
 

@@ -191,6 +191,21 @@ def test_a_share_of_the_strangest_images_is_unknown(inspected):
     assert energy[answers == UNKNOWN].max() < energy[answers != UNKNOWN].min()
 
 
+def test_several_labels_are_answered_together_unless_the_image_is_unknown():
+    task = make_task("multilabel", ("red", "round"))
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.uint8)
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.9], [0.9, 0.4], [0.9, 0.9]], np.float32)
+    energy, decision = np.array([2.0, 2.0, 2.0, 0.5], np.float32), Decision(least_energy=1.0)
+    answers = decision.answers(task, probabilities, energy, (0.5, 0.5)).tolist()
+    assert answers == [("red",), ("round",), ("red",), UNKNOWN]
+    figures = decision_figures(task, labels, probabilities, energy, decision, (0.5, 0.5))
+    shares = {name: figures[name] for name in ("answered", "unknown", "dont_know", "parents")}
+    assert shares == {"answered": 0.75, "unknown": 0.25, "dont_know": 0.0, "parents": 0.0}
+    assert figures["accuracy"] == pytest.approx(2 / 3), "an answer is right if all its labels are"
+    assert figures["per_class"]["red"] == {"precision": 1.0, "recall": 1.0}
+    assert figures["per_class"]["round"] == {"precision": 1.0, "recall": 0.5}
+
+
 @pytest.mark.parametrize("name", [UNKNOWN, DONT_KNOW])
 def test_a_class_that_is_called_as_a_refusal_is_an_answer_where_none_is_refused(name):
     task = make_task("binary", ("fine", name))

@@ -14,7 +14,7 @@ import pytest
 import automl_img
 from automl_img import events
 from automl_img.errors import SearchError
-from automl_img.executors import ray_cluster
+from automl_img.executors import ray_cluster, ray_node
 from automl_img.executors.base import Done, Epoch, Failed, Saved, Started
 from automl_img.executors.process import TaskDone
 from automl_img.executors.ray_cluster import Node, Request, refuse_unless_met
@@ -22,6 +22,7 @@ from automl_img.executors.ray_executor import RayExecutor
 from automl_img.executors.ray_node import Order, Post, supervise
 from automl_img.executors.ray_site import RaySite
 from automl_img.recipe import ComputeSettings
+from automl_img.replacing import replacing
 from automl_img.search.journal import Journal
 from automl_img.search.run_folder import STOP_FILE
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
@@ -229,6 +230,12 @@ def test_a_sigterm_does_what_it_did_before_ray_was_there(monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     assert ray_cluster.connect("local")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_node_does_not_send_a_file_that_is_still_written(tmp_path):
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"whole")
+    with replacing(tmp_path / CHECKPOINT_FILE):
+        assert ray_node._read(tmp_path, "1/1") == {f"1/1/{WEIGHTS_FILE}": b"whole"}
 
 
 def test_a_node_has_room_for_what_fits_by_each_resource():

@@ -1,5 +1,6 @@
 """The page on a run, from made-up evidence: complete, safe against hostile names, small, and useful when little is known."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
@@ -33,7 +34,9 @@ class MadeAnswers:
 
 
 def trials():
-    curve = [Measured(float(epoch), 0.5 + 0.02 * epoch) for epoch in range(1, 11)]
+    curve = [
+        Measured(epoch, 0.5 + 0.02 * epoch, 1 / epoch, 0.6 / epoch + 0.02 * epoch) for epoch in map(float, range(1, 11))
+    ]
     done = [
         TrialFacts(
             rank=rank,
@@ -171,6 +174,53 @@ def test_charts_call_the_f1_what_it_is(kind, name):
     assert f"{name[0].upper()}{name[1:]} on validation images over passes, a line for each trial" in titles
     assert f"Best {name} on validation images over time" in titles
     assert f"{name[0].upper()}{name[1:]}, validation" in text_of(page)
+
+
+def lines_of(page, title):
+    """The lines of a chart: the style of each, and its points."""
+    found, inside = [], False
+    for tag, attributes in Reader(page).tags:
+        if tag == "svg":
+            inside = attributes["aria-label"] == title
+        elif tag == "path" and inside:
+            points = [point.split() for point in attributes["d"].removeprefix("M").split("L")]
+            found.append((attributes["class"], [(float(x), float(y)) for x, y in points]))
+    return found
+
+
+def with_curve(curve):
+    """The evidence, with another curve of the best trial."""
+    best, *others = trials()
+    return replace(made(), trials=[replace(best, curve=curve), *others])
+
+
+LOSSES = "Loss of trial 4, resnet, in training and on validation images over passes"
+
+
+def test_both_losses_of_the_best_trial_are_drawn():
+    page = run_page(made())
+    (training, below), (validation, above) = lines_of(page, LOSSES)
+    assert (training, validation) == ("class-0", "class-1") and "Loss of the best trial" in text_of(page)
+    assert len(below) == len(above) == 10
+    assert below[-1][1] == max(y for _, y in below), "it falls to the end"
+    assert above[-1][1] < max(y for _, y in above), "it rises again"
+
+
+def test_the_first_losses_do_not_flatten_the_others():
+    curve = [replace(one, validation_loss=90.0) if one.epoch == 1 else one for one in trials()[0].curve]
+    (_, _), (_, points) = lines_of(run_page(with_curve(curve)), LOSSES)
+    heights = [y for _, y in points]
+    assert heights[0] == min(heights) and max(heights[1:]) - min(heights[1:]) > 30
+
+
+@pytest.mark.parametrize("loss", [None, math.nan, math.inf])
+def test_a_loss_that_is_no_number_is_no_point(loss):
+    curve = [replace(one, loss=loss) if one.epoch < 3 else one for one in trials()[0].curve]
+    assert [len(points) for _, points in lines_of(run_page(with_curve(curve)), LOSSES)] == [8, 10]
+    unknown = [replace(one, loss=loss) for one in curve]
+    assert [style for style, _ in lines_of(run_page(with_curve(unknown)), LOSSES)] == ["class-1"]
+    neither = run_page(with_curve([replace(one, validation_loss=loss) for one in unknown]))
+    assert lines_of(neither, LOSSES) == [] and "F1 of each trial" in neither
 
 
 def test_every_link_of_the_page_leads_to_a_place_on_it():

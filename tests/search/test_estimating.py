@@ -11,9 +11,11 @@ from automl_img.recipe import PluginSettings
 from automl_img.search import estimating
 from automl_img.search.space import SearchSpace
 from automl_img.training.cost import Cost, Estimate
+from automl_img.training.hardware import Hardware
 from automl_img.training.spec import FailureKind
 
 NAMES = ("first", "deadly", "third", "fourth", "fifth")
+NODE = Hardware(cores=64, memory=2**38, gpus=8, bfloat16=True)  # on which they would train
 
 
 class Processes:
@@ -21,13 +23,15 @@ class Processes:
 
     Attributes:
         begun: The architectures of each process, by those that run at once.
+        hardware: That each is told of.
     """
 
     def __init__(self, kind=FailureKind.CRASHED):
-        self.kind, self.begun = kind, []
+        self.kind, self.begun, self.hardware = kind, [], set()
 
     def run(self, task, arguments, logs, **limits):
         self.begun.append([[name for name, _ in argument.candidates] for argument in arguments])
+        self.hardware |= {argument.hardware for argument in arguments}
         return [self.answer(names) for names in self.begun[-1]]
 
     def answer(self, names):
@@ -46,6 +50,7 @@ def problems(monkeypatch, processes, slots, **limits):
         SimpleNamespace(get=lambda kind, name: one_size),
         Place("", "", (), (), PluginSettings()),
         seed_image=None,
+        hardware=NODE,
         precision="float32",
         seconds_per_image=1.0,
         weights="none",
@@ -63,6 +68,7 @@ def test_a_network_that_ends_its_process_takes_no_other_with_it(monkeypatch, kin
     found = problems(monkeypatch, processes, slots)
     assert found == {**dict.fromkeys(NAMES, ""), "deadly": "its estimate failed: it is lost"}
     assert max(map(len, processes.begun)) <= slots, "no more at once than there is room for"
+    assert processes.hardware == {NODE}, "those that are tried once more too"
     assert [names for wave in processes.begun for names in wave if "deadly" in names][1:] == [["deadly"]]
 
 

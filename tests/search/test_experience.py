@@ -7,6 +7,7 @@ import pytest
 
 import automl_img
 from automl_img.plugin import ImageTraits
+from automl_img.replacing import replacing
 from automl_img.search.experience import (
     LONGEST_WRITE,
     MOST_KEPT,
@@ -21,7 +22,6 @@ from automl_img.search.experience import (
 )
 from automl_img.search.journal import Journal
 from automl_img.search.learning import experiences_for
-from automl_img.training.artifacts import replacing
 
 DIGITS = Circumstances(ImageTraits(8, 8, 1, 10, 1_400))
 

@@ -215,6 +215,34 @@ def test_a_damaged_journal_is_one_clear_line(tmp_path):
         Journal(tmp_path)
 
 
+def damaged(folder, table):
+    """Overwrite the page with which a table of a journal that nobody has open begins."""
+    file = folder / JOURNAL_FILE
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    with file.open("r+b") as raw:
+        raw.seek((page - 1) * size)
+        raw.write(bytes(size))
+
+
+def test_damaged_measurements_are_one_clear_line_to_who_reads_and_to_who_writes(journal, tmp_path):
+    report = EpochReport(1.0, 10, 0.5, 0.5, 0.6, 0.5, 100.0)
+    journal.begin(spec(1))
+    journal.epoch(1, 1, report)
+    journal.close()
+    damaged(tmp_path, "epochs")
+    again = Journal(tmp_path)
+    for read in (lambda: again.epochs(1), lambda: again.measurements(1), again.curves):
+        with pytest.raises(RunFolderError, match="does not hold what it should"):
+            read()
+    with pytest.raises(RunFolderError, match="the journal is damaged") as caught:
+        again.epoch(1, 1, report)
+    assert "space" not in caught.value.hint
+    again.remark("what lies elsewhere can be written still")
+    again.close()
+
+
 def test_a_journal_of_the_version_before_is_read_and_written_on(journal, tmp_path):
     made_older(journal)
     journal.close()

@@ -1,7 +1,9 @@
 """What the page on a run shows is read from its folder, whatever state that is in."""
 
+import contextlib
 import json
 import shutil
+import sqlite3
 
 import pytest
 
@@ -28,6 +30,7 @@ def test_the_evidence_of_a_finished_run_is_whole(finished, run):
     assert (found.state, found.name, found.judged) == ("ended", "digits", "test")
     assert found.best == metrics["best"]["trial"] and found.figures["test"]["f1"] == metrics["test"]["f1"]
     assert all(trial.curve and trial.values for trial in found.trials)
+    assert all(one.loss > 0 and one.validation_loss > 0 for trial in found.trials for one in trial.curve)
     assert all(0 < trial.ended < found.elapsed for trial in found.trials)
     assert found.counts["test"] == len(found.answers["test"].labels) == metrics["test"]["images"]
     predicted = found.answers["test"].probabilities.argmax(1)
@@ -67,6 +70,13 @@ def test_a_page_needs_neither_the_cache_nor_curves(run):
     (run / "evaluation" / "curves.json").write_text("{")
     page = write_report(run).read_text()
     assert "Confusion" in page and "<img" not in page
+
+
+def test_a_run_that_kept_no_loss_in_training_has_a_page_with_that_on_validation(run):
+    with contextlib.closing(sqlite3.connect(run / "journal.sqlite", isolation_level=None)) as database:
+        database.execute("UPDATE epochs SET loss = NULL")
+    assert all(one.loss is None for trial in evidence_of(RunFolder(run)).trials for one in trial.curve)
+    assert "Loss of the best trial" in write_report(run).read_text()
 
 
 def test_damaged_maps_cost_the_page_them_alone_and_damaged_answers_are_one_line(run):

@@ -1,5 +1,7 @@
 """A search that goes on in a new process: with real trials, its journal and its run folder."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -236,6 +238,25 @@ def test_who_may_only_read_a_run_sees_that_it_is_running(tmp_path, monkeypatch):
             os.seteuid(0)
         Path().chmod(0o755)
         run.close()
+
+
+def test_where_there_are_no_locks_a_request_to_stop_is_left_and_nothing_else_is_claimed(tmp_path, monkeypatch, capsys):
+    def no_locks(file, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    run = begin(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", no_locks)
+        assert driver_of(tmp_path / "run") == ""
+        stop(tmp_path / "run")
+        assert "cannot be told here" in capsys.readouterr().out
+        assert (tmp_path / "run" / STOP_FILE).is_file() and run.interruption.asked
+        run.close()
+        with pytest.raises(RunFolderError, match="nobody runs this search now"):
+            stop(tmp_path / "run")
+        again = begin(tmp_path / "run", resume=True)
+        assert not again.interruption.asked, "what was asked of the one before is void"
+        again.close()
 
 
 def test_time_of_earlier_processes_counts(tmp_path):

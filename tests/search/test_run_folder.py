@@ -13,7 +13,17 @@ from automl_img.errors import RunFolderError
 from automl_img.plugin import ImageDataset, Split
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search.preparation import prepare_data
-from automl_img.search.run_folder import DATA_FILE, RunFolder
+from automl_img.search.run_folder import DATA_FILE, STOP_FILE, RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run folder in which a trial was."""
+    made = RunFolder.create(tmp_path / "run")
+    made.write("recipe.json", {})
+    (made.trials / "7" / "1").mkdir(parents=True)
+    (made.trials / "7" / "1" / "log.txt").touch()
+    return made
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take UTF-8 alone")
@@ -74,3 +84,73 @@ def test_a_folder_that_was_claimed_is_new_until_a_search_begins_in_it(tmp_path):
         RunFolder.create(again.path)
     again.give_back()
     assert RunFolder.create_free(tmp_path / "run").path == tmp_path / "run-2"
+
+
+@pytest.mark.parametrize("target", ["precious", "not-there-yet", "precious-folder"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        STOP_FILE,
+        "report.html",
+        "trials/finish.txt",
+        "trials/7/1/log.txt",
+        "trials/7/1/.1.checkpoint.npz",
+        "tensorboard/trial-7/events.1",
+        "a/b/c/d/e/f",
+        ".hidden/file",
+    ],
+)
+def test_a_link_out_of_the_run_folder_is_refused_wherever_it_lies(place, target, folder, tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "precious-folder").mkdir()
+    link = folder.path / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(tmp_path / target)
+    with pytest.raises(RunFolderError, match=f"{place}: a link leads out of the run folder. If it is yours"):
+        folder.prepare()
+    assert link.is_symlink() and (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_link_out_of_the_run_folder_by_way_of_another_link_is_refused(folder, tmp_path):
+    (folder.path / "up").symlink_to("..")
+    (folder.trials / "finish.txt").symlink_to("../up/precious")
+    with pytest.raises(RunFolderError, match="a link leads out of the run folder"):
+        folder.refuse_links()
+    (folder.path / "up").unlink()
+    folder.refuse_links()
+    assert not (tmp_path / "precious").exists()
+
+
+def test_links_within_the_run_folder_and_one_to_it_are_no_matter(folder, tmp_path):
+    (folder.path / "latest").symlink_to("trials/7")
+    (folder.trials / "7" / "best").symlink_to(folder.trials / "7" / "1")
+    (folder.trials / "7" / "above").symlink_to("..")
+    (folder.path / "itself").symlink_to("itself")
+    (tmp_path / "last-run").symlink_to(folder.path)
+    folder.prepare()
+    RunFolder(tmp_path / "last-run").prepare()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_looked_into_may_hide_a_link_and_is_refused(folder):
+    hidden = folder.trials / "7"
+    hidden.chmod(0o300)
+    try:
+        with pytest.raises(RunFolderError, match=r"trials.7: the run folder cannot be looked through"):
+            folder.refuse_links()
+    finally:
+        hidden.chmod(0o700)
+
+
+def test_weights_are_deleted_beside_a_link_which_is_not_followed(folder, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "model.weights.h5").write_text("mine")
+    (folder.path / "notes").symlink_to(tmp_path / "precious")
+    (folder.trials / "8").symlink_to(tmp_path / "precious")
+    own = folder.trials / "7" / "1"
+    for name in ("model.weights.h5", "checkpoint.npz", ".12.model.weights.h5", ".12.checkpoint.npz"):
+        (own / name).write_text("a trial's")
+    folder.delete_weights()
+    assert [path.name for path in own.iterdir()] == ["log.txt"]
+    assert (tmp_path / "precious" / "model.weights.h5").read_text() == "mine"

@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import replace
 
@@ -398,6 +399,38 @@ def test_what_differs_in_what_is_fixed_by_then_is_not_told():
     )
     run(made, lambda spec: 0.9 if spec.architecture == "small" else 0.8)
     assert [outcome.key for outcome in strategy.told if outcome.key in ("same", "other")] == ["same"]
+
+
+FULL = "augmentations that leave validation images recognisable: flip"
+
+
+def test_what_makes_other_images_is_not_suggested_where_each_trial_is_a_full_training_either():
+    def made(strategy, *heard):
+        return Scheduler(space(), starts(), strategy, Budget(trials=6), rules(end=math.inf), 5.0, *heard)
+
+    def switches(strategy):
+        return {p.name for p in strategy.problem.parameters if p.name.startswith("augmentation.")}
+
+    strategy, decided = Impatient(), []
+    first = made(strategy, decided.append)
+    run(first, lambda spec: 0.8)
+    assert decided == [f"{FULL}; left out: swirl (0.30)"]
+    assert switches(strategy) == {"augmentation.flip"}
+    assert "architecture" in {p.name for p in strategy.problem.parameters}
+    again = Impatient()
+    made(again).restore(json.loads(json.dumps(first.changes())), [], 9.0)
+    assert switches(again) == {"augmentation.flip"}, "nor when the search goes on in another process"
+
+
+def test_a_strategy_that_began_before_augmentations_were_known_may_suggest_all_and_that_is_said():
+    strategy, decided = Endless(), []
+    one = starts(NAMES[:1])
+    made = Scheduler(space(), one, strategy, Budget(trials=6), rules(end=math.inf), 5.0, decided.append)
+    first, second = made.next(5.0), made.next(5.0)
+    assert first.probe and second.why == "suggested by endless"
+    made.record(first.trial, result(affinity=AFFINITY))
+    late = "tried only where the strategy, which had begun before, suggests them"
+    assert decided == [f"{FULL}; {late}: swirl (0.30)"]
 
 
 @pytest.mark.parametrize("on", [True, False])

@@ -99,6 +99,13 @@ def test_a_narrowed_space_keeps_to_its_architectures(registry):
     assert values["plainnet.filters"] == 48
 
 
+def test_a_space_that_is_narrowed_to_no_architectures_keeps_all(registry):
+    space = space_of(registry)
+    narrowed = space.narrowed([], ["augmentation.rotation"])
+    assert narrowed.architectures() == space.architectures() != []
+    assert "augmentation.rotation" not in {parameter.name for parameter in narrowed.free()}
+
+
 def test_what_a_recipe_fixes_stays_what_it_is_however_a_space_is_narrowed(registry):
     fixed = {"search.fixed.augmentation.rotation": True, "search.fixed.plainnet.filters": 32}
     space = space_of(registry, **fixed).narrowed(["plainnet"], ["augmentation.rotation"], {"plainnet.filters": 48})

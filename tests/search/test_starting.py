@@ -7,11 +7,13 @@ import pytest
 from automl_img import Recipe
 from automl_img.plugin import ImageTraits, discover
 from automl_img.recipe import recipe_from_mapping
+from automl_img.search import estimating
 from automl_img.search.estimating import starts_of
 from automl_img.search.space import build_space
 from automl_img.search.stages import LEAST_SEEN, most_looks, wanted_epochs, wanted_seconds_per_image
-from automl_img.search.starting import SPARE, _worth_an_estimate, with_gpu_batch
+from automl_img.search.starting import SPARE, _worth_an_estimate, find_starts, with_gpu_batch
 from automl_img.training.cost import Cost, Estimate
+from automl_img.training.hardware import REFERENCE, Hardware
 
 NAMES = ["cheap", "good", "middling", "poor", "slow"]
 EXPECTED = {"cheap": 0.4, "good": 0.0, "middling": 0.5, "poor": 1.0, "slow": 0.7}
@@ -67,6 +69,31 @@ def test_a_short_search_estimates_only_the_promising_and_says_why_not_the_others
 def test_otherwise_all_are_estimated(left, expected, search):
     kept, others = _worth_an_estimate(Searching(**search), NAMES, expected, left)
     assert (sorted(kept), others) == (NAMES, {})
+
+
+@pytest.mark.parametrize(
+    ("gpus", "deterministic", "expected"),
+    [(0, False, "the node"), (2, False, "the node"), (0, True, REFERENCE), (2, True, "the node")],
+)
+def test_networks_are_sized_for_where_trials_run_and_by_no_count_of_cores_where_results_must_be_the_same(
+    gpus, deterministic, expected, monkeypatch
+):
+    asked, node = {}, Hardware(cores=64, memory=2**38, gpus=gpus, bfloat16=True)
+    monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: asked.update(named) or [])
+    recipe = recipe_from_mapping(
+        {}, {"budget.trials": 4, "train.deterministic": deterministic, "search.experience": False}
+    )
+    run = SimpleNamespace(
+        recipe=recipe,
+        registry=SimpleNamespace(experience=()),
+        capacity=SimpleNamespace(slots=2, hardware=node),
+        elapsed=0.0,
+        interruption=SimpleNamespace(asked=True),
+    )
+    store = SimpleNamespace(traits=ImageTraits(28, 28, 1, 10, 1000), fingerprint="images")
+    data, space = SimpleNamespace(store=store), SimpleNamespace(architectures=lambda: NAMES)
+    assert find_starts(run, data, space, None, seconds=math.inf, left=math.inf, affordable=1e-3) is None
+    assert asked["hardware"] == (node if expected == "the node" else expected)
 
 
 @pytest.mark.parametrize(

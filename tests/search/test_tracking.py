@@ -9,6 +9,7 @@ import automl_img
 from automl_img import events
 from automl_img.errors import PluginError
 from automl_img.plugin import PluginRegistry, Tracker, hookimpl
+from automl_img.plugin.testing.tracker import MEASURED
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search import tracking
 
@@ -83,7 +84,7 @@ def test_tensorboards_files_hold_scalars_and_hyperparameters(tracked):
         for event in tf.compat.v1.train.summary_iterator(str(file)):
             for value in event.summary.value:
                 tags.setdefault(value.tag, []).append((event.step, value.simple_value))
-    assert {"loss", "f1", "images_per_second", "trial/f1"} <= set(tags)
+    assert {"loss", "validation_loss", "f1", "images_per_second", "trial/f1"} <= set(tags)
     steps = [step for step, _ in tags["f1"]]
     assert steps == sorted(steps) and len(steps) > 1 and 0 < tags["f1"][-1][1] <= 1
     assert any("hparams" in tag for tag in tags)
@@ -123,6 +124,26 @@ def test_of_two_trackers_of_one_name_the_first_hears():
     assert [record.left_out for record in registry.left_out] == ["another tracker has this name already"]
     recipe = recipe_from_mapping({}, {"output.trackers": ["keeping"]})
     assert tracking.trackers_of(recipe, registry) == [first]
+
+
+class Hearing(Keeping):
+    """Keeps each measurement."""
+
+    name = "hearing"
+    heard: list[tuple[int, float, dict[str, float]]] = []
+
+    def epoch_ended(self, trial, epoch, figures):
+        self.heard.append((trial, epoch, dict(figures)))
+
+
+def test_a_measurement_has_both_losses_and_is_that_of_a_trackers_checks(tmp_path):
+    said = []
+    trackers = tracking.Tracking([Hearing], tmp_path, {}, said.append)
+    trackers.hear(events.EpochEnded(9.0, 2, 1.0, 0.5, 0.6, 0.85, 0.1, 2500.0))
+    trackers.close()
+    figures = {"loss": 0.5, "validation_loss": 0.6, "f1": 0.85, "images_per_second": 2500.0}
+    assert (Hearing.heard, said) == ([(2, 1.0, figures)], [])
+    assert list(MEASURED) == list(figures)
 
 
 def test_those_that_cannot_be_made_are_told_of_also_where_two_fail_at_once(tmp_path):

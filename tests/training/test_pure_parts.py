@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss
 
 from automl_img.tasks.scores import cross_entropy, macro_f1, softmax
-from automl_img.training.artifacts import replacing
 from automl_img.training.clock import TrainingClock
 from automl_img.training.hardware import Hardware
 from automl_img.training.schedules import SCHEDULES, level
@@ -112,13 +111,3 @@ def test_slots_follow_cores_memory_and_gpus():
     assert Hardware(8, 4 * 2**30, 0, True).slots("auto") == 1, "each trial needs memory"
     assert Hardware(64, 2**38, 2, True).slots("auto") == 2
     assert Hardware(64, 2**38, 2, True).slots(3) == 3
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
-    target = tmp_path / "metrics.json"
-    target.write_text("old")
-    with pytest.raises(RuntimeError), replacing(target) as temporary:
-        temporary.write_text("half of the n")
-        raise RuntimeError("power loss")
-    assert target.read_text() == "old"
-    assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]

@@ -11,6 +11,7 @@ from automl_img.tasks import make_task
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
 from automl_img.training.callbacks import ClockCallback, Evaluation
 from automl_img.training.clock import TrainingClock
+from automl_img.training.cost import count_cost
 from automl_img.training.devices import Placement
 from automl_img.training.hardware import Hardware
 from automl_img.training.keeping import Keeping
@@ -57,10 +58,20 @@ def test_as_many_steps_run_at_once_as_the_machine_takes_a_moment_for_but_the_sam
     training.data = types.SimpleNamespace(splits=types.SimpleNamespace(validation=np.arange(10)))
     training.batch_size, training.steps_per_pass = 128, 100
     for cores in (1, 16):
-        monkeypatch.setattr(Hardware, "detect", lambda cores=cores: Hardware(cores, 2**34, 0, True))
+        monkeypatch.setattr(Hardware, "detect", lambda gpus=0, cores=cores: Hardware(cores, 2**34, gpus, True))
         training.cost = _cost_of(training.spec, model)
         found.append(training._steps_at_once(evaluation_seconds))
     assert found == expected
+
+
+@pytest.mark.parametrize("seen", [[], ["GPU:0"]], ids=["on the processor", "on a GPU"])
+def test_a_trial_is_foreseen_by_the_gpus_that_it_may_use_not_by_those_of_the_machine(seen, monkeypatch):
+    inputs, convolution = keras.Input((32, 32, 16)), keras.layers.Conv2D(64, 3, padding="same")
+    model = keras.Model(inputs, convolution(inputs))
+    monkeypatch.setattr(Hardware, "detect", lambda gpus=8: Hardware(4, 2**34, gpus, True))
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: seen)
+    cost = _cost_of(types.SimpleNamespace(deterministic=False, precision="float32"), model)
+    assert cost == count_cost(model, Hardware(4, 2**34, len(seen), True), "float32")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 
 from automl_img.data.analysis import propose_size
 from automl_img.data.inspection.changes import ChangeAdvice, Effect
+from automl_img.recipe import SearchSettings
 
 EPOCHS = 15  # of the final training
-FINAL_SHARE = 0.6  # of a budget, that the final training gets
 IMAGES_PER_SECOND = 2_100  # of 28×28, trained by a small residual network on two cores
 BUDGETS = {"2m": 120, "5m": 300, "10m": 600, "20m": 1200, "30m": 1800, "1h": 3600, "2h": 7200, "4h": 14400}
 WEIGHTS_HELP = 1.5  # imbalance from which the search tries weights
@@ -116,13 +116,13 @@ def advise(
 def propose_budget(images: int, pixels: int) -> tuple[str, float]:
     """Return a wall time for a search, as a recipe takes it, and the seconds that it was rounded from.
 
-    A rule of thumb: the time of a training grows with the pixels, and the final training gets 60% of the search.
+    A rule of thumb: the time of a training grows with the pixels, and the final one gets its share of the search, ``search.final_share``.
 
     Args:
         images: Number of training images.
         pixels: Of each.
     """
-    seconds = images * EPOCHS * (pixels / 784) / IMAGES_PER_SECOND / FINAL_SHARE
+    seconds = images * EPOCHS * (pixels / 784) / IMAGES_PER_SECOND / SearchSettings().final_share
     nearest = min(BUDGETS, key=lambda name: abs(math.log(BUDGETS[name] / max(1.0, seconds))))
     return nearest, seconds
 

@@ -8,10 +8,11 @@ from sklearn.datasets import load_digits
 
 from automl_img.data.arrays import dataset_from_arrays, validated
 from automl_img.data.inspection import inspect_dataset
-from automl_img.data.inspection.advice import propose_budget
+from automl_img.data.inspection.advice import EPOCHS, IMAGES_PER_SECOND, propose_budget
 from automl_img.data.inspection.changes import agreement, judge_changes
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split, discover
+from automl_img.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,12 @@ def test_weights_are_advised_where_classes_differ_in_size():
 )
 def test_the_budget_grows_with_the_pixels(images, side, budget):
     assert propose_budget(images, side * side)[0] == budget
+
+
+def test_the_final_training_has_the_share_of_a_budget_that_a_search_gives_it():
+    _, seconds = propose_budget(60_000, 28 * 28)
+    final = seconds * Recipe().search.final_share
+    assert final == pytest.approx(60_000 * EPOCHS / IMAGES_PER_SECOND)
 
 
 def test_the_settings_are_keys_of_a_recipe(digits):

@@ -71,6 +71,12 @@ def test_images_without_a_label_are_left_out_and_told():
     assert any("Left out: 1 of 4 images" in note for note in dataset.notes)
 
 
+def test_a_negative_number_is_a_class_where_the_classes_have_no_names():
+    columns = {"image": pictures(4), "label": [-1, 1, -1, 0]}
+    data = datasets.Dataset.from_dict(columns).cast_column("image", datasets.Image())
+    assert validated(HuggingFace().convert(data, {})).class_names == ("-1", "0", "1")
+
+
 def test_a_list_of_labels_is_multilabel_and_groups_are_read():
     features = datasets.Features(
         {

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from automl_img_sources._table_files import ENDINGS
 from automl_img_sources.table import TableSource
 from PIL import Image
 
@@ -479,3 +480,7 @@ def test_other_files_are_accepted_by_their_ending(here):
     source = TableSource()
     assert source.accepts(table(here, "", "x.xlsx")) and source.accepts(table(here, "", "x.parquet"))
     assert not source.accepts(here) and not source.accepts(here / "0.png") and not source.accepts(here / "none.csv")
+
+
+def test_all_endings_that_are_accepted_are_named_where_the_source_is_described():
+    assert [ending for ending in ENDINGS if f"{ending}," not in TableSource.__doc__] == []

@@ -31,14 +31,15 @@ def test_each_table_has_its_columns_from_the_start(tmp_path):
 def test_a_search_is_told_in_plain_rows(tmp_path):
     tracker = begun(tmp_path)
     tracker.trial_started(1, {"architecture": "vgg", "optimizer.adamw.lr": 1e-3, "augmentation.flip": False})
-    tracker.epoch_ended(1, 0.5, {"f1": 0.25, "loss": 2.0})
+    tracker.epoch_ended(1, 0.5, {"f1": 0.25, "loss": 2.0, "validation_loss": 1.5})
     tracker.trial_ended(1, "done", FIGURES)
     tracker.trial_ended(2, "skipped", {})
     tracker.search_ended({"validation_f1": 0.5})
     (measured,) = rows(tmp_path, "epochs.csv")
     assert measured.pop("time")
     assert measured == {
-        **{"trial": "1", "attempt": "1", "epoch": "0.5", "loss": "2.0", "f1": "0.25", "images_per_second": ""}
+        **{"trial": "1", "attempt": "1", "epoch": "0.5"},
+        **{"loss": "2.0", "validation_loss": "1.5", "f1": "0.25", "images_per_second": ""},
     }
     done, skipped = rows(tmp_path, "trials.csv")
     assert (done["trial"], done["outcome"], done["f1"], done["parameters"]) == ("1", "done", "0.5", "7.0")

@@ -231,13 +231,14 @@ def test_tables_and_mlflow_hold_a_whole_search(mlflow_client, quick_settings, re
     assert capfd.readouterr().out == "", "MLflow prints nothing"
     ended = {one.trial: one for one in heard if isinstance(one, events.TrialEnded)}
     started = {one.trial: one.values for one in heard if isinstance(one, events.TrialStarted)}
-    measured = [(one.trial, one.epoch, one.f1) for one in heard if isinstance(one, events.EpochEnded)]
+    measured = [one for one in heard if isinstance(one, events.EpochEnded)]
 
     tables = {path.stem: pd.read_csv(path) for path in (result.run_dir / "csv").iterdir()}
     assert dict(zip(tables["trials"]["trial"], tables["trials"]["f1"], strict=True)) == pytest.approx(
         {trial: one.f1 for trial, one in ended.items()}
     )
-    assert len(tables["epochs"]) == len(measured)
+    for name in ("f1", "loss", "validation_loss"):
+        assert tables["epochs"][name].tolist() == pytest.approx([getattr(one, name) for one in measured])
     assert len(tables["hyperparameters"]) == sum(map(len, started.values()))
     assert tables["searches"]["validation_f1"].tolist() == pytest.approx([heard[-1].validation_f1])
 
@@ -252,10 +253,11 @@ def test_tables_and_mlflow_hold_a_whole_search(mlflow_client, quick_settings, re
     for trial, run in trials.items():
         assert run.data.params == {name: str(value) for name, value in started[trial].items()}
         assert run.data.metrics["trial/f1"] == pytest.approx(ended[trial].f1)
-        history = mlflow_client.get_metric_history(run.info.run_id, "f1")
-        assert [(one.step, one.value) for one in history] == [
-            (round(1000 * epoch), pytest.approx(f1)) for number, epoch, f1 in measured if number == trial
-        ]
+        for name in ("f1", "loss", "validation_loss"):
+            history = mlflow_client.get_metric_history(run.info.run_id, name)
+            assert [(one.step, one.value) for one in history] == [
+                (round(1000 * one.epoch), pytest.approx(getattr(one, name))) for one in measured if one.trial == trial
+            ]
     assert set(trials) == set(ended)
 
     top = {one.path for one in mlflow_client.list_artifacts(search.info.run_id)}
