@@ -45,7 +45,7 @@ def stop(run: Run) -> None:
     if not driver and not may_be_driven(folder.path):
         hint = "`automl-img status` shows what came of it, `automl-img search --resume` goes on."
         raise RunFolderError("nobody runs this search now", where=str(run), hint=hint)
-    folder.refuse_links()
+    folder.refuse_outside(folder.stop_file)  # all that is written here: other links shall not keep a search from ending
     try:
         folder.stop_file.touch()
     except OSError as error:

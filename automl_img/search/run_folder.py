@@ -224,7 +224,7 @@ class RunFolder:
         Raises:
             RunFolderError: The folder of the trials is a link out of the run folder.
         """
-        self._refuse_outside(self.trials)
+        self.refuse_outside(self.trials)
         for folder, _, names in os.walk(self.trials):  # which follows no link below it
             for name in names if Path(folder) != but else ():
                 if name.endswith((".weights.h5", CHECKPOINT_FILE)):  # also those that a process was killed over
@@ -240,12 +240,17 @@ class RunFolder:
         """
         try:
             for link in _links(self.path):
-                self._refuse_outside(link)
+                self.refuse_outside(link)
         except OSError as error:
             problem = f"the run folder cannot be looked through: {error.strerror or error}"
             raise RunFolderError(problem, where=str(error.filename or self.path)) from error
 
-    def _refuse_outside(self, path: Path) -> None:
+    def refuse_outside(self, path: Path) -> None:
+        """See that a file or folder of the run, which may be a link or not be there, lies in the run folder.
+
+        Raises:
+            RunFolderError: It is a link that leads out.
+        """
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.path)):
             hint = "If it is yours, put what it leads to in its place."
             raise RunFolderError("a link leads out of the run folder", where=str(path), hint=hint)

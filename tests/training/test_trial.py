@@ -58,7 +58,7 @@ def test_as_many_steps_run_at_once_as_the_machine_takes_a_moment_for_but_the_sam
     training.data = types.SimpleNamespace(splits=types.SimpleNamespace(validation=np.arange(10)))
     training.batch_size, training.steps_per_pass = 128, 100
     for cores in (1, 16):
-        monkeypatch.setattr(Hardware, "detect", lambda gpus=0, cores=cores: Hardware(cores, 2**34, gpus, True))
+        monkeypatch.setattr(Hardware, "detect", lambda gpus=0, cores=cores: Hardware(cores, 2**34, 0, True))
         training.cost = _cost_of(training.spec, model)
         found.append(training._steps_at_once(evaluation_seconds))
     assert found == expected
