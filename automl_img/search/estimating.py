@@ -51,7 +51,7 @@ def estimate_starts(
         registry: The plugins.
         place: Where the children find data and plugins.
         seed_image: Traits of the images.
-        hardware: Of the machine on which they would train.
+        hardware: The machine that they are sized for.
         precision: Keras dtype policy.
         seconds_per_image: Longest wanted time of a training step, divided by the batch size.
         weights: "none" or pretrained weights.

@@ -95,8 +95,11 @@ def find_starts(
 
 
 def _sized_for(run: Run) -> Hardware:
-    """The machine that networks are sized for; the same processor for each deterministic search, whose results must not depend on cores."""
-    hardware = run.capacity.hardware
+    """The machine that networks are sized for: this one, which predicts with them at the end.
+
+    For deterministic searches on a processor it is always the same one: their results must not depend on its cores.
+    """
+    hardware = Hardware.detect()
     return REFERENCE if run.recipe.train.deterministic and not hardware.gpus else hardware
 
 

@@ -114,19 +114,17 @@ class Tracking:
             case events.TrialStarted():
                 return [("trial_started", (event.trial, event.values))]
             case events.EpochEnded():
-                names = ("loss", "validation_loss", "f1", "images_per_second")
-                figures = {name: float(getattr(event, name)) for name in names if getattr(event, name) is not None}
+                figures = _figures(event, "loss", "validation_loss", "f1", "images_per_second")
                 return [("epoch_ended", (event.trial, event.epoch, figures))]
             case events.TrialEnded():
-                kept = ("f1", "loss", "epochs", "seconds", "parameters")
-                return [("trial_ended", (event.trial, "done", {name: float(getattr(event, name)) for name in kept}))]
+                figures = _figures(event, "f1", "loss", "epochs", "seconds", "parameters")
+                return [("trial_ended", (event.trial, "done", figures))]
             case events.TrialFailed():
                 return [("trial_ended", (event.trial, "failed", {}))]
             case events.TrialSkipped() if event.trial is not None:
                 return [("trial_ended", (event.trial, "skipped", {}))]
             case events.SearchEnded():
-                names = ("validation_f1", "test_f1", "test_accuracy")
-                figures = {name: float(value) for name in names if (value := getattr(event, name)) is not None}
+                figures = _figures(event, "validation_f1", "test_f1", "test_accuracy")
                 made: list[Call] = [
                     ("artefact", (self._folder / name, kind))
                     for name, kind in ARTEFACTS.items()
@@ -134,3 +132,8 @@ class Tracking:
                 ]
                 return [*made, ("search_ended", (figures,))]
         return []
+
+
+def _figures(event: events.Event, *names: str) -> dict[str, float]:
+    """Return the figures of an event that are known, by name."""
+    return {name: float(value) for name in names if (value := getattr(event, name)) is not None}

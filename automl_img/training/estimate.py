@@ -34,7 +34,7 @@ def estimate_architectures(
         candidates: Names of architectures with the full hyperparameter values of their members, smallest first.
         data: The data of the search.
         registry: The plugins.
-        hardware: Of the machine on which they would train, which need not be this one.
+        hardware: The machine that they are sized for.
         precision: Keras dtype policy.
         seconds_per_image: Longest wanted time of a training step, divided by the batch size.
         weights: "none" or pretrained weights.

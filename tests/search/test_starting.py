@@ -73,27 +73,28 @@ def test_otherwise_all_are_estimated(left, expected, search):
 
 @pytest.mark.parametrize(
     ("gpus", "deterministic", "expected"),
-    [(0, False, "the node"), (2, False, "the node"), (0, True, REFERENCE), (2, True, "the node")],
+    [(0, False, "here"), (2, False, "here"), (0, True, REFERENCE), (2, True, "here")],
 )
-def test_networks_are_sized_for_where_trials_run_and_by_no_count_of_cores_where_results_must_be_the_same(
+def test_networks_are_sized_by_no_count_of_cores_where_results_must_be_the_same(
     gpus, deterministic, expected, monkeypatch
 ):
-    asked, node = {}, Hardware(cores=64, memory=2**38, gpus=gpus, bfloat16=True)
+    asked, here = {}, Hardware(cores=64, memory=2**38, gpus=gpus, bfloat16=True)
     monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: asked.update(named) or [])
+    monkeypatch.setattr(Hardware, "detect", lambda gpus=None: here)
     recipe = recipe_from_mapping(
         {}, {"budget.trials": 4, "train.deterministic": deterministic, "search.experience": False}
     )
     run = SimpleNamespace(
         recipe=recipe,
         registry=SimpleNamespace(experience=()),
-        capacity=SimpleNamespace(slots=2, hardware=node),
+        capacity=SimpleNamespace(slots=2, hardware=here),
         elapsed=0.0,
         interruption=SimpleNamespace(asked=True),
     )
     store = SimpleNamespace(traits=ImageTraits(28, 28, 1, 10, 1000), fingerprint="images")
     data, space = SimpleNamespace(store=store), SimpleNamespace(architectures=lambda: NAMES)
     assert find_starts(run, data, space, None, seconds=math.inf, left=math.inf, affordable=1e-3) is None
-    assert asked["hardware"] == (node if expected == "the node" else expected)
+    assert asked["hardware"] == (here if expected == "here" else expected)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss
 
 from automl_img.tasks.scores import cross_entropy, macro_f1, softmax
+from automl_img.training import hardware
 from automl_img.training.clock import TrainingClock
 from automl_img.training.hardware import Hardware
 from automl_img.training.schedules import SCHEDULES, level
@@ -104,6 +105,28 @@ def test_mixed_precision_is_taken_where_the_hardware_gains_from_it():
     assert Hardware(2, 2**34, 0, False).precision("auto") == "float32"
     assert Hardware(2, 2**34, 1, False).precision("auto") == "mixed_float16"
     assert Hardware(2, 2**34, 1, True).precision("float32") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("flags", "gains"),
+    [
+        ("avx2 fma", False),
+        ("avx512f avx512_vnni", False),
+        ("avx512f avx512_bf16", True),  # Cooper Lake, Zen 4
+        ("avx512f avx512_bf16 avx512_fp16 amx_tile amx_bf16", True),  # Sapphire Rapids
+        ("avx512f avx512_bf16 avx512_fp16", False),  # the same where a virtual machine hides AMX
+    ],
+)
+def test_bfloat16_is_taken_where_a_processor_multiplies_it_faster_not_where_it_only_can(
+    flags, gains, tmp_path, monkeypatch
+):
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"processor\t: 0\nmodel name\t: a processor\nflags\t\t: fpu {flags} avx\nbugs\t\t: none\n" * 2)
+    monkeypatch.setattr(hardware, "CPU_INFO", info)
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "x86_64")
+    assert Hardware.detect(gpus=0).bfloat16 is gains
+    info.unlink()
+    assert not Hardware.detect(gpus=0).bfloat16, "nothing is known of it"
 
 
 def test_slots_follow_cores_memory_and_gpus():
