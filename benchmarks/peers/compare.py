@@ -23,10 +23,11 @@ import subprocess
 import sys
 import time
 import venv
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
+from reporting import has_amx
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -101,6 +102,11 @@ def _environment(without: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != without}
 
 
+def machine() -> str:
+    """What this machine is called in the results: with Intel's matrix unit bfloat16 pays, and the peers that take it are far faster."""
+    return f"{os.cpu_count()} cores {platform.machine()}{'' if has_amx() else ' without AMX'}"
+
+
 def run(peer: str, data: str, minutes: float, seed: int) -> dict[str, object]:
     """Run one peer once and return its row."""
     script = HERE / f"{peer.replace('-', '_')}_peer.py"
@@ -127,7 +133,7 @@ def run(peer: str, data: str, minutes: float, seed: int) -> dict[str, object]:
             notes = "did not end"
     return {
         "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores {platform.machine()}",
+        "machine": machine(),
         "data": data,
         "minutes": f"{minutes:g}",
         "peer": peer,
@@ -164,22 +170,25 @@ def table() -> str:
     """Return the results as a table: the median of the seeds, and their range where there are several."""
     rows = read()
     minutes = sorted({float(row["minutes"]) for row in rows})
-    cells: dict[tuple[str, str], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    cells: dict[tuple[str, str, str], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        cells[row["data"], row["peer"]][float(row["minutes"])].append(float(row["test_f1"] or "nan"))
-    lines = ["| data | | " + " | ".join(f"{one:g} min" for one in minutes) + " |", "|---|---|" + "---|" * len(minutes)]
-    for (data, peer), found in sorted(cells.items(), key=lambda item: (item[0][0], list(PEERS).index(item[0][1]))):
-        lines.append(f"| {data} | {peer} | " + " | ".join(_cell(found.get(one, [])) for one in minutes) + " |")
+        cells[row["machine"], row["data"], row["peer"]][float(row["minutes"])].append(float(row["test_f1"] or "nan"))
+    times = " | ".join(f"{one:g} min" for one in minutes)
+    lines = [f"| machine | data | | {times} |", "|---|---|---|" + "---|" * len(minutes)]
+    for place in sorted(cells, key=lambda place: (*place[:2], list(PEERS).index(place[2]))):
+        figures = (_cell(cells[place].get(one, [])) for one in minutes)
+        lines.append(f"| {' | '.join((*place, *figures))} |")
     return "\n".join(lines)
 
 
 def plot(path: Path) -> None:
-    """Draw the results: a panel for each data set and time that several have, a dot for each seed, and the median beside it."""
+    """Draw the results of the machine with the most: a panel for each data set and time that several peers have, a dot for each seed."""
     from matplotlib.figure import Figure
 
     found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    machines = Counter(row["machine"] for row in read())
     for row in read():
-        if row["test_f1"]:
+        if row["test_f1"] and row["machine"] == max(machines, key=machines.__getitem__):
             found[row["data"], row["minutes"]][row["peer"]].append(float(row["test_f1"]))
     panels = {place: peers for place, peers in found.items() if len(peers) > 1}
     figure = Figure(figsize=(3.1 * len(panels), 2.6), layout="constrained")

@@ -243,6 +243,16 @@ def test_damaged_measurements_are_one_clear_line_to_who_reads_and_to_who_writes(
     again.close()
 
 
+def test_text_in_the_place_of_a_measurement_is_one_clear_line(journal):
+    journal.begin(spec(1))
+    journal.epoch(1, 1, EpochReport(1.0, 10, 0.5, 0.5, 0.6, 0.5, 100.0))
+    journal._database.execute("UPDATE epochs SET loss = NULL")
+    assert [one["loss"] for one in journal.measurements(1)] == [None], "an older version did not know it"
+    journal._database.execute("UPDATE epochs SET loss = 'low'")
+    with pytest.raises(RunFolderError, match="does not hold what it should"):
+        journal.measurements(1)
+
+
 def test_a_journal_of_the_version_before_is_read_and_written_on(journal, tmp_path):
     made_older(journal)
     journal.close()

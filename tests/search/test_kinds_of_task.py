@@ -90,7 +90,7 @@ def test_rare_classes_are_made_to_count(means, kind, tmp_path, digits_data, quic
     labels = [
         ["seven"] * int(seven) + ["odd"] * int(digit % 2) for seven, digit in zip(rare, digits[kept], strict=True)
     ]
-    settings = {**quick_settings, "train.imbalance": means, "train.epochs": 8}
+    settings = {**quick_settings, "train.imbalance": means, "train.epochs": 12}
     result = automl_img.fit(
         (images[kept], labels if kind == "multilabel" else np.where(rare, "seven", "other")),
         trials=1,
