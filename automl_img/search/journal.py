@@ -308,7 +308,7 @@ class Journal:
             for row in self._database.execute(query, (trial,)):
                 while found and found[-1]["steps"] >= row[0]:
                     found.pop()
-                numbers = (one if one is None else float(one) for one in row)  # SQLite keeps text there, too
+                numbers: list[Any] = [one if one is None else float(one) for one in row]  # SQLite keeps text there, too
                 found.append(dict(zip(names, numbers, strict=True)))
         return found
 
