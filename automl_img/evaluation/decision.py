@@ -94,9 +94,13 @@ class Decision:
         if labels.ndim == 1:  # several labels are no one answer to be sure of
             answers, sure = _answered(task, probabilities, labels, self.least_share)
             answers[sure < self.least_confidence] = DONT_KNOW
-        if self.least_energy is not None and energy is not None:
-            answers[energy < self.least_energy] = UNKNOWN
+        if energy is not None:
+            answers[self.is_unknown(energy)] = UNKNOWN
         return answers
+
+    def is_unknown(self, energy: Floats) -> npt.NDArray[np.bool_]:
+        """Return which images look like nothing in training, shape (n,), by their energies."""
+        return np.zeros(len(energy), bool) if self.least_energy is None else energy < self.least_energy
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ def decision_figures(
         answered class).
     """
     decided = decision.labels(task, probabilities, thresholds)
-    unknown = np.zeros(len(labels), bool) if decision.least_energy is None else energy < decision.least_energy
+    unknown = decision.is_unknown(energy)
     silent = inner = np.zeros(len(labels), bool)
     if labels.ndim == 2:  # whoever is not unknown gets all labels that reach their thresholds
         true, found = labels > 0, decided > 0

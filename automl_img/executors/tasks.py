@@ -100,7 +100,7 @@ def limit_memory(limit: int | None) -> None:
 
 @dataclass(frozen=True)
 class EstimateArgument:
-    """What :func:`estimate` needs: members of architectures, as full hyperparameter values, and the machine on which they would train."""
+    """What :func:`estimate` needs: members of architectures, as full hyperparameter values, and the machine that they are sized for."""
 
     place: Place
     candidates: tuple[tuple[str, tuple[Mapping[str, Any], ...]], ...]
