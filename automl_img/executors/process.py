@@ -26,6 +26,7 @@ from automl_img.training.spec import FailureKind, TrialFailure
 
 GRACE_SECONDS = 1.0  # in which a process that has answered may end by itself
 PRELOAD = "automl_img.executors.preload"
+SAFE_PATH = "PYTHONSAFEPATH"  # keeps the current folder out of the path of `python -c`
 #: A terminal, `timeout` and systemd send these to all processes at once. The driver alone heeds them, and ends the others in good order.
 FOR_THE_DRIVER = (signal.SIGINT, signal.SIGTERM)
 
@@ -94,7 +95,7 @@ class ChildProcess:
         self._limit = deadline
         self._log = log
         self._process: Any = context.Process(target=_main, args=(theirs, task, argument, str(log)), daemon=True)
-        with _main_module_hidden():
+        with _nothing_of_the_user():
             self._process.start()
         theirs.close()
         # When the driver exits, multiprocessing waits for what still runs after a SIGTERM, which is ignored there: it is killed before.
@@ -185,19 +186,26 @@ def begin_fork_server() -> None:
     if start_context().get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
-        with _main_module_hidden():
+        with _nothing_of_the_user():
             forkserver.ensure_running()
 
 
 @contextlib.contextmanager
-def _main_module_hidden() -> Iterator[None]:
-    """Keep multiprocessing from running the user's script once more in each child, for what a child needs is in our modules."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
+def _nothing_of_the_user() -> Iterator[None]:
+    """Start processes with modules alone: without the user's script, and without the files of the folder that the user is in.
+
+    multiprocessing would run the script once more in each child, and ``python -c``, by which it starts processes, looks for modules in the
+    current folder first, where a keras.py or a random.py may lie. A child gets this process's own path before its task.
+    """
+    main, safe = sys.modules["__main__"], os.environ.get(SAFE_PATH)
+    sys.modules["__main__"], os.environ[SAFE_PATH] = types.ModuleType("__main__"), "1"
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        del os.environ[SAFE_PATH]
+        if safe is not None:
+            os.environ[SAFE_PATH] = safe
 
 
 def _main(connection: Any, task: Task, argument: Any, log: str) -> None:

@@ -48,6 +48,37 @@ def test_what_is_not_ours_and_comes_of_the_same_fork_server_ends_by_a_sigterm():
     assert other.exitcode == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("afresh", [False, True])
+def test_files_of_the_current_folder_do_not_stand_in_for_modules_of_the_same_name(tmp_path, afresh):
+    here, tools = tmp_path / "here", tmp_path / "tools"  # a command lies elsewhere, and has its own folder on its path
+    here.mkdir(), tools.mkdir()
+    for name in ("keras", "selectors", "random"):
+        (here / f"{name}.py").write_text("raise SystemExit('not the module that was meant')\n")
+    script = f"""
+        import sys
+        from pathlib import Path
+
+        sys.path.append({str(Path(__file__).parent)!r})
+        import fault_tasks
+        from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed
+        from automl_img.executors.process import avoid_fork_server, begin_fork_server, wait_for_news
+
+        if {afresh}:
+            avoid_fork_server()
+        begin_fork_server()
+        child = ChildProcess(fault_tasks.double, 21, Path("log.txt"))
+        heard = []
+        while not any(isinstance(one, TaskDone | TaskFailed) for one in heard):
+            wait_for_news([child], 60.0)
+            heard += child.news()
+        print(heard[-1])
+    """
+    (tools / "command.py").write_text(textwrap.dedent(script))
+    command = [sys.executable, tools / "command.py"]
+    ran = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120, check=False)
+    assert "TaskDone(value=42)" in ran.stdout, ran.stderr
+
+
 def test_what_a_task_prints_is_in_its_log(tmp_path, capfd):
     run(fault_tasks.say_something, tmp_path)
     assert "hello from the child" in (tmp_path / "log.txt").read_text()
