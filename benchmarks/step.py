@@ -2,6 +2,7 @@
 
     python benchmarks/step.py                       # three networks on Fashion-MNIST, some minutes
     python benchmarks/step.py --architectures xception --optimizer adamw
+    python benchmarks/step.py --precision float32
     python benchmarks/step.py --architectures resnet9 simple_cnn --torch     # beside PyTorch, in the environment of the peers
 
 One thread, processor time, so that other work on the machine changes little. Each process trains for a short and for a longer while; the
@@ -20,25 +21,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from training import open_data, train
+from training import Opened, open_data, train
+
+from automl_img.training.hardware import Hardware
 
 SHORT, LONG = 0.15, 0.75  # passes over the data
 
 
-def ours(architecture: str, optimizer: str, epochs: float) -> float:
+def ours(architecture: str, optimizer: str, precision: str, epochs: float) -> float:
     """Return the processor's seconds of a training by this tool, and everything around it."""
-    opened = open_data("fashion")
+    opened = _opened(precision)
     begin = time.process_time()
     train(opened, {"architecture": architecture, "optimizer": optimizer}, epochs=epochs, threads=1)
     return time.process_time() - begin
 
 
-def bare(architecture: str, optimizer: str, epochs: float) -> float:
+def bare(architecture: str, optimizer: str, precision: str, epochs: float) -> float:
     """Return the same of Keras alone: the network, tf.data over the arrays in memory, and ``model.fit``."""
-    opened = open_data("fashion")
+    opened = _opened(precision)
     begin = time.process_time()
     network, values = _network(opened, architecture, optimizer)
     import tensorflow as tf
@@ -68,7 +72,11 @@ def in_torch(architecture: str) -> float:
     return float(json.loads(ran.stdout.splitlines()[-1])["images_per_second"])
 
 
-def _network(opened: Any, architecture: str, optimizer: str) -> tuple[Any, dict[str, Any]]:
+def _opened(precision: str) -> Opened:
+    return replace(open_data("fashion"), precision=Hardware.detect().precision(precision))
+
+
+def _network(opened: Opened, architecture: str, optimizer: str) -> tuple[Any, dict[str, Any]]:
     from automl_img.training.network import NetworkPlan, build_network
     from automl_img.training.trial import configure
 
@@ -87,6 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--architectures", nargs="+", default=["resnet9", "simple_cnn", "vgg"])
     parser.add_argument("--optimizer", default="adamw")
+    parser.add_argument("--precision", default="auto", help="of ours and model.fit: auto, float32 or mixed_bfloat16")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--torch", action="store_true", help="measure PyTorch too")
     arguments = parser.parse_args()
@@ -100,9 +109,8 @@ def main() -> None:
             speeds: dict[str, list[float]] = {name: [] for name in names}
             for _ in range(arguments.rounds):
                 for name, measure in (("ours", ours), ("model.fit", bare)):
-                    took = [
-                        pool.apply(measure, (architecture, arguments.optimizer, epochs)) for epochs in (SHORT, LONG)
-                    ]
+                    given = (architecture, arguments.optimizer, arguments.precision)
+                    took = [pool.apply(measure, (*given, epochs)) for epochs in (SHORT, LONG)]
                     speeds[name].append(images / (took[1] - took[0]))
                 if arguments.torch:
                     speeds["PyTorch"].append(in_torch(architecture))

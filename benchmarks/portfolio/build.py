@@ -1,11 +1,12 @@
 """Finds out which architecture does best in a short time on data of several kinds, for searches on other data to begin with.
 
     python benchmarks/portfolio/build.py                       # half an hour; writes build/portfolio.json
-    python benchmarks/portfolio/build.py --ship                # and puts it into the first-party architectures
+    python benchmarks/portfolio/build.py --data emoji --ship   # one data set anew, and all into the first-party architectures
     python benchmarks/portfolio/leave_one_out.py               # how well each data set is foretold by the others
 
 On each data set each architecture, at the size that a five-minute training would give it, trains for the same time with one thread, as the
-looks of a search do. The time is the processor's, so that other work on the machine changes little.
+looks of a search do. The time is the processor's, so that other work on the machine changes little. The written file keeps what it has of
+the data sets that are not named.
 """
 
 from __future__ import annotations
@@ -64,10 +65,10 @@ def look(task: Task) -> Any:
 
 
 def build(names: list[str], seconds: float, seed: int, out: Path) -> list[Any]:
-    """Train everything, two at a time, and return the experience of each data set."""
-    from automl_img.search.experience import Circumstances, experience_of, write_experiences
+    """Train everything, two at a time, and return the experience of each data set, that of an earlier run included."""
+    from automl_img.search.experience import Circumstances, experience_of, read_experiences, write_experiences
 
-    found = []
+    found = {one.data: one for one in read_experiences(out)} if out.exists() else {}
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
         for name in names:
             opened = open_data(name, seed)
@@ -87,9 +88,9 @@ def build(names: list[str], seconds: float, seed: int, out: Path) -> list[Any]:
                 )
             rows.sort(key=lambda row: row.architecture)
             store = opened.data.store
-            found.append(experience_of(rows, Circumstances(store.traits), store.fingerprint, name))
-            write_experiences(out, found)
-    return found
+            found[name] = experience_of(rows, Circumstances(store.traits), store.fingerprint, name)
+            write_experiences(out, list(found.values()))
+    return list(found.values())
 
 
 def main() -> None:
