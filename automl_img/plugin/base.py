@@ -119,6 +119,9 @@ class Augmentation(Plugin):
     #: Whether a long training starts with it switched on, if it leaves validation images recognisable.
     recommended: bool = False
 
+    #: Passes over the data that a training must have for that: what hides or moves a part of the image slows learning at first.
+    least_passes: float = 0.0
+
     #: Whether it changes the labels too (MixUp, CutMix). Such ones are applied after all others.
     mixes_labels: bool = False
 

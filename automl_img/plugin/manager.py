@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ class PluginRegistry:
                 self._leave_out(kind, label, distribution, origin, f"registered {plugin!r}, not {wanted}")
                 return
             name = str(plugin.name)
-            problem = self._refusal(kind, name)
+            problem = self._refusal(kind, name) or _misfit(plugin)
             summary = plugin.summary or (plugin.__doc__ or "").strip().split("\n")[0]
             self.records.append(
                 PluginRecord(kind, name or label, str(plugin.version), distribution, origin, summary, problem)
@@ -180,6 +181,14 @@ class PluginRegistry:
     def left_out(self) -> list[PluginRecord]:
         """The plugins that were found and are not used, with the reason."""
         return [record for record in self.records if record.left_out]
+
+
+def _misfit(plugin: Any) -> str:
+    """Say what a search could not plan with."""
+    passes = plugin.least_passes if isinstance(plugin, Augmentation) else 0.0
+    if isinstance(passes, int | float) and 0 <= passes < math.inf:
+        return ""
+    return f"its least_passes is {passes!r}, not a number of passes over the data, 0 or more"
 
 
 def refuse_unknown_kind(kind: str) -> None:

@@ -91,7 +91,7 @@ class FinalTrainings:
 
 def best_of_each(
     ranked: Sequence[Record],
-    complete: Callable[[Mapping[str, Any]], dict[str, Any]],
+    in_full: Callable[[Record], dict[str, Any]],
     prospects: Prospects,
     *,
     together: int = 1,
@@ -100,7 +100,7 @@ def best_of_each(
 
     Args:
         ranked: Trials that ended well, the most promising first.
-        complete: Adds to its values what the search has learned since.
+        in_full: Returns a trial's values with what the search has learned since.
         prospects: What is to be expected of them.
         together: How many of them are trained side by side. Where fewer architectures are nearly as good as the first, and have time for
             it, that one is there several times: under other seeds it is as good a partner.
@@ -118,7 +118,7 @@ def best_of_each(
     ]
     again = chosen[:1] * (together - len(near))
     order = (*near, *again, *(one for one in chosen if one not in near))
-    return [(_why(record, prospects), complete(record.spec.values)) for record in order]
+    return [(_why(record, prospects), in_full(record)) for record in order]
 
 
 def _unless_by_luck(best: Record, look: Record | None, prospects: Prospects) -> Record:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from automl_img import events
 from automl_img.executors.tasks import Place
-from automl_img.plugin import Outcome
+from automl_img.plugin import Augmentation, Outcome
 from automl_img.recipe import duration_text
 from automl_img.search.budget import Budget
 from automl_img.search.estimating import DEFAULT_SECONDS_PER_IMAGE
@@ -139,7 +139,7 @@ def _evaluated(data: PreparedData) -> int:
 def _rules(run: Run, data: PreparedData, space: SearchSpace, end: float) -> Rules:
     recipe, capacity = run.recipe, run.capacity
     limits, repeats, finals = recipe.search.limits, recipe.final.repeats, _finals_side_by_side(run)
-    hardware = capacity.hardware
+    hardware, probed = capacity.hardware, _probed(run, space)
     return Rules(
         seed=recipe.seed,
         epochs=recipe.train.epochs,
@@ -151,7 +151,8 @@ def _rules(run: Run, data: PreparedData, space: SearchSpace, end: float) -> Rule
         precision=hardware.precision(recipe.train.precision),
         deterministic=recipe.train.deterministic,
         weights=recipe.train.weights,
-        probe=_probed(run, space),
+        probe=tuple(one.name for one in probed),
+        least_passes={one.name: one.least_passes for one in probed},
         versions=run.registry.versions,
         parameter_limit=limits.parameters,
         seconds_limit=limits.seconds,
@@ -174,12 +175,12 @@ def _rules(run: Run, data: PreparedData, space: SearchSpace, end: float) -> Rule
     )
 
 
-def _probed(run: Run, space: SearchSpace) -> tuple[str, ...]:
+def _probed(run: Run, space: SearchSpace) -> tuple[Augmentation, ...]:
     """The augmentations that trainings begin with if they suit the images, which the first network measures."""
     known = {parameter.name for parameter in space.parameters}
     plugins = run.registry.all("augmentation")
     suiting = (one for one in plugins if one.recommended and not one.mixes_labels)
-    return tuple(one.name for one in suiting if f"augmentation.{one.name}" in known)
+    return tuple(one for one in suiting if f"augmentation.{one.name}" in known)
 
 
 def _finals_side_by_side(run: Run) -> int:

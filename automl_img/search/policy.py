@@ -13,26 +13,46 @@ class AugmentationPolicy:
 
     Args:
         recommended: Those that a full training may start with.
+        least_passes: Over the data, that such a training must have for that, by name; 0 of those that are not named.
+        fixed: Hyperparameters that the recipe fixes: an augmentation that it turns on stays on.
 
     Attributes:
         affinity: Of each that was measured: the F1 on changed validation images over that on the images as they are.
     """
 
-    def __init__(self, recommended: Collection[str]) -> None:
+    def __init__(
+        self, recommended: Collection[str], least_passes: Mapping[str, float], fixed: Mapping[str, Any]
+    ) -> None:
         self.affinity: dict[str, float] = {}
-        self._recommended = recommended
+        self._recommended, self._least_passes, self._fixed = recommended, least_passes, fixed
 
-    def values(self) -> dict[str, Any]:
-        """Return the switches that are on."""
-        return {f"augmentation.{name}": True for name in self._recognisable() if name in self._recommended}
+    def values(self, passes: float) -> dict[str, Any]:
+        """Return the switches that are on in a training of so many passes over the data."""
+        return {f"augmentation.{name}": True for name in self._suited() if self._least(name) <= passes}
+
+    def too_slow(self, passes: float) -> str:
+        """Say what a training of so many passes does without, though it leaves images recognisable; empty: nothing."""
+        early = [name for name in self._suited() if self._least(name) > passes]
+        without = [name for name in early if f"augmentation.{name}" not in self._fixed]
+        if not without:
+            return ""
+        least = min(map(self._least, without))
+        return (
+            f"the final training will see each image some {passes:.0f} times: it does without {', '.join(without)}, "
+            f"which slow learning down at first and pay from {least:.0f} times on"
+        )
 
     def sentence(self, *, late: bool = False) -> str:
         """Say what was found; ``late``: the strategy began without knowing it, and may suggest what is unfit."""
-        unfit = [f"{name} ({value:.2f})" for name, value in sorted(self.affinity.items()) if value < AFFINITY]
         suited = ", ".join(self._recognisable()) or "none"
-        text = f"augmentations that leave validation images recognisable: {suited}"
+        unfit = sorted(name for name, value in self.affinity.items() if value < AFFINITY)
+        kept = [name for name in unfit if self._fixed.get(f"augmentation.{name}")]
+        others = [name for name in unfit if name not in kept]
         how = "tried only where the strategy, which had begun before, suggests them" if late else "left out"
-        return f"{text}; {how}: {', '.join(unfit)}" if unfit else text
+        said = [f"augmentations that leave validation images recognisable: {suited}"]
+        said += [f"{how}: {self._measured(others)}"] if others else []
+        said += [f"on all the same, as search.fixed asks: {self._measured(kept)}"] if kept else []
+        return "; ".join(said)
 
     def learn(self, affinity: Mapping[str, float]) -> bool:
         """Take what a trial has measured, if it is the first that has; returns whether it is."""
@@ -43,3 +63,12 @@ class AugmentationPolicy:
 
     def _recognisable(self) -> list[str]:
         return sorted(name for name, value in self.affinity.items() if value >= AFFINITY)
+
+    def _suited(self) -> list[str]:
+        return [name for name in self._recognisable() if name in self._recommended]
+
+    def _least(self, name: str) -> float:
+        return self._least_passes.get(name, 0.0)
+
+    def _measured(self, names: Collection[str]) -> str:
+        return ", ".join(f"{name} ({self.affinity[name]:.2f})" for name in names)

@@ -54,7 +54,7 @@ class Prospects:
         """The error, 0 to 1, with which a final training would end that runs alone."""
         assert record.result is not None
         seen = record.result.images_per_second * record.result.training_seconds / self.rules.examples
-        return foreseen_error(1 - record.result.f1, seen, self._passes(record, self.rules.devices_alone))
+        return foreseen_error(1 - record.result.f1, seen, self.passes(record))
 
     def is_ahead_by_luck(self, one: Record, other: Record) -> bool:
         """Whether ``one`` is foreseen to be better than ``other`` by no more than the error of what was measured of it.
@@ -69,11 +69,12 @@ class Prospects:
 
     def has_time_beside(self, record: Record) -> bool:
         """Whether a final training would see the images often enough with a part of the cores."""
-        return self._passes(record, self.rules.final_threads) >= MANY_PASSES
+        return self.rules.finals > 1 and self.passes(record, self.rules.finals) >= MANY_PASSES
 
-    def _passes(self, record: Record, devices: float) -> float:
-        """How often a final training with so many devices would see the images, by the speed of the trial."""
+    def passes(self, record: Record, together: int = 1) -> float:
+        """How often a final training, one of so many side by side, would see the images, by the speed of the trial."""
         assert record.result is not None
+        devices = self.rules.devices_alone if together == 1 else self.rules.final_threads
         part = devices / self._devices(record.spec)
         return part * record.result.images_per_second * self.seconds / self.rules.examples
 

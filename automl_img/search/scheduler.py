@@ -75,7 +75,7 @@ class Scheduler:
         self._meter = DeviceMeter(rules.device_seconds, rules.devices)
         self._retries = Retries(self._records)
         self._number = 0
-        self._policy = AugmentationPolicy(rules.probe)
+        self._policy = AugmentationPolicy(rules.probe, rules.least_passes, space.fixed)
         self._finals = FinalTrainings()
         self._stopping = False
         self._gone: frozenset[int] = frozenset()
@@ -266,7 +266,7 @@ class Scheduler:
             return WAIT if self._records.first_runs else self._repeat(deadline, threads)
         if self._queue:
             start = self._queue.pop(0)
-            values = dict(start.values) if first else self._with_policy(start.values)
+            values = dict(start.values) if first else self._with_policy(start.values, rules.epochs)
             why = f"the starting point of {start.architecture}"
             return self._launch(SEARCH, why, values, deadline, threads=threads, probe=self._probe())
         return self._suggested(elapsed, deadline, None, threads)
@@ -327,7 +327,7 @@ class Scheduler:
 
     def _final_ahead(self, elapsed: float, plan: StagePlan) -> TrialSpec:
         self.stage = FINAL
-        best = best_of_each(self._ranked(), self._with_policy, self._prospects)[0]
+        best = best_of_each(self._ranked(), self._in_full(self._rules.finals), self._prospects)[0]
         final = self._finals.begin_ahead(best, self._rules.finals)
         return self._launch_final(final, self._left(elapsed, plan))
 
@@ -391,8 +391,10 @@ class Scheduler:
     def _choose_finals(self) -> None:
         ranked, together = self._ranked(), self._together()
         if ranked:
-            finals = best_of_each(ranked, self._with_policy, self._prospects, together=together)
+            finals = best_of_each(ranked, self._in_full(together), self._prospects, together=together)
             self._finals.choose(finals, together=together)
+            if early := self._policy.too_slow(self._prospects.passes(ranked[0], together)):
+                self._decided(early)
         else:
             self._finals.choose(last_resorts(self._starts, self._records.broken()))
 
@@ -500,6 +502,11 @@ class Scheduler:
     def _ranked(self) -> list[Record]:
         return self._prospects.ranked(self._records.done())
 
-    def _with_policy(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What was tried, whatever the search has been narrowed to since, with the augmentations that suit the images."""
-        return self._suggester.whole.complete({**values, **self._policy.values()})
+    def _in_full(self, together: int) -> Callable[[Record], dict[str, Any]]:
+        """Returns the values of a trial for its final training, when so many run side by side."""
+        prospects = self._prospects
+        return lambda record: self._with_policy(record.spec.values, prospects.passes(record, together))
+
+    def _with_policy(self, values: Mapping[str, Any], passes: float) -> dict[str, Any]:
+        """What was tried, whatever the search has been narrowed to since, with the augmentations that suit the images and the training."""
+        return self._suggester.whole.complete({**values, **self._policy.values(passes)})

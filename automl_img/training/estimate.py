@@ -14,6 +14,8 @@ from automl_img.training.hardware import Hardware
 from automl_img.training.network import NetworkPlan, build_network
 from automl_img.training.trial import TrialData
 
+MOST_ABOVE = 1.5  # times the wanted time of a step that a chosen member may take
+
 
 def estimate_architectures(
     candidates: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
@@ -26,9 +28,10 @@ def estimate_architectures(
     weights: str = "none",
     parameter_limit: int | None = None,
 ) -> Iterator[Estimate]:
-    """Choose for each architecture the largest member whose training step on one image takes at most ``seconds_per_image``.
+    """Choose for each architecture the member whose training step on one image takes ``seconds_per_image`` most nearly, by ratio.
 
-    The smallest member is chosen where none is that fast. Members are built, not compiled, from the smallest on.
+    Members may be far apart, and one of half of the wanted time is worse than one of 1.3 times; one of more than 1.5 times is not
+    chosen. The smallest is chosen where none is fast enough. Members are built, not compiled, from the smallest on.
 
     Args:
         candidates: Names of architectures with the full hyperparameter values of their members, smallest first.
@@ -36,13 +39,13 @@ def estimate_architectures(
         registry: The plugins.
         hardware: The machine that they are sized for.
         precision: Keras dtype policy.
-        seconds_per_image: Longest wanted time of a training step, divided by the batch size.
+        seconds_per_image: Wanted time of a training step, divided by the batch size.
         weights: "none" or pretrained weights.
         parameter_limit: The most weights that a member may have, or None.
     """
     keras.mixed_precision.set_global_policy(precision)
     for architecture, members in candidates:
-        yield _largest_that_fits(
+        yield _nearest_that_fits(
             architecture,
             members,
             data,
@@ -56,7 +59,7 @@ def estimate_architectures(
         keras.backend.clear_session()
 
 
-def _largest_that_fits(
+def _nearest_that_fits(
     architecture: str,
     members: Sequence[Mapping[str, Any]],
     data: TrialData,
@@ -68,6 +71,7 @@ def _largest_that_fits(
     parameter_limit: int | None,
 ) -> Estimate:
     chosen: Estimate | None = None
+    below = 0.0
     for position, values in enumerate(members):
         plan = NetworkPlan(values, data.store.traits, data.mean, data.std, pretrained)
         try:
@@ -79,8 +83,13 @@ def _largest_that_fits(
             return chosen
         if problem := too_large(cost, parameter_limit):
             return chosen or Estimate(architecture, -1, len(members), values, None, problem)
-        if chosen is not None and cost.seconds > seconds_per_image:
-            return chosen
-        chosen = Estimate(architecture, position, len(members), values, cost)
+        found = Estimate(architecture, position, len(members), values, cost)
+        if cost.seconds > seconds_per_image:
+            return found if chosen is None or _is_nearer(cost.seconds, below, seconds_per_image) else chosen
+        chosen, below = found, cost.seconds
     assert chosen is not None
     return chosen
+
+
+def _is_nearer(above: float, below: float, wanted: float) -> bool:
+    return above <= MOST_ABOVE * wanted and above / wanted < wanted / below

@@ -52,6 +52,7 @@ class Erasing(Augmentation):
 
     name = "erasing"
     recommended = True
+    least_passes = 11.0
 
     def space(self, hp: Space, image: ImageTraits) -> None:
         """Declare ``probability``, ``side`` (the rectangle's largest side as a share of the image's) and ``fill``."""

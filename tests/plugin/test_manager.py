@@ -4,7 +4,7 @@ import types
 import pytest
 
 from automl_img.errors import PluginError
-from automl_img.plugin import Architecture, PluginRegistry, discover, hookimpl
+from automl_img.plugin import Architecture, Augmentation, PluginRegistry, discover, hookimpl
 from automl_img.plugin.manager import KINDS
 
 
@@ -30,6 +30,26 @@ def registry_of(*plugins, **choice):
     registry = PluginRegistry(**choice)
     registry.add_module(module_with(*plugins), label="some_module", distribution="some 1.0")
     return registry
+
+
+@pytest.mark.parametrize(
+    ("passes", "fits"),
+    [(0, True), (12.5, True), (-1, False), (float("nan"), False), (float("inf"), False), ("5", False)],
+)
+def test_an_augmentation_that_no_search_could_plan_with_is_left_out(passes, fits):
+    module = types.ModuleType("blurs")
+
+    @hookimpl
+    def register_augmentations(register):
+        register(type("Smear", (Augmentation,), {"name": "smear", "least_passes": passes})())
+
+    module.register_augmentations = register_augmentations
+    registry = PluginRegistry()
+    registry.add_module(module, label="blurs", distribution="blurs 1.0")
+    assert registry.names("augmentation") == (["smear"] if fits else [])
+    assert [record.left_out for record in registry.left_out] == (
+        [] if fits else [f"its least_passes is {passes!r}, not a number of passes over the data, 0 or more"]
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

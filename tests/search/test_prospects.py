@@ -124,7 +124,7 @@ def test_the_final_training_is_that_of_the_starting_point_unless_another_is_clea
         suggested = record(2, f1=f1)
         suggested.spec = replace(suggested.spec, stage="search", values={"architecture": "small", "batch_size": 64})
         here = prospects(validated=6000)
-        return best_of_each(here.ranked([record(1, f1=0.9169), suggested]), dict, here)
+        return best_of_each(here.ranked([record(1, f1=0.9169), suggested]), lambda one: dict(one.spec.values), here)
 
     (by_luck,), (clearly,) = finals(0.9199), finals(0.93)
     assert by_luck[1] == {"architecture": "small"} and "F1 0.917" in by_luck[0]

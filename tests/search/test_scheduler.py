@@ -361,6 +361,34 @@ def test_the_final_training_has_the_augmentations_that_leave_images_recognisable
     assert finals[0].values["augmentation.swirl"] is False
 
 
+@pytest.mark.parametrize(("passes", "on"), [(0.0, True), (10.0, True), (10_000.0, False)])
+def test_a_final_training_does_without_augmentations_that_need_more_passes_than_it_has(passes, on):
+    decided = []
+    allowed = rules(least_passes={"flip": passes})
+    made = Scheduler(space(), starts(), Endless(), Budget(time=600.0), allowed, 5.0, decided.append)
+    finals = [spec for spec in run(made, lambda spec: 0.8) if spec.stage == "final"]
+    assert {spec.values["augmentation.flip"] for spec in finals} == {on}
+    without = [text for text in decided if "it does without flip" in text and "pay from 10000 times on" in text]
+    assert len(without) == (not on)
+
+
+def test_an_augmentation_that_the_recipe_decides_on_is_not_said_to_need_more_passes():
+    decided, fixed = [], replace(space(), fixed={"augmentation.flip": True})
+    allowed = rules(least_passes={"flip": 10_000.0})
+    made = Scheduler(fixed, starts(), Endless(), Budget(time=600.0), allowed, 5.0, decided.append)
+    finals = [spec for spec in run(made, lambda spec: 0.8) if spec.stage == "final"]
+    assert finals and all(spec.values["augmentation.flip"] for spec in finals)
+    assert not any("does without" in text for text in decided)
+
+
+@pytest.mark.parametrize(("passes", "on"), [(50.0, True), (51.0, False)])
+def test_where_each_trial_is_a_full_training_its_passes_count_too(passes, on):
+    made = scheduler(Budget(trials=4), Impatient(), end=math.inf, slots=1, epochs=50, least_passes={"flip": passes})
+    specs = [spec for spec in run(made, lambda spec: 0.8) if spec.why.startswith("the starting point")]
+    assert [spec.values["augmentation.flip"] for spec in specs] == [False, *[on] * (len(specs) - 1)]
+    assert len(specs) > 1
+
+
 def test_only_the_first_trial_measures_the_augmentations():
     specs = run(scheduler(), lambda spec: 0.8)
     assert [bool(spec.probe) for spec in specs] == [True] + [False] * (len(specs) - 1)
@@ -420,6 +448,15 @@ def test_what_makes_other_images_is_not_suggested_where_each_trial_is_a_full_tra
     again = Impatient()
     made(again).restore(json.loads(json.dumps(first.changes())), [], 9.0)
     assert switches(again) == {"augmentation.flip"}, "nor when the search goes on in another process"
+
+
+def test_an_augmentation_that_the_recipe_turns_on_stays_on_and_that_is_said():
+    decided, fixed = [], replace(space(), fixed={"augmentation.swirl": True})
+    given = [replace(start, values=fixed.start(start.architecture, {})) for start in starts()]
+    made = Scheduler(fixed, given, Impatient(), Budget(trials=3), rules(end=math.inf), 5.0, decided.append)
+    specs = run(made, lambda spec: 0.8)
+    assert decided == [f"{FULL}; on all the same, as search.fixed asks: swirl (0.30)"]
+    assert all(spec.values["augmentation.swirl"] for spec in specs)
 
 
 def test_a_strategy_that_began_before_augmentations_were_known_may_suggest_all_and_that_is_said():

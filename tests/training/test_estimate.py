@@ -1,12 +1,14 @@
 """Which member of an architecture is chosen, by networks of one layer."""
 
+import math
 from types import SimpleNamespace
 
 import keras
 import pytest
 
 from automl_img.training import estimate
-from automl_img.training.hardware import Hardware
+from automl_img.training.cost import Cost
+from automl_img.training.hardware import REFERENCE, Hardware
 
 MEMBERS = [{"width": width} for width in (16, 64, 256)]
 DATA = SimpleNamespace(store=SimpleNamespace(traits=None), mean=(), std=())
@@ -15,6 +17,44 @@ DATA = SimpleNamespace(store=SimpleNamespace(traits=None), mean=(), std=())
 def one_layer(plan, registry):
     image = keras.Input((32, 32, 16))
     return SimpleNamespace(model=keras.Model(image, keras.layers.Conv2D(plan.values["width"], 3)(image)))
+
+
+def chosen_of(times, wanted, monkeypatch):
+    monkeypatch.setattr(estimate, "build_network", lambda plan, registry: SimpleNamespace(model=plan.values["seconds"]))
+    monkeypatch.setattr(estimate, "count_cost", lambda model, *machine: Cost(1000, 1e6, model, 1))
+    (found,) = estimate.estimate_architectures(
+        [("net", [{"seconds": seconds} for seconds in times])],
+        DATA,
+        None,
+        hardware=REFERENCE,
+        precision="float32",
+        seconds_per_image=wanted,
+    )
+    return found.values["seconds"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seconds"),
+    [
+        (0.5, 1.0),  # none is fast enough: the smallest
+        (1.9, 1.0),  # between 1 and 4 the middle by ratio is 2, and 4 is more than 1.5 times as much
+        (2.5, 1.0),
+        (2.8, 4.0),
+        (4.0, 4.0),
+        (4.8, 4.0),  # nearer to 4 than to 6
+        (5.0, 6.0),
+        (100.0, 6.0),
+        (math.inf, 6.0),
+        (0.0, 1.0),
+    ],
+)
+def test_the_member_nearest_to_the_wanted_time_is_chosen_unless_it_takes_far_more(wanted, seconds, monkeypatch):
+    assert chosen_of([1.0, 4.0, 6.0], wanted, monkeypatch) == seconds
+
+
+def test_a_nearer_member_that_is_too_large_for_the_recipe_is_not_chosen(monkeypatch):
+    monkeypatch.setattr(estimate, "too_large", lambda cost, limit: "too large" if cost.seconds > 1 else "")
+    assert chosen_of([1.0, 1.2], 1.2, monkeypatch) == 1.0
 
 
 @pytest.mark.parametrize(("gpus", "member"), [(0, 0), (1, 2)])
