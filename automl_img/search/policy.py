@@ -38,7 +38,7 @@ class AugmentationPolicy:
             return ""
         least = min(map(self._least, without))
         return (
-            f"the final training will see each image some {passes:.0f} times: it does without {', '.join(without)}, "
+            f"the final training will see each image some {int(passes)} times: it does without {', '.join(without)}, "
             f"which slow learning down at first and pay from {least:.0f} times on"
         )
 

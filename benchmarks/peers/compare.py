@@ -27,7 +27,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
-from reporting import has_amx
+from reporting import fast_bfloat16
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -55,7 +55,7 @@ PEERS: dict[str, list[str]] = {
     "expert": [],
     "keras-tuner": ["keras-tuner==1.4.8", "tensorflow==2.21.0", "tensorboard", "scikit-learn"],
     "autokeras": ["autokeras==3.0.0", "keras==3.12.0", "tensorflow==2.21.0", "tensorboard", "scikit-learn"],
-    "ultralytics": ["ultralytics", "scikit-learn"],
+    "ultralytics": ["ultralytics==8.4.190", "scikit-learn"],
 }
 
 
@@ -103,8 +103,8 @@ def _environment(without: str) -> dict[str, str]:
 
 
 def machine() -> str:
-    """What this machine is called in the results: with Intel's matrix unit bfloat16 pays, and the peers that take it are far faster."""
-    return f"{os.cpu_count()} cores {platform.machine()}{'' if has_amx() else ' without AMX'}"
+    """What this machine is called in the results: where bfloat16 pays, the peers that take it are far faster, the most so with AMX."""
+    return f"{os.cpu_count()} cores {platform.machine()}, {fast_bfloat16() or 'float32'}"
 
 
 def run(peer: str, data: str, minutes: float, seed: int) -> dict[str, object]:

@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from keras import layers
-from reporting import answer, arguments, has_amx
+from reporting import answer, arguments, fast_bfloat16
 
 SHIFT_SHARE, ERASE_SHARE = 0.07, 0.28  # of the side
 RESERVE = 12.0  # seconds kept for the test images
@@ -88,7 +88,7 @@ class OneCycleOnTheClock(keras.callbacks.Callback):
 def main():
     given, arrays = arguments()
     keras.utils.set_random_seed(given.seed)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if has_amx() else "float32")
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if fast_bfloat16() else "float32")
     x, y = arrays["x_train"], arrays["y_train"]
     classes = int(y.max()) + 1
     model = residual_network(x.shape[1:], classes, float(x.mean()), float(x.std()))

@@ -21,10 +21,16 @@ def arguments():
     return given, {f"{kind}_{split}": arrays[f"{kind}_{split}"] for kind in "xy" for split in SPLITS}
 
 
-def has_amx():
-    """Whether the processor has Intel's matrix unit, which multiplies bfloat16 several times as fast as float32."""
+def fast_bfloat16():
+    """What multiplies bfloat16 faster than float32 here: "AMX" (Intel), "AVX-512 BF16" (AMD since Zen 4, Cooper Lake), or None.
+
+    Intel's newer cores, known by AVX-512 FP16, have AVX-512 BF16 as well, but are slower with it than with float32.
+    """
     info = Path("/proc/cpuinfo")
-    return info.is_file() and "amx_bf16" in info.read_text()
+    flags = info.read_text().split() if info.is_file() else ()
+    if "amx_bf16" in flags:
+        return "AMX"
+    return "AVX-512 BF16" if "avx512_bf16" in flags and "avx512_fp16" not in flags else None
 
 
 def answer(start, labels, predicted, version, notes=""):
