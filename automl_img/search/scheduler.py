@@ -503,7 +503,7 @@ class Scheduler:
         return self._prospects.ranked(self._records.done())
 
     def _in_full(self, together: int) -> Callable[[Record], dict[str, Any]]:
-        """Returns the values of a trial for its final training, when so many run side by side."""
+        """Return what gives the values of a trial for its final training, when so many run side by side."""
         prospects = self._prospects
         return lambda record: self._with_policy(record.spec.values, prospects.passes(record, together))
 

@@ -19,7 +19,7 @@ LONGEST_LOOK = 40.0  # seconds of training beyond which a look says little more
 LONGEST_SHARE = 0.07  # of the time that one look may take
 LOOK_SHARE = 0.7  # of the time that is not the final training's
 SHORT_BUDGET = 300.0  # seconds, below which there is one round of looks: what is expected tells more than they could
-FINAL_EPOCHS = 15.5  # passes over 50,000 images that a final training of FINAL_SECONDS should get at least
+FINAL_EPOCHS = 15.5  # passes over 50,000 images that a final training of FINAL_SECONDS should get
 FINAL_SECONDS = 360.0
 MORE_EPOCHS = 0.45  # of a longer training goes into passes, as a power of its time; the rest into a larger network
 LARGE_DATA = 50_000  # images
@@ -163,7 +163,7 @@ def wanted_seconds_per_image(final_seconds: float, examples: int) -> float:
 
 
 def wanted_epochs(examples: int, final_seconds: float = FINAL_SECONDS) -> float:
-    """How often a final training of ``final_seconds`` should see each of ``examples`` images at least.
+    """How often a final training of ``final_seconds`` should see each of ``examples`` images.
 
     With the time both grow, the network and the passes.
     """
