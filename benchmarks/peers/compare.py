@@ -18,6 +18,7 @@ import csv
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -47,6 +48,8 @@ COLUMNS = (
     "test_accuracy",
     "notes",
 )
+CPU_INFO = Path("/proc/cpuinfo")
+ZEN = {"25": "Zen 4", "26": "Zen 5"}  # AMD's, by family: Zen 4 multiplies vectors of 512 bits by halves
 GRACE = 1.5  # times its budget after which a peer is killed
 
 #: What each peer needs beside Python. An empty list: the environment that this script runs in.
@@ -103,8 +106,11 @@ def _environment(without: str) -> dict[str, str]:
 
 
 def machine() -> str:
-    """What this machine is called in the results: where bfloat16 pays, the peers that take it are far faster, the most so with AMX."""
-    return f"{os.cpu_count()} cores {platform.machine()}, {fast_bfloat16() or 'float32'}"
+    """What this machine is called in the results: by what multiplies bfloat16, where that pays, and how fast it is."""
+    unit = fast_bfloat16() or "float32"
+    family = re.search(r"^cpu family\s*: (\d+)", CPU_INFO.read_text(), re.MULTILINE) if CPU_INFO.is_file() else None
+    zen = ZEN.get(family[1]) if family and unit == "AVX-512 BF16" else None
+    return ", ".join([f"{os.cpu_count()} cores {platform.machine()}", unit, *([zen] if zen else [])])
 
 
 def run(peer: str, data: str, minutes: float, seed: int) -> dict[str, object]:
