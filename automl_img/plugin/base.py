@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,9 @@ class Augmentation(Plugin):
 
     #: Passes over the data that a training must have for that: what hides or moves a part of the image slows learning at first.
     least_passes: float = 0.0
+
+    #: Affinity from which on images are taken to vary so by themselves: for these :attr:`least_passes` does not count.
+    natural_affinity: float = math.inf
 
     #: Whether it changes the labels too (MixUp, CutMix). Such ones are applied after all others.
     mixes_labels: bool = False

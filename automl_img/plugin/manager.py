@@ -185,10 +185,14 @@ class PluginRegistry:
 
 def _misfit(plugin: Any) -> str:
     """Say what a search could not plan with."""
-    passes = plugin.least_passes if isinstance(plugin, Augmentation) else 0.0
-    if isinstance(passes, int | float) and 0 <= passes < math.inf:
+    if not isinstance(plugin, Augmentation):
         return ""
-    return f"its least_passes is {passes!r}, not a number of passes over the data, 0 or more"
+    passes, natural = plugin.least_passes, plugin.natural_affinity
+    if not (isinstance(passes, int | float) and 0 <= passes < math.inf):
+        return f"its least_passes is {passes!r}, not a number of passes over the data, 0 or more"
+    if not (isinstance(natural, int | float) and natural >= 0):
+        return f"its natural_affinity is {natural!r}, not a share of macro-F1, 0 or more"
+    return ""
 
 
 def refuse_unknown_kind(kind: str) -> None:

@@ -153,6 +153,7 @@ def _rules(run: Run, data: PreparedData, space: SearchSpace, end: float) -> Rule
         weights=recipe.train.weights,
         probe=tuple(one.name for one in probed),
         least_passes={one.name: one.least_passes for one in probed},
+        natural_affinity={one.name: one.natural_affinity for one in probed},
         versions=run.registry.versions,
         parameter_limit=limits.parameters,
         seconds_limit=limits.seconds,

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from automl_img.search.suggesting import AFFINITY
+from automl_img.search.trials import Rules
 
 
 class AugmentationPolicy:
     """What a search has learned of augmentations.
 
     Args:
-        recommended: Those that a full training may start with.
-        least_passes: Over the data, that such a training must have for that, by name; 0 of those that are not named.
+        rules: Of the search: which ones a full training may start with, and from how many passes over the data on.
         fixed: Hyperparameters that the recipe fixes: an augmentation that it turns on stays on.
 
     Attributes:
         affinity: Of each that was measured: the F1 on changed validation images over that on the images as they are.
     """
 
-    def __init__(
-        self, recommended: Collection[str], least_passes: Mapping[str, float], fixed: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, rules: Rules, fixed: Mapping[str, Any]) -> None:
         self.affinity: dict[str, float] = {}
-        self._recommended, self._least_passes, self._fixed = recommended, least_passes, fixed
+        self._rules, self._fixed = rules, fixed
 
     def values(self, passes: float) -> dict[str, Any]:
         """Return the switches that are on in a training of so many passes over the data."""
@@ -65,10 +64,12 @@ class AugmentationPolicy:
         return sorted(name for name, value in self.affinity.items() if value >= AFFINITY)
 
     def _suited(self) -> list[str]:
-        return [name for name in self._recognisable() if name in self._recommended]
+        return [name for name in self._recognisable() if name in self._rules.probe]
 
     def _least(self, name: str) -> float:
-        return self._least_passes.get(name, 0.0)
+        """Passes that a training must have to start with it: none, where the images vary so by themselves."""
+        natural = self.affinity[name] >= self._rules.natural_affinity.get(name, math.inf)
+        return 0.0 if natural else self._rules.least_passes.get(name, 0.0)
 
     def _measured(self, names: Collection[str]) -> str:
         return ", ".join(f"{name} ({self.affinity[name]:.2f})" for name in names)

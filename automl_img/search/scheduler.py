@@ -75,7 +75,7 @@ class Scheduler:
         self._meter = DeviceMeter(rules.device_seconds, rules.devices)
         self._retries = Retries(self._records)
         self._number = 0
-        self._policy = AugmentationPolicy(rules.probe, rules.least_passes, space.fixed)
+        self._policy = AugmentationPolicy(rules, space.fixed)
         self._finals = FinalTrainings()
         self._stopping = False
         self._gone: frozenset[int] = frozenset()

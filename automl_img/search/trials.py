@@ -51,6 +51,7 @@ class Rules:
         weights: "none" or pretrained weights.
         probe: Augmentations that a long training should start with if they leave images recognisable.
         least_passes: Over the data, that a training must have to start with such an augmentation, by its name; of others 0.
+        natural_affinity: That such an augmentation must have for its least passes not to count, by its name; of others they do.
         versions: Versions of the plugins by "kind/name".
         parameter_limit, seconds_limit, latency_limit: Of one trial.
         memory_limit: Bytes that one trial may take; None: no limit.
@@ -78,6 +79,7 @@ class Rules:
     weights: str = "none"
     probe: tuple[str, ...] = ()
     least_passes: Mapping[str, float] = field(default_factory=dict)
+    natural_affinity: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     parameter_limit: int | None = None
     seconds_limit: float | None = None

@@ -70,6 +70,7 @@ class Translation(Augmentation):
     name = "translation"
     recommended = True
     least_passes = 11.0
+    natural_affinity = 0.96
 
     def space(self, hp: Space, image: ImageTraits) -> None:
         """Declare ``share``, the largest shift as a share of the side: 0.07 is 2 of 28 pixels."""

@@ -32,23 +32,33 @@ def registry_of(*plugins, **choice):
     return registry
 
 
+PASSES, SHARE = "not a number of passes over the data, 0 or more", "not a share of macro-F1, 0 or more"
+
+
 @pytest.mark.parametrize(
-    ("passes", "fits"),
-    [(0, True), (12.5, True), (-1, False), (float("nan"), False), (float("inf"), False), ("5", False)],
+    ("name", "value", "problem"),
+    [
+        ("least_passes", 0, ""),
+        ("least_passes", 12.5, ""),
+        *[("least_passes", value, PASSES) for value in (-1, float("nan"), float("inf"), "5")],
+        ("natural_affinity", 0.9, ""),
+        ("natural_affinity", float("inf"), ""),
+        *[("natural_affinity", value, SHARE) for value in (-0.1, float("nan"), None)],
+    ],
 )
-def test_an_augmentation_that_no_search_could_plan_with_is_left_out(passes, fits):
+def test_an_augmentation_that_no_search_could_plan_with_is_left_out(name, value, problem):
     module = types.ModuleType("blurs")
 
     @hookimpl
     def register_augmentations(register):
-        register(type("Smear", (Augmentation,), {"name": "smear", "least_passes": passes})())
+        register(type("Smear", (Augmentation,), {"name": "smear", name: value})())
 
     module.register_augmentations = register_augmentations
     registry = PluginRegistry()
     registry.add_module(module, label="blurs", distribution="blurs 1.0")
-    assert registry.names("augmentation") == (["smear"] if fits else [])
+    assert registry.names("augmentation") == ([] if problem else ["smear"])
     assert [record.left_out for record in registry.left_out] == (
-        [] if fits else [f"its least_passes is {passes!r}, not a number of passes over the data, 0 or more"]
+        [f"its {name} is {value!r}, {problem}"] if problem else []
     )
 
 

@@ -372,6 +372,16 @@ def test_a_final_training_does_without_augmentations_that_need_more_passes_than_
     assert len(without) == (not on)
 
 
+@pytest.mark.parametrize(("natural", "on"), [(0.9, True), (0.99, False)])
+def test_where_images_vary_so_by_themselves_an_augmentation_needs_no_passes(natural, on):
+    decided = []
+    allowed = rules(least_passes={"flip": 10_000.0}, natural_affinity={"flip": natural})
+    made = Scheduler(space(), starts(), Endless(), Budget(time=600.0), allowed, 5.0, decided.append)
+    finals = [spec for spec in run(made, lambda spec: 0.8) if spec.stage == "final"]
+    assert {spec.values["augmentation.flip"] for spec in finals} == {on}
+    assert any("does without flip" in text for text in decided) == (not on)
+
+
 def test_an_augmentation_that_the_recipe_decides_on_is_not_said_to_need_more_passes():
     decided, fixed = [], replace(space(), fixed={"augmentation.flip": True})
     allowed = rules(least_passes={"flip": 10_000.0})
