@@ -78,12 +78,12 @@ class Hardware:
         """
         if self.gpus:
             return 2e13
-        return self.cores * (2.6e11 if self.bfloat16 else 1.6e11)
+        return self.cores * (3.1e11 if self.bfloat16 else 2.0e11)
 
     @property
     def bandwidth(self) -> float:
         """Bytes per second that element-wise operations on feature maps reach; nominal, like :attr:`flops`."""
-        return 6e11 if self.gpus else self.cores * 1.1e10
+        return 6e11 if self.gpus else self.cores * 1.3e10
 
     @property
     def step_seconds(self) -> float:

@@ -6,8 +6,7 @@
 
 On each data set each architecture, at the size that a five-minute training would give it, trains for the same time with one thread: half of
 what the final training of two minutes has, or where the data is easy that of a look. The time is the processor's, so that other work on the
-machine changes little. The written file keeps what it has of
-the data sets that are not named.
+machine changes little. The written file keeps what it has of the data sets that are not named.
 """
 
 from __future__ import annotations
