@@ -63,8 +63,8 @@ def count_cost(model: Any, hardware: Hardware, precision: str) -> Cost:
     """Count the work of a built functional keras.Model.
 
     A training step's time is the sum of its arithmetic, of the memory traffic of its feature maps, and of a constant. With the
-    figures of :class:`Hardware` the predicted speed was within 35% of the measured one for 24 of 27 networks from 0.9 to 90 MFLOP;
-    the other three, two of efficientnet_v2 and one xception, were predicted 1.4 to 1.5 times too fast (``benchmarks/cost_model.py``).
+    figures of :class:`Hardware` the predicted speed was within 35% of the measured one for 23 of 27 networks from 0.9 to 90 MFLOP;
+    the others, two of efficientnet_v2, a convnext and an xception, were predicted 1.4 to 1.7 times too fast (``benchmarks/cost_model.py``).
 
     A layer that holds others, such as ``MultiHeadAttention`` or a plugin's own block, counts once: all its kernels at the positions of its
     own output. Of a nested model each layer counts.

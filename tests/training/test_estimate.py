@@ -37,9 +37,9 @@ def chosen_of(times, wanted, monkeypatch):
     ("wanted", "seconds"),
     [
         (0.5, 1.0),  # none is fast enough: the smallest
-        (1.9, 1.0),  # between 1 and 4 the middle by ratio is 2, and 4 is more than 1.5 times as much
-        (2.5, 1.0),
-        (2.8, 4.0),
+        (1.9, 1.0),  # between 1 and 4 the middle by ratio is 2
+        (2.2, 1.0),  # 4 is nearer, but more than 1.75 times as much
+        (2.5, 4.0),
         (4.0, 4.0),
         (4.8, 4.0),  # nearer to 4 than to 6
         (5.0, 6.0),
