@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from automl_img.search.prior import by_promise
 from automl_img.search.stages import prediction_seconds
-from automl_img.search.trials import Record, Rules, Start
+from automl_img.search.trials import LOOK, Record, Rules, Start
 from automl_img.tasks.scores import share_error
 from automl_img.training.spec import TrialSpec
 
@@ -83,12 +83,26 @@ class Prospects:
         rules = self.rules
         return spec.threads * rules.devices_each / rules.threads if spec.threads else rules.devices_alone
 
-    def spared(self, architectures: Collection[str], together: int) -> float:
+    def spared(self, architectures: Collection[str], together: int, records: Sequence[Record] = ()) -> float:
         """Seconds that were kept for predictions and are not needed, as no others but these architectures will be predicted.
 
-        Kept are those of as many networks as may run side by side, of the dearest architecture.
+        Kept are those of as many networks as may run side by side, of the dearest architecture, by the predicted speed. Where a look
+        among ``records`` was slower than predicted, predictions will be, too: more may be needed than was kept, which is negative.
         """
         images, dearest = self.rules.evaluated, max(start.seconds_per_image for start in self.starts)
         costs = [start.seconds_per_image for start in self.starts if start.architecture in architectures]
         kept = prediction_seconds(images, dearest, self.rules.finals)
-        return kept - prediction_seconds(images, max(costs, default=dearest), together)
+        return kept - prediction_seconds(images, self._slower(records) * max(costs, default=dearest), together)
+
+    def _slower(self, records: Sequence[Record]) -> float:
+        """How many times as long as predicted an image took in the slowest look; at least once."""
+        predicted = {start.architecture: start.seconds_per_image for start in self.starts}
+        looks = [(record, record.result) for record in records if record.result and record.spec.stage == LOOK]
+        ratios = [
+            self._devices(record.spec)
+            / self.rules.devices_alone
+            / (result.images_per_second * predicted[record.spec.architecture])
+            for record, result in looks
+            if result.images_per_second > 0 and record.spec.architecture in predicted
+        ]
+        return max([1.0, *ratios])

@@ -355,7 +355,8 @@ class Scheduler:
 
     def _left(self, elapsed: float, plan: StagePlan) -> float:
         """Seconds for final trainings; what is predicted after them are as many networks as share the cores, of what was tried."""
-        spared = self._prospects.spared(self._records.architectures | self._finals.architectures, self._finals.together)
+        tried = self._records.architectures | self._finals.architectures
+        spared = self._prospects.spared(tried, self._finals.together, self._records.done())
         return min(plan.end + spared, self._meter.moment(elapsed)) - elapsed
 
     def _launch_final(self, final: Final, left: float) -> TrialSpec:

@@ -11,10 +11,8 @@ from automl_img.training.hardware import Hardware
 
 TRAINING_PASSES = 3  # forward, gradient of the inputs, gradient of the weights
 BATCH = 128  # images that share it
-DEPTHWISE_SLOWNESS, SEPARABLE_SLOWNESS = (
-    200.0,
-    18.0,
-)  # of depthwise convolutions with the activations that come with them
+DEPTHWISE_SLOWNESS = 200.0  # of depthwise convolutions, with the costly activations that mostly come with them
+SEPARABLE_SLOWNESS = 18.0  # of those in separable convolutions
 DEPTHWISE_ON_GPU = 10.0
 VECTOR = 16  # channels in a processor's vectors
 ODD_SLOWNESS = 4.0  # convolutions whose channels fill no whole vectors take a slower way

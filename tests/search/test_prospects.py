@@ -110,6 +110,27 @@ def test_no_time_is_kept_for_predictions_that_will_not_be_made():
 
 
 @pytest.mark.parametrize(
+    ("speed", "threads", "times"),
+    [(5000.0, 1, 1), (2500.0, 1, 2), (5000.0, 0, 2), (40_000.0, 0, 1), (0.0, 1, 1)],
+    ids=["as predicted", "half as fast", "so with all cores", "faster", "no speed"],
+)
+def test_more_time_is_kept_for_predictions_where_looks_were_slower_than_predicted(speed, threads, times):
+    here = replace(prospects(), rules=rules(finals=1, evaluated=10_000))
+    look = record(speed=5000.0, threads=threads)
+    look.result = replace(look.result, images_per_second=speed)
+    assert here.spared(["small"], 1, [look]) == pytest.approx(2.0 - times * 1.0)
+
+
+def test_a_suggestion_and_an_architecture_without_a_prediction_tell_nothing_of_the_speed():
+    here = replace(prospects(), rules=rules(finals=1, evaluated=10_000))
+    suggested, strange, failed = record(speed=50.0), record(speed=50.0), record(speed=50.0)
+    suggested.spec = replace(suggested.spec, stage="search")
+    strange.spec = replace(strange.spec, values={"architecture": "strange"})
+    failed.result = None
+    assert here.spared(["small"], 1, [suggested, strange, failed]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
     ("f1", "validated", "is_luck"),
     [(0.9199, 6000, True), (0.9229, 6000, False), (0.9199, 60_000, False), (0.9169, 6000, True), (0.9199, 0, False)],
     ids=["0.003", "0.006", "many images", "equal", "without error"],

@@ -215,10 +215,14 @@ def test_where_no_other_architecture_is_nearly_as_good_the_best_one_is_trained_u
 
 
 def test_a_network_that_would_see_the_images_too_seldom_with_a_part_of_the_cores_has_them_all():
-    alone, *_ = finals_of({"small": 0.7, "middle": 0.91, "large": 0.9}, lambda spec: 1000.0, evaluated=10_000)
+    score = {"small": 0.7, "middle": 0.91, "large": 0.9}
+    alone, *_ = finals_of(score, lambda spec: 1000.0, evaluated=10_000)
     assert (alone.architecture, alone.threads) == ("middle", 0)
-    first, *_ = finals_of({"small": 0.7, "middle": 0.91, "large": 0.9}, evaluated=10_000)
-    assert alone.deadline > first.deadline, "one network is predicted in less time"
+    first, *_ = finals_of(score, evaluated=10_000, examples=200_000)
+    second, *_ = finals_of(score, evaluated=10_000)
+    assert (first.threads, second.threads) == (0, 1)
+    assert first.deadline > second.deadline, "one network is predicted in less time"
+    assert first.deadline > alone.deadline, "predictions will be as slow as its look"
 
 
 def test_a_partner_that_would_see_the_images_too_seldom_is_left_out():

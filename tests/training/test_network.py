@@ -349,6 +349,20 @@ def test_channels_that_fill_no_vectors_take_longer_on_a_processor_but_no_more_wo
     assert (odd.seconds > even.seconds) is slower
 
 
+def test_depthwise_convolutions_take_far_longer_than_their_work_on_a_processor_less_so_in_separable_ones():
+    def beyond(layer, gpus):
+        inputs = keras.Input((8, 8, 32))
+        hardware = Hardware(2, 2**34, gpus, True)
+        cost = count_cost(keras.Model(inputs, layer(inputs)), hardware, "mixed_bfloat16")
+        return (cost.seconds - hardware.step_seconds / 128) / cost.flops
+
+    depthwise = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False)
+    separable = keras.layers.SeparableConv2D(32, 3, padding="same", use_bias=False)
+    plain = keras.layers.Conv2D(32, 3, padding="same", use_bias=False)
+    assert beyond(depthwise, 0) > 5 * beyond(separable, 0) > 5 * beyond(plain, 0)
+    assert beyond(depthwise, 0) > 5 * beyond(depthwise, 1), "a GPU knows them better"
+
+
 def test_the_work_of_a_convolution_is_that_of_the_formula():
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(16, 3, padding="same", use_bias=False)(inputs))
