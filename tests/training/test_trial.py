@@ -46,7 +46,7 @@ def test_few_steps_are_spent_on_the_time_of_a_step(steps, timed):
 
 @pytest.mark.parametrize(
     ("deterministic", "evaluation_seconds", "expected"),
-    [(False, 0.0, [4, 20]), (False, 0.01, [1, 1]), (True, 0.0, [7, 7]), (True, 0.01, [7, 7])],
+    [(False, 0.0, [7, 20]), (False, 0.01, [1, 1]), (True, 0.0, [14, 14]), (True, 0.01, [14, 14])],
 )
 def test_as_many_steps_run_at_once_as_the_machine_takes_a_moment_for_but_the_same_everywhere_in_a_deterministic_trial(
     deterministic, evaluation_seconds, expected, monkeypatch

@@ -53,7 +53,7 @@ class TooLarge(Faulty):
     def build(self, hp, inputs):
         from keras import layers
 
-        return layers.Conv2D(1536, 3, padding="same")(layers.Conv2D(1536, 3, padding="same")(inputs))
+        return layers.Conv2D(2560, 3, padding="same")(layers.Conv2D(2560, 3, padding="same")(inputs))
 
 
 class Deadly(Faulty):
