@@ -13,10 +13,9 @@ import math
 import multiprocessing
 import statistics
 from dataclasses import dataclass
-from typing import Any
 
 from datasets import DATA_SETS
-from training import Opened, open_data, train
+from training import open_data, train
 
 from automl_img.training.cost import Cost, count_cost
 from automl_img.training.hardware import Hardware
@@ -30,29 +29,22 @@ class Task:
     seconds: float
 
 
-def values_of(task: Task) -> tuple[Opened, dict[str, Any]]:
-    """Return the data and the hyperparameters of a network."""
-    opened = open_data(task.data)
-    members = opened.registry.get("architecture", task.architecture).members(opened.data.store.traits)
-    return opened, opened.space.start(task.architecture, members[task.member])
-
-
 def predict(task: Task) -> Cost:
     """Return what a network is predicted to cost."""
     from automl_img.training.network import NetworkPlan, build_network
     from automl_img.training.trial import configure
 
-    opened, values = values_of(task)
+    opened = open_data(task.data)
     configure(1, opened.precision, 0)
-    data = opened.data
+    data, values = opened.data, opened.start(task.architecture, task.member)
     network = build_network(NetworkPlan(values, data.store.traits, data.mean, data.std), opened.registry).model
     return count_cost(network, Hardware.detect(), opened.precision)
 
 
 def measure(task: Task) -> float:
     """Return the images that a network trains in a second."""
-    opened, values = values_of(task)
-    return train(opened, values, seconds=task.seconds)[1].images_per_second
+    opened = open_data(task.data)
+    return train(opened, opened.start(task.architecture, task.member), seconds=task.seconds)[1].images_per_second
 
 
 def main() -> None:

@@ -37,12 +37,8 @@ class Task:
 
 def train_one(task: Task) -> tuple[Task, Any]:
     """Train one network, in a process of its own."""
-    from automl_img.training.trial import configure
-
     opened = open_data(task.data, task.seed)
-    configure(1, opened.precision, task.seed)
-    members = opened.registry.get("architecture", task.architecture).members(opened.data.store.traits)
-    values = with_policy(opened.space.start(task.architecture, members[task.member - 1]), POLICIES[task.policy])
+    values = with_policy(opened.start(task.architecture, task.member - 1), POLICIES[task.policy])
     _, result = train(opened, values, epochs=task.passes, threads=1, seed=task.seed)
     return task, result
 

@@ -37,6 +37,11 @@ class Opened:
     def examples(self) -> int:
         return len(self.data.splits.train)
 
+    def start(self, architecture: str, member: int) -> dict[str, Any]:
+        """Return the hyperparameters with which the member of an architecture begins; members are counted from 0, smallest first."""
+        members = self.registry.get("architecture", architecture).members(self.data.store.traits)
+        return dict(self.space.start(architecture, members[member]))
+
 
 def open_data(name: str, seed: int = 0) -> Opened:
     """Prepare a data set of ``datasets.py``, or find it in the cache."""

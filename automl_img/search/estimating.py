@@ -53,7 +53,7 @@ def estimate_starts(
         seed_image: Traits of the images.
         hardware: The machine that they are sized for.
         precision: Keras dtype policy.
-        seconds_per_image: Longest wanted time of a training step, divided by the batch size.
+        seconds_per_image: Wanted time of a training step, divided by the batch size.
         weights: "none" or pretrained weights.
         slots: Child processes at once.
         parameter_limit: The most weights that a network may have, or None.
