@@ -79,7 +79,8 @@ class Architecture(Plugin):
         Args:
             hp: The values of the hyperparameters of :meth:`space`, by their short names.
             inputs: A symbolic Keras tensor, shape (batch, height, width, channels), floating point, standardised: mean 0 and
-                standard deviation 1 for each channel over the training images.
+                standard deviation 1 for each channel over the training images. A ``Conv2D`` over it whose kernel is random
+                begins with the principal components of their patches instead.
 
         Returns:
             A symbolic Keras tensor, shape (batch, features) or (batch, rows, columns, features); the core averages the latter over

@@ -10,6 +10,9 @@ from automl_img.errors import PluginError
 from automl_img.plugin import ImageTraits, PluginRegistry, Regularizer
 from automl_img.tasks import KINDS
 
+STANDARDISE = "standardise"  # the layer from which an architecture gets its images
+LEAST_DEVIATION = 1.0  # of a channel, on the scale 0 to 255
+
 
 @dataclass(frozen=True)
 class NetworkPlan:
@@ -27,6 +30,11 @@ class NetworkPlan:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     pretrained: bool = False
+
+    @property
+    def deviation(self) -> tuple[float, ...]:
+        """What each channel is divided by: its standard deviation, or 1 where it hardly varies."""
+        return tuple(max(std, LEAST_DEVIATION) for std in self.std)
 
 
 @dataclass(frozen=True)
@@ -80,9 +88,9 @@ def build_network(plan: NetworkPlan, registry: PluginRegistry, *, weights: str |
         rgb = inputs if image.channels == 3 else keras.layers.Concatenate(name="grey_to_rgb")([inputs] * 3)
         features = architecture.pretrained(own, rgb, weights)
     else:
-        variance = [max(std, 1.0) ** 2 for std in plan.std]
+        variance = [deviation**2 for deviation in plan.deviation]
         standard = keras.layers.Normalization(
-            axis=-1, mean=list(plan.mean), variance=variance, dtype="float32", name="standardise"
+            axis=-1, mean=list(plan.mean), variance=variance, dtype="float32", name=STANDARDISE
         )
         features = architecture.build(own, standard(inputs))
     _check_features(features, architecture.name)

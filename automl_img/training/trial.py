@@ -30,6 +30,7 @@ from automl_img.training.hardware import REFERENCE, Hardware
 from automl_img.training.keeping import Keeping
 from automl_img.training.network import Network, NetworkPlan, active_plugins, build_network
 from automl_img.training.optimizers import make_optimizer
+from automl_img.training.patches import begin_with_components
 from automl_img.training.phases import Phase, training_phases
 from automl_img.training.scoring import Scorer
 from automl_img.training.spec import EpochReport, FailureKind, TrialFailure, TrialResult, TrialSpec
@@ -103,6 +104,7 @@ def train_trial(
     placement = Placement(devices)
     with placement.scope():
         network = build_network(plan, registry, weights=spec.weights if plan.pretrained else None)
+        begin_with_components(network.model, data.store.images, data.splits.train, plan.deviation, spec.seed)
     cost = _cost_of(spec, network.model)
     if problem := too_large(cost, spec.parameter_limit):
         raise TrialFailure(FailureKind.SKIPPED, problem)
