@@ -48,9 +48,11 @@ class FinalTrainings:
         return self._ahead is not None
 
     @property
-    def architectures(self) -> set[str]:
-        """Those of the ones that are still to begin."""
-        return {values["architecture"] for _, values in self._waiting or ()}
+    def next(self) -> set[str]:
+        """Architectures of the ones that begin next, side by side, and of the one that has begun ahead."""
+        ahead = [] if self._ahead is None else [self._ahead]
+        waiting = [values for _, values in self._waiting or ()]
+        return {values["architecture"] for values in ahead + waiting[: 1 + self._beside]}
 
     def begin_ahead(self, final: Final, together: int) -> Final:
         """Begin ``final``, before it is known which they are; so many will run side by side."""

@@ -86,23 +86,24 @@ class Prospects:
     def spared(self, architectures: Collection[str], together: int, records: Sequence[Record] = ()) -> float:
         """Seconds that were kept for predictions and are not needed, as no others but these architectures will be predicted.
 
-        Kept are those of as many networks as may run side by side, of the dearest architecture, by the predicted speed. Where a look
-        among ``records`` was slower than predicted, predictions will be, too: more may be needed than was kept, which is negative.
+        Kept are those of as many networks as may run side by side, of the dearest architecture, by the predicted speed. What an
+        architecture's look has measured is believed instead. Where one was slower than predicted, architectures without a look will be,
+        too: more may be needed than was kept, which is negative.
         """
-        images, dearest = self.rules.evaluated, max(start.seconds_per_image for start in self.starts)
-        costs = [start.seconds_per_image for start in self.starts if start.architecture in architectures]
-        kept = prediction_seconds(images, dearest, self.rules.finals)
-        return kept - prediction_seconds(images, self._slower(records) * max(costs, default=dearest), together)
+        images, predicted = self.rules.evaluated, {start.architecture: start.seconds_per_image for start in self.starts}
+        dearest, measured = max(predicted.values()), self._measured(records)
+        slower = max([1.0, *(seconds / predicted[name] for name, seconds in measured.items())])
+        costs = [measured.get(name, slower * predicted[name]) for name in architectures if name in predicted]
+        needed = prediction_seconds(images, max(costs, default=slower * dearest), together)
+        return prediction_seconds(images, dearest, self.rules.finals) - needed
 
-    def _slower(self, records: Sequence[Record]) -> float:
-        """How many times as long as predicted an image took in the slowest look; at least once."""
-        predicted = {start.architecture: start.seconds_per_image for start in self.starts}
-        looks = [(record, record.result) for record in records if record.result and record.spec.stage == LOOK]
-        ratios = [
-            self._devices(record.spec)
-            / self.rules.devices_alone
-            / (result.images_per_second * predicted[record.spec.architecture])
-            for record, result in looks
-            if result.images_per_second > 0 and record.spec.architecture in predicted
-        ]
-        return max([1.0, *ratios])
+    def _measured(self, records: Sequence[Record]) -> dict[str, float]:
+        """Seconds of a training step for one image on all devices, by the slowest look at each architecture among ``records``."""
+        seconds: dict[str, float] = {}
+        names = {start.architecture for start in self.starts}
+        for record in records:
+            name, result = record.spec.architecture, record.result
+            if result and record.spec.stage == LOOK and result.images_per_second > 0 and name in names:
+                alone = self._devices(record.spec) / self.rules.devices_alone / result.images_per_second
+                seconds[name] = max(alone, seconds.get(name, 0.0))
+        return seconds

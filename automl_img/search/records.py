@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automl_img.search.journal import TrialRow
-from automl_img.search.trials import FINAL, Record
+from automl_img.search.trials import FINAL, REPEAT, Record
 from automl_img.training.spec import FailureKind, TrialSpec
 
 
@@ -102,6 +102,11 @@ class Records:
     def architectures(self) -> set[str]:
         """Those that were tried."""
         return {record.spec.architecture for record in self._records.values()}
+
+    @property
+    def in_full(self) -> set[str]:
+        """Architectures of the final trainings, and of their repetitions."""
+        return {record.spec.architecture for stage in (FINAL, REPEAT) for record in self.of_stage(stage)}
 
     def of_stage(self, stage: str) -> list[Record]:
         """Those of one stage of the search."""

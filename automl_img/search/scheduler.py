@@ -354,9 +354,13 @@ class Scheduler:
         return self._launch_final(self._finals.begin(self.budget.trials_left), left)
 
     def _left(self, elapsed: float, plan: StagePlan) -> float:
-        """Seconds for final trainings; what is predicted after them are as many networks as share the cores, of what was tried."""
-        tried = self._records.architectures | self._finals.architectures
-        spared = self._prospects.spared(tried, self._finals.together, self._records.done())
+        """Seconds for what begins next. Predicted after it are as many networks as share the cores: final trainings, if some are to come.
+
+        What was only looked at is compared with them as far as there is time then.
+        """
+        finals = self._finals or not self._finals.chosen
+        trained = self._finals.next | self._records.in_full if finals else self._records.architectures
+        spared = self._prospects.spared(trained, self._finals.together, self._records.done())
         return min(plan.end + spared, self._meter.moment(elapsed)) - elapsed
 
     def _launch_final(self, final: Final, left: float) -> TrialSpec:

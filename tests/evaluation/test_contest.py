@@ -1,9 +1,12 @@
 """What a model may do within its limits, decided from answers that are made up."""
 
+import types
+
 import numpy as np
 import pytest
 
-from automl_img.evaluation.contest import Contestant, _in_order, _mirrored, _single
+from automl_img.evaluation import contest
+from automl_img.evaluation.contest import Contestant, _in_order, _mirrored, _single, hold_contest
 from automl_img.evaluation.model_file import Candidate
 from automl_img.evaluation.selection import Difference
 from automl_img.recipe import FinalSettings
@@ -73,3 +76,34 @@ def test_of_equals_the_fewest_operations_win_where_the_same_must_win_every_time(
     assert place == 2 and said.endswith("it predicts 10.0 times as fast")
     place, (said,) = _single(given, FinalSettings(), deterministic=True)
     assert place == 1 and said.endswith("it takes 4.00 instead of 8.00 million operations an image")
+
+
+@pytest.mark.parametrize(("seconds", "heard"), [(100.0, [1, 2, 3]), (6.0, [1, 3]), (3.5, [1])])
+def test_a_network_that_is_too_slow_for_the_time_that_is_left_is_passed_over(monkeypatch, seconds, heard):
+    """The second one trained at a tenth of the first one's speed, so it would take ten times as long to answer."""
+    clock = types.SimpleNamespace(now=0.0)
+    monkeypatch.setattr(contest, "time", types.SimpleNamespace(monotonic=lambda: clock.now))
+    network = types.SimpleNamespace(load_weights=lambda weights: None, count_params=lambda: 9)
+    monkeypatch.setattr(contest, "build_network", lambda plan, registry: types.SimpleNamespace(model=network))
+
+    class Scorer(Answers):
+        def __init__(self, model):
+            super().__init__(RIGHT, RIGHT)
+
+        def time_pass(self, images, indices):
+            return 0.1
+
+        def logits(self, images, indices, *, mirrored=False):
+            clock.now += 1.0
+            return super().logits(images, indices, mirrored=mirrored)
+
+    monkeypatch.setattr(contest, "Scorer", Scorer)
+    speeds = {1: 1000.0, 2: 100.0, 3: 900.0}
+    candidates = [
+        Candidate(trial, None, "", {}, {"images_per_second": speed, "megaflops": 1.0})
+        for trial, speed in speeds.items()
+    ]
+    store = types.SimpleNamespace(task=TASK, labels=TRUTH, images=None)
+    splits = types.SimpleNamespace(validation=np.arange(3))
+    found = hold_contest(candidates, store, splits, None, FinalSettings(), seed=0, seconds=seconds)
+    assert sorted(one.candidate.trial for one in found.contestants) == heard

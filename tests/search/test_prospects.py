@@ -111,14 +111,23 @@ def test_no_time_is_kept_for_predictions_that_will_not_be_made():
 
 @pytest.mark.parametrize(
     ("speed", "threads", "times"),
-    [(5000.0, 1, 1), (2500.0, 1, 2), (5000.0, 0, 2), (40_000.0, 0, 1), (0.0, 1, 1)],
+    [(5000.0, 1, 1), (2500.0, 1, 2), (5000.0, 0, 2), (40_000.0, 0, 0.25), (0.0, 1, 1)],
     ids=["as predicted", "half as fast", "so with all cores", "faster", "no speed"],
 )
-def test_more_time_is_kept_for_predictions_where_looks_were_slower_than_predicted(speed, threads, times):
+def test_time_is_kept_for_predictions_at_the_speed_of_the_look(speed, threads, times):
     here = replace(prospects(), rules=rules(finals=1, evaluated=10_000))
     look = record(speed=5000.0, threads=threads)
     look.result = replace(look.result, images_per_second=speed)
     assert here.spared(["small"], 1, [look]) == pytest.approx(2.0 - times * 1.0)
+
+
+@pytest.mark.parametrize(("speed", "times"), [(2500.0, 2), (40_000.0, 1)], ids=["slower", "faster"])
+def test_an_architecture_without_a_look_is_as_slow_as_predicted_and_slower_if_others_were(speed, times):
+    here = replace(prospects(), rules=rules(finals=1, evaluated=10_000))
+    look = record(speed=5000.0)
+    look.result = replace(look.result, images_per_second=speed)
+    assert here.spared(NAMES, 1, [look]) == pytest.approx(2.0 - times * 2.0), "the large one is twice as dear"
+    assert here.spared([], 1, [look]) == pytest.approx(2.0 - times * 2.0), "nothing was tried to its end"
 
 
 def test_a_suggestion_and_an_architecture_without_a_prediction_tell_nothing_of_the_speed():

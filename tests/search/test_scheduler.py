@@ -181,16 +181,36 @@ def test_most_of_the_time_goes_to_the_final_training_of_the_best():
     assert finals[0].threads == 0, "the final training has the whole machine"
 
 
-def test_a_final_training_has_the_time_that_was_kept_for_predictions_of_dearer_networks():
-    def last(images, **changes):
-        specs = run(scheduler(evaluated=images, **changes), lambda spec: 0.8)
-        return {spec.architecture for spec in specs}, specs[-1].deadline
+@pytest.mark.parametrize(("best", "spared"), [("small", 2e-4), ("middle", 1e-4), ("large", 0.0)])
+def test_a_final_training_has_the_time_that_was_kept_for_predictions_of_dearer_networks(best, spared):
+    speeds = {start.architecture: 1 / start.seconds_per_image for start in starts()}
 
-    (tried, deadline), (_, without) = last(20_000, end=100.0), last(0, end=100.0)
-    assert tried == {"small", "middle"}, "there is no time for a look at the dearest"
-    assert deadline == pytest.approx(without + 20_000 * 1e-4)
-    (tried, deadline), (_, without) = last(20_000), last(0)
-    assert tried == set(NAMES) and deadline == pytest.approx(without)
+    def deadline(images):
+        score, speed = lambda spec: 0.9 if spec.architecture == best else 0.8, lambda spec: speeds[spec.architecture]
+        specs = run(scheduler(evaluated=images), score, speed=speed)
+        assert {spec.architecture for spec in specs if spec.stage == "look"} == set(NAMES)
+        final = next(spec for spec in specs if spec.stage == "final")
+        assert final.architecture == best
+        return final.deadline
+
+    assert deadline(20_000) == pytest.approx(deadline(0) + 20_000 * spared)
+
+
+def test_what_is_suggested_after_the_final_trainings_leaves_time_for_predictions_of_the_dearest_network():
+    speeds = {start.architecture: 1 / start.seconds_per_image for start in starts()}
+    made, now, stages, ends = scheduler(evaluated=20_000), 5.0, [], []
+    while "final" not in stages or stages[-1] == "final":
+        answer = made.next(now)
+        assert isinstance(answer, TrialSpec)
+        stages.append(answer.stage)
+        ends.append(now + answer.deadline)
+        now += 5.0  # of the early stopping of a quick one
+        made.freed(answer.trial, now)
+        f1, speed = 0.9 if answer.architecture == "small" else 0.8, speeds[answer.architecture]
+        affinity = {name: AFFINITY[name] for name in answer.probe}
+        made.record(answer.trial, result(f1, affinity=affinity, speed=speed))
+    assert ends[stages.index("final")] == pytest.approx(580.0 + 20_000 * 2e-4)
+    assert stages[-1] == "search" and ends[-1] == pytest.approx(580.0)
 
 
 PAIR = {"finals": 2, "final_threads": 1, "devices": 2.0, "devices_alone": 2.0}
