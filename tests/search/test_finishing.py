@@ -110,7 +110,7 @@ def test_the_page_tells_how_the_model_was_chosen(ended):
 def test_the_contest_leaves_time_for_the_images_that_the_model_is_asked_for_afterwards(ended, monkeypatch):
     card, run = ended.predictor.card, ended.run_dir
     candidates = [
-        Candidate(trial, plan, str(run / "model" / file), {}, {})
+        Candidate(trial, plan, str(run / "model" / file), {}, {"images_per_second": 1000.0})
         for trial, (plan, file) in enumerate(zip(card.plans, card.files, strict=True))
     ]
     store = PreparedStore.open(Path(json.loads((run / "data.json").read_text())["store"]))
@@ -134,7 +134,7 @@ def test_a_model_stays_with_its_figures_where_it_cannot_be_shown_where_it_looks(
 
     monkeypatch.setattr(final, "grad_cam", fail)
     card, run, evidence = ended.predictor.card, ended.run_dir, tmp_path / "evaluation"
-    candidate = Candidate(1, card.plan, str(run / "model" / next(iter(card.files))), {}, {})
+    candidate = Candidate(1, card.plan, str(run / "model" / next(iter(card.files))), {}, {"images_per_second": 1000.0})
     store = PreparedStore.open(Path(json.loads((run / "data.json").read_text())["store"]))
     splits, registry = SplitIndices.load(run / "splits.npz"), discover(modules=SETTINGS["plugins.modules"])
     found = final.finalise([candidate], store, splits, registry, tmp_path / "model", evidence, Terms(FinalSettings()))
