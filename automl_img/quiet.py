@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from automl_img.processor import is_x86
+
 #: What Keras imports, where it is installed, for parts that nothing here calls: figures, data frames and scikit-learn's interface. They
 #: take as long as Keras itself, and are imported as ever once somebody else asks for them.
 COMPANIONS = ("matplotlib", "pandas", "pyarrow", "sklearn")
@@ -62,13 +64,18 @@ def quiet() -> Iterator[None]:
 
 
 def load_tensorflow(*, with_devices: bool) -> None:
-    """Import TensorFlow and Keras in silence.
+    """Import TensorFlow and Keras in silence, and with oneDNN's operations wherever the processor is an x86-64.
+
+    TensorFlow leaves them off on processors without AVX-512 VNNI or newer, although they train these networks faster there too
+    (docs/decisions/0024-onednn.md). Who sets TF_ENABLE_ONEDNN_OPTS decides; a TensorFlow that was imported before stays as it is.
 
     Args:
         with_devices: Whether to look for GPUs too, which writes more, and starts threads that would not survive a fork.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    if is_x86():
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with quiet():
         with _companions_hidden(), _collector_at_rest():
             import keras

@@ -13,6 +13,7 @@ from typing import Any
 from datasets import DATA_SETS
 
 from automl_img.plugin import PluginRegistry, discover
+from automl_img.quiet import load_tensorflow
 from automl_img.recipe.reading import recipe_from_mapping
 from automl_img.search.preparation import PreparedData, load_dataset, prepare_data
 from automl_img.search.space import SearchSpace, build_space
@@ -44,7 +45,8 @@ class Opened:
 
 
 def open_data(name: str, seed: int = 0) -> Opened:
-    """Prepare a data set of ``datasets.py``, or find it in the cache."""
+    """Prepare a data set of ``datasets.py``, or find it in the cache; from here on TensorFlow is the one of a search."""
+    load_tensorflow(with_devices=False)
     recipe, registry = recipe_from_mapping({}, {"name": name, "seed": seed, **DATA_SETS[name](BUILD)}), discover()
     data = prepare_data(recipe, load_dataset(recipe, registry), lambda done, total: None)
     space = build_space(recipe, registry, data.store.traits, data.imbalance)

@@ -7,6 +7,9 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
+from automl_img.processor import is_x86
 from automl_img.quiet import COMPANIONS, quiet
 
 EXECUTORS = Path(__file__).parent / "executors"
@@ -40,6 +43,21 @@ def test_a_process_that_is_not_ours_alone_gets_keras_as_it_is():
         print("sklearn" in sys.modules, gc.isenabled())
     """
     assert answer_of(script) == ["True", "True"]
+
+
+@pytest.mark.skipif(not is_x86(), reason="oneDNN is asked for on x86-64 alone")
+@pytest.mark.parametrize(("asked", "found"), [(None, "True"), ("1", "True"), ("0", "False")])
+def test_onednn_is_used_on_every_x86_unless_somebody_says_otherwise(asked, found, monkeypatch):
+    script = """
+        from automl_img.quiet import load_tensorflow
+        load_tensorflow(with_devices=False)
+        from tensorflow.python.util import _pywrap_util_port
+        print(_pywrap_util_port.IsMklEnabled())
+    """
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", asked)
+    assert answer_of(script) == [found]
 
 
 def test_the_command_line_leaves_the_companions_out_and_they_can_be_imported_later():

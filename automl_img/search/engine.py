@@ -239,6 +239,7 @@ def _write_versions(run: Run) -> None:
                 "memory_bytes": hardware.memory,
                 "gpus": hardware.gpus,
                 "bfloat16": hardware.bfloat16,
+                "vector_bits": hardware.vector_bits,
             },
         },
     )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from automl_img.cores import cores
+from automl_img.processor import x86_flags
 
 MIB, GIB = 2**20, 2**30
-CPU_INFO = Path("/proc/cpuinfo")
 DEVICES = Path("/dev")  # /proc lists the GPUs of the host even in a container that may not use them
 BFLOAT16_CAPABILITY = 8.0  # compute capability of the first NVIDIA GPUs that multiply bfloat16: Ampere
 NVIDIA_SECONDS = 10.0  # after which nvidia-smi is not waited for
@@ -30,18 +29,21 @@ class Hardware:
         gpus: Number of NVIDIA GPUs that may be used.
         bfloat16: Whether bfloat16 is multiplied faster than float32: by the GPUs (compute capability 8.0 and newer), or by the processor
             where there are none (AMX, or AVX-512 BF16 of some).
+        vector_bits: Width of the processor's vectors: 512 with AVX-512, 256 for all others.
     """
 
     cores: int
     memory: int
     gpus: int
     bfloat16: bool
+    vector_bits: int = 512
 
     @classmethod
     def detect(cls, gpus: int | None = None) -> Hardware:
         """Look at the machine; ``gpus``: how many may be used, if somebody else has decided."""
         gpus = _gpus() if gpus is None else gpus
-        return cls(cores(), _memory(), gpus, _gpus_have_bfloat16() if gpus else _processor_gains_from_bfloat16())
+        bfloat16 = _gpus_have_bfloat16() if gpus else _processor_gains_from_bfloat16()
+        return cls(cores(), _memory(), gpus, bfloat16, 512 if "avx512f" in x86_flags() else 256)
 
     def precision(self, asked: str) -> str:
         """The Keras dtype policy for ``asked``, a policy or "auto"."""
@@ -73,17 +75,22 @@ class Hardware:
     def flops(self) -> float:
         """Floating-point operations per second that training a small network reaches, by class of hardware.
 
-        A nominal figure, so that the same choices are made on the same machine each time, fitted on one kind of server core (AMD's
-        Zen 5; with AMX these networks train about as fast); the speed of each trial is measured when it runs.
+        A nominal figure, so that the same choices are made on the same machine each time, fitted on one kind of server core for each class
+        (AMD's Zen 5, where these networks train about as fast as with AMX, and Zen 3, two threads of one core, for narrow vectors); the
+        speed of each trial is measured when it runs.
         """
         if self.gpus:
             return 2e13
-        return self.cores * (3.1e11 if self.bfloat16 else 2.0e11)
+        if self.bfloat16:
+            return self.cores * 3.1e11
+        return self.cores * (2.0e11 if self.vector_bits >= 512 else 5e10)
 
     @property
     def bandwidth(self) -> float:
         """Bytes per second that element-wise operations on feature maps reach; nominal, like :attr:`flops`."""
-        return 6e11 if self.gpus else self.cores * 1.3e10
+        if self.gpus:
+            return 6e11
+        return self.cores * (1.3e10 if self.vector_bits >= 512 else 1.0e10)
 
     @property
     def step_seconds(self) -> float:
@@ -164,11 +171,5 @@ def _processor_gains_from_bfloat16() -> bool:
     AMX does, by far. AVX-512 BF16 is taken to, as on Cooper Lake and Zen 4, but for Intel's cores since Sapphire Rapids, known by AVX-512
     FP16: where a virtual machine hides AMX, their convolutions take 1.8 times as long in bfloat16 as in float32 (oneDNN, measured).
     """
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return False
-    try:
-        info = CPU_INFO.read_text()
-    except OSError:
-        return False
-    flags = next((line.split() for line in info.splitlines() if line.startswith("flags")), [])
+    flags = x86_flags()
     return "amx_bf16" in flags or ("avx512_bf16" in flags and "avx512_fp16" not in flags)

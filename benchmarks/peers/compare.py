@@ -107,8 +107,9 @@ def _environment(without: str) -> dict[str, str]:
 
 def machine() -> str:
     """What this machine is called in the results: by what multiplies bfloat16, where that pays, and how fast it is."""
-    unit = fast_bfloat16() or "float32"
-    family = re.search(r"^cpu family\s*: (\d+)", CPU_INFO.read_text(), re.MULTILINE) if CPU_INFO.is_file() else None
+    info = CPU_INFO.read_text() if CPU_INFO.is_file() else ""
+    unit = fast_bfloat16() or ("AVX2" if "avx512f" not in info and "avx2" in info else "float32")
+    family = re.search(r"^cpu family\s*: (\d+)", info, re.MULTILINE)
     zen = ZEN.get(family[1]) if family and unit == "AVX-512 BF16" else None
     return ", ".join([f"{os.cpu_count()} cores {platform.machine()}", unit, *([zen] if zen else [])])
 

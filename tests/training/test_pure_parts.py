@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss
 
+from automl_img import processor
 from automl_img.tasks.scores import cross_entropy, macro_f1, softmax
-from automl_img.training import hardware
 from automl_img.training.clock import TrainingClock
 from automl_img.training.hardware import Hardware
 from automl_img.training.schedules import SCHEDULES, level
@@ -108,25 +108,34 @@ def test_mixed_precision_is_taken_where_the_hardware_gains_from_it():
 
 
 @pytest.mark.parametrize(
-    ("flags", "gains"),
+    ("flags", "gains", "bits"),
     [
-        ("avx2 fma", False),
-        ("avx512f avx512_vnni", False),
-        ("avx512f avx512_bf16", True),  # Cooper Lake, Zen 4
-        ("avx512f avx512_bf16 avx512_fp16 amx_tile amx_bf16", True),  # Sapphire Rapids
-        ("avx512f avx512_bf16 avx512_fp16", False),  # the same where a virtual machine hides AMX
+        ("avx2 fma", False, 256),  # Zen 1 to 3, Intel's cores for desktops
+        ("avx512f avx512_vnni", False, 512),
+        ("avx512f avx512_bf16", True, 512),  # Cooper Lake, Zen 4
+        ("avx512f avx512_bf16 avx512_fp16 amx_tile amx_bf16", True, 512),  # Sapphire Rapids
+        ("avx512f avx512_bf16 avx512_fp16", False, 512),  # the same where a virtual machine hides AMX
     ],
 )
 def test_bfloat16_is_taken_where_a_processor_multiplies_it_faster_not_where_it_only_can(
-    flags, gains, tmp_path, monkeypatch
+    flags, gains, bits, tmp_path, monkeypatch
 ):
     info = tmp_path / "cpuinfo"
     info.write_text(f"processor\t: 0\nmodel name\t: a processor\nflags\t\t: fpu {flags} avx\nbugs\t\t: none\n" * 2)
-    monkeypatch.setattr(hardware, "CPU_INFO", info)
-    monkeypatch.setattr(hardware.platform, "machine", lambda: "x86_64")
-    assert Hardware.detect(gpus=0).bfloat16 is gains
+    monkeypatch.setattr(processor, "CPU_INFO", info)
+    monkeypatch.setattr(processor.platform, "machine", lambda: "x86_64")
+    found = Hardware.detect(gpus=0)
+    assert (found.bfloat16, found.vector_bits) == (gains, bits)
     info.unlink()
-    assert not Hardware.detect(gpus=0).bfloat16, "nothing is known of it"
+    found = Hardware.detect(gpus=0)
+    assert (found.bfloat16, found.vector_bits) == (False, 256), "nothing is known of it"
+
+
+def test_processors_with_narrow_vectors_are_expected_to_train_more_slowly():
+    newest, wide, narrow = (
+        Hardware(2, 2**34, 0, bfloat16, bits).flops for bfloat16, bits in [(True, 512), (False, 512), (False, 256)]
+    )
+    assert newest > wide > narrow
 
 
 def test_slots_follow_cores_memory_and_gpus():
