@@ -163,7 +163,7 @@ PEERS = {
 }
 
 
-UNITS = ("AMX", "AVX-512 BF16, Zen 5", "AVX-512 BF16, Zen 4", "float32")
+UNITS = ("AMX", "AVX-512 BF16, Zen 5", "AVX-512 BF16, Zen 4", "float32", "AVX2")
 AMX, *OTHERS = (f"2 cores x86_64, {unit}" for unit in UNITS)
 TABLES = [("README.md", [AMX]), ("docs/benchmarks.md", [AMX, *OTHERS])]
 SETS = {"emoji": "emoji", "digits": "digits", "CIFAR-10": "cifar10", "Fashion-MNIST": "fashion"}
