@@ -63,19 +63,25 @@ def quiet() -> Iterator[None]:
         _standard_error.turn_on()
 
 
-def load_tensorflow(*, with_devices: bool) -> None:
-    """Import TensorFlow and Keras in silence, and with oneDNN's operations wherever the processor is an x86-64.
+def prefer_onednn() -> None:
+    """Ask a TensorFlow that is imported later for oneDNN's operations wherever the processor is an x86-64.
 
     TensorFlow leaves them off on processors without AVX-512 VNNI or newer, although they train these networks faster there too
-    (docs/decisions/0024-onednn.md). Who sets TF_ENABLE_ONEDNN_OPTS decides; a TensorFlow that was imported before stays as it is.
+    (docs/decisions/0024-onednn.md). Who has set TF_ENABLE_ONEDNN_OPTS decides.
+    """
+    if is_x86():
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def load_tensorflow(*, with_devices: bool) -> None:
+    """Import TensorFlow and Keras in silence, as :func:`prefer_onednn` wants them; one that was imported before stays as it is.
 
     Args:
         with_devices: Whether to look for GPUs too, which writes more, and starts threads that would not survive a fork.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    if is_x86():
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    prefer_onednn()
     with quiet():
         with _companions_hidden(), _collector_at_rest():
             import keras

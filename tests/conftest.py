@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from automl_img.quiet import prefer_onednn
+
+# Test modules import Keras by themselves: a TensorFlow without oneDNN would predict slightly other numbers than the children do.
+prefer_onednn()
+
 TESTS = Path(__file__).parent
 THIRD_PARTY = TESTS / "third_party"
 PLUGIN_PATHS = [str(THIRD_PARTY / "automl-img-plainnet"), str(THIRD_PARTY / "modules")]
