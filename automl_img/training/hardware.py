@@ -76,8 +76,8 @@ class Hardware:
         """Floating-point operations per second that training a small network reaches, by class of hardware.
 
         A nominal figure, so that the same choices are made on the same machine each time, fitted on one kind of server core for each class
-        (AMD's Zen 5, where these networks train about as fast as with AMX, and Zen 3, two threads of one core, for narrow vectors); the
-        speed of each trial is measured when it runs.
+        (AMD's Zen 5, where these networks train about as fast as with AMX, and Zen 3 for narrow vectors); the speed of each trial is
+        measured when it runs.
         """
         if self.gpus:
             return 2e13
