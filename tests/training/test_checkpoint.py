@@ -117,7 +117,7 @@ def test_a_training_that_no_longer_improves_comes_to_an_early_end_also_if_it_is_
 def test_a_training_on_several_devices_learns_as_on_one_and_goes_on_from_its_checkpoint(spec, place, tmp_path):
     values = {**spec.values, "plainnet.filters": 16, "plainnet.layers": 3}  # float16 is slow on a processor
     changes = {"values": values, "precision": "mixed_float16", "deterministic": False, "patience": 99}
-    spec = replace(spec, **changes, fidelity=Fidelity(4, None))
+    spec = replace(spec, **changes, fidelity=Fidelity(8, None))
     one, _, _ = train(spec, place, tmp_path / "one")
     cut, reports, _ = train(spec, place, tmp_path / "several", 2, devices=2)
     assert isinstance(cut, TaskFailed) and len(reports) >= 2
