@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from training import open_data, train, with_policy
+from training import loaded_network, logits_of, open_data, train, with_policy
 
 AUGMENTATIONS = ("erasing", "horizontal_flip", "translation")
 
@@ -30,17 +30,10 @@ def trained(data: str, values: Mapping[str, Any], seconds: float, threads: int, 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         chosen = with_policy(values, AUGMENTATIONS)
-        spec, result = train(opened, chosen, seconds=seconds, threads=threads, seed=seed, folder=folder)
+        _, result = train(opened, chosen, seconds=seconds, threads=threads, seed=seed, folder=folder)
         from automl_img.training.artifacts import WEIGHTS_FILE
-        from automl_img.training.network import NetworkPlan, build_network
-        from automl_img.training.scoring import Scorer
 
-        prepared = opened.data
-        plan = NetworkPlan(spec.values, prepared.store.traits, prepared.mean, prepared.std, False)
-        network = build_network(plan, opened.registry).model
-        network.load_weights(folder / WEIGHTS_FILE)
-    scorer, splits = Scorer(network), prepared.splits
-    logits = (scorer.logits(prepared.store.images, part, mirrored=True) for part in (splits.validation, splits.test))
+        logits = logits_of(opened, loaded_network(opened, chosen, folder / WEIGHTS_FILE))
     return (*logits, result.epochs)
 
 

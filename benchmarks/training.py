@@ -108,3 +108,24 @@ def train(
             stop_asked=lambda: False,
         )
     return spec, result
+
+
+def loaded_network(opened: Opened, values: Mapping[str, Any], weights: Path) -> Any:
+    """Return the network of a training, with the weights that it left."""
+    from automl_img.training.network import NetworkPlan, build_network
+
+    data = opened.data
+    plan = NetworkPlan(opened.space.complete(values), data.store.traits, data.mean, data.std, False)
+    network = build_network(plan, opened.registry).model
+    network.load_weights(weights)
+    return network
+
+
+def logits_of(opened: Opened, network: Any) -> tuple[Any, Any]:
+    """Return a network's logits of the validation and the test images, each the mean over an image and its mirror image, as in a search."""
+    from automl_img.training.scoring import Scorer
+
+    scorer, splits = Scorer(network), opened.data.splits
+    return tuple(
+        scorer.logits(opened.data.store.images, part, mirrored=True) for part in (splits.validation, splits.test)
+    )
