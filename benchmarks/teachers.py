@@ -4,7 +4,7 @@
 
 Each line is a way to spend passes over the data, with one architecture and one augmentation, and tells what is predicted with at the end:
 
-- "one": a training as a search does it; "longer": the same with more passes.
+- "one": a training as a search does it; "3 times as long": the same with so many times the passes.
 - "two": the mean answer of two trainings of all the passes each; "two halves": of half of the passes each.
 - "snapshots": the learning rate goes through several cycles in one training; the mean answer of the networks at their ends (G. Huang et
   al., "Snapshot Ensembles", ICLR 2017). "last of": the last of them alone.

@@ -13,9 +13,10 @@ from automl_img.training.spec import TrialSpec
 
 EARLY_PASSES = 0.46  # over the data, of a training that errs twice as often as the longest
 EARLY_POWER = 0.65
-MANY_PASSES, MANY_IMAGES = 40.0, 54_000.0  # over so many images; with fewer a training gains at least as much by the cores of another
-FEWEST_PASSES = 8.0  # over few images
-PASSES_POWER = 0.6  # of the number of images, by which they grow
+MANY_PASSES = 40.0  # over many images; with fewer a training gains at least as much by the cores of the one beside it
+MANY_IMAGES = 54_000.0  # for training
+FEWEST_PASSES = 8.0  # the same over few images
+PASSES_POWER = 0.6  # of the number of images, by which they grow in between
 
 
 def foreseen_error(error: float, passes: float, longer: float) -> float:
@@ -33,10 +34,11 @@ def passes_beside(images: float) -> float:
     """Return the passes over so many training images from which on two networks side by side are better than one on all cores.
 
     The fewer images there are, the sooner what a network could still gain from further passes is less than what the mean of two gains, as
-    each errs by what its few images happen to be. Over 3,600 of Fashion-MNIST two were better with 8 passes each and worse with 4, over all of it not
-    better with 22 (``docs/decisions/0017-two-final-trainings-side-by-side.md``).
+    each errs by what its few images happen to be. Over 3,600 of Fashion-MNIST two were better with 8 passes each and worse with 4, over
+    all of it not better with 22 (``docs/decisions/0017-two-final-trainings-side-by-side.md``).
     """
-    return min(MANY_PASSES, max(FEWEST_PASSES, MANY_PASSES * (images / MANY_IMAGES) ** PASSES_POWER))
+    grown: float = MANY_PASSES * (images / MANY_IMAGES) ** PASSES_POWER
+    return min(MANY_PASSES, max(FEWEST_PASSES, grown))
 
 
 def _excess(passes: float) -> float:

@@ -92,7 +92,9 @@ def test_a_final_training_is_foreseen_with_the_devices_that_it_will_have(where, 
     assert prospects(100.0, **{"finals": 1, "final_threads": 0, **where}).error(record(threads=threads)) == alone
 
 
-@pytest.mark.parametrize(("images", "passes"), [(10**6, 40.0), (54_000, 40.0), (14_000, 17.8), (3_600, 8.0), (100, 8.0)])
+@pytest.mark.parametrize(
+    ("images", "passes"), [(10**6, 40.0), (54_000, 40.0), (14_000, 17.8), (3_600, 8.0), (100, 8.0)]
+)
 def test_of_fewer_images_fewer_passes_are_enough_for_a_training_beside_another(images, passes):
     assert passes_beside(images) == pytest.approx(passes, rel=0.01)
 
