@@ -13,10 +13,7 @@ from automl_img.training.spec import TrialSpec
 
 EARLY_PASSES = 0.46  # over the data, of a training that errs twice as often as the longest
 EARLY_POWER = 0.65
-MANY_PASSES = 40.0  # over many images; with fewer a training gains at least as much by the cores of the one beside it
-MANY_IMAGES = 54_000.0  # for training
-FEWEST_PASSES = 8.0  # the same over few images
-PASSES_POWER = 0.6  # of the number of images, by which they grow in between
+MANY_PASSES = 40.0  # over the data; with fewer a training gains at least as much by the cores of the one beside it
 
 
 def foreseen_error(error: float, passes: float, longer: float) -> float:
@@ -28,17 +25,6 @@ def foreseen_error(error: float, passes: float, longer: float) -> float:
     by Extrapolation of Learning Curves", 2015, fit a curve to each network, for which a look has too few points.)
     """
     return error * (_excess(max(passes, longer)) / _excess(passes))
-
-
-def passes_beside(images: float) -> float:
-    """Return the passes over so many training images from which on two networks side by side are better than one on all cores.
-
-    The fewer images there are, the sooner what a network could still gain from further passes is less than what the mean of two gains, as
-    each errs by what its few images happen to be. Over 3,600 of Fashion-MNIST two were better with 8 passes each and worse with 4, over
-    all of it not better with 22 (``docs/decisions/0017-two-final-trainings-side-by-side.md``).
-    """
-    grown: float = MANY_PASSES * (images / MANY_IMAGES) ** PASSES_POWER
-    return min(MANY_PASSES, max(FEWEST_PASSES, grown))
 
 
 def _excess(passes: float) -> float:
@@ -83,7 +69,7 @@ class Prospects:
 
     def has_time_beside(self, record: Record) -> bool:
         """Whether a final training would see the images often enough with a part of the cores."""
-        return self.rules.finals > 1 and self.passes(record, self.rules.finals) >= passes_beside(self.rules.examples)
+        return self.rules.finals > 1 and self.passes(record, self.rules.finals) >= MANY_PASSES
 
     def passes(self, record: Record, together: int = 1) -> float:
         """How often a final training, one of so many side by side, would see the images, by the speed of the trial."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl_img.search.finals import best_of_each
-from automl_img.search.prospects import Prospects, foreseen_error, passes_beside
+from automl_img.search.prospects import Prospects, foreseen_error
 from automl_img.search.trials import Record, Rules, Start
 from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
 
@@ -93,25 +93,10 @@ def test_a_final_training_is_foreseen_with_the_devices_that_it_will_have(where, 
 
 
 @pytest.mark.parametrize(
-    ("images", "passes"), [(10**6, 40.0), (54_000, 40.0), (14_000, 17.8), (3_600, 8.0), (100, 8.0)]
+    ("speed", "threads", "enough"), [(20_000.0, 1, True), (19_999.0, 1, False), (39_000.0, 0, False)]
 )
-def test_of_fewer_images_fewer_passes_are_enough_for_a_training_beside_another(images, passes):
-    assert passes_beside(images) == pytest.approx(passes, rel=0.01)
-
-
-@pytest.mark.parametrize(
-    ("images", "speed", "threads", "enough"),
-    [
-        (54_000, 21_600.0, 1, True),
-        (54_000, 21_599.0, 1, False),
-        (54_000, 42_000.0, 0, False),
-        (3_600, 288.0, 1, True),
-        (3_600, 287.0, 1, False),
-    ],
-)
-def test_a_training_beside_another_needs_passes_enough_with_its_part_of_the_cores(images, speed, threads, enough):
-    found = prospects(100.0, examples=images).has_time_beside(record(speed=speed, threads=threads))
-    assert found is enough
+def test_forty_passes_are_enough_for_a_training_with_a_part_of_the_cores(speed, threads, enough):
+    assert prospects(100.0).has_time_beside(record(speed=speed, threads=threads)) is enough
 
 
 def test_no_time_is_kept_for_predictions_that_will_not_be_made():
