@@ -72,6 +72,7 @@ def train_one(task: Task) -> float:
 
 
 def _in_cycles(task: Task) -> None:
+    """Let this process train in cycles of the learning rate, and keep the weights at the end of each."""
     import keras
 
     from automl_img.training import schedules, trial
@@ -106,7 +107,7 @@ def _taught(augment: Any, opened: Any, task: Task) -> Any:
     return Taught
 
 
-def figures_of(given: tuple[str, Mapping[str, Any], list[Path]]) -> list[float]:
+def figures_of(given: tuple[str, Mapping[str, Any], tuple[Path, ...]]) -> list[float]:
     """Return macro-F1 and cross-entropy on the validation images, and both on the test images, of the mean answer of networks."""
     data, values, weights = given
     opened = open_data(data)
@@ -117,6 +118,54 @@ def figures_of(given: tuple[str, Mapping[str, Any], list[Path]]) -> list[float]:
         score = store.task.score(store.labels[part], store.task.mixed(list(found), [1 / len(weights)] * len(weights)))
         figures += [score.f1, score.loss]
     return figures
+
+
+@dataclass(frozen=True)
+class Line:
+    """One way to spend passes, and the networks that it ends with."""
+
+    name: str
+    cost: float
+    seed: int
+    weights: tuple[Path, ...]
+
+
+def planned(
+    given: argparse.Namespace, values: Mapping[str, Any], seed: int, place: Path
+) -> tuple[list[Task], list[Task], list[Line]]:
+    """Return the trainings of one seed, those that learn from others apart, and what is made of them; weights go below ``place``."""
+    from automl_img.training.artifacts import WEIGHTS_FILE
+
+    first: list[Task] = []
+    taught: list[Task] = []
+    lines: list[Line] = []
+
+    def trained(tasks: list[Task], kind: str, passes: float, shift: int = 0, **more: Any) -> Path:
+        tasks.append(Task(given.data, values, passes, seed + shift * ANOTHER, place / kind, **more))
+        return place / kind / WEIGHTS_FILE
+
+    def line(name: str, cost: float, *weights: Path) -> None:
+        lines.append(Line(name, cost, seed, weights))
+
+    whole, half = given.passes, given.passes / 2
+    pair = (trained(first, "one", whole), trained(first, "other", whole, 1))
+    halves = (trained(first, "half", half), trained(first, "other half", half, 1))
+    line("one", 1.0, pair[0])
+    line("two", 2.0, *pair)
+    line("two halves", 1.0, *halves)
+    for times in given.longer:
+        line(f"{times:g} times as long", times, trained(first, f"long-{times}", times * whole))
+    for cycles in given.cycles:
+        folder = trained(first, f"cycles-{cycles}", whole, cycles=cycles).parent
+        taken = [folder / f"{SNAPSHOT}-{number}.weights.h5" for number in range(1, cycles + 1)]
+        line(f"{cycles} snapshots", 1.0, *taken)
+        line(f"last of {cycles} snapshots", 1.0, taken[-1])
+    for share in given.shares:
+        pupil = trained(taught, f"pupil-{share}", whole, 2, share=share, teachers=pair)
+        second = trained(taught, f"second-{share}", half, 2, share=share, teachers=halves[:1])
+        line(f"taught by two, {share:g}", 3.0 + 2 * ANSWER_COST, pupil)
+        line(f"taught by half, {share:g}", 1.0 + ANSWER_COST / 2, second)
+    return first, taught, lines
 
 
 def main() -> None:
@@ -133,59 +182,23 @@ def main() -> None:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     given = parser.parse_args()
-    from automl_img.training.artifacts import WEIGHTS_FILE
-
     values = with_policy(open_data(given.data).start(given.architecture, given.member - 1), given.augmentations)
     with (
         tempfile.TemporaryDirectory() as name,
         multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool,
     ):
-        first: list[Task] = []
-        then: list[Task] = []
-        lines: list[tuple[str, float, int, list[Path]]] = []
-        for seed in given.seeds:
-            place = Path(name) / str(seed)
-
-            def task(kind: str, passes: float, *, seed: int = seed, place: Path = place, **more: Any) -> Task:
-                return Task(given.data, values, passes, seed, place / kind, **more)
-
-            one, other = task("one", given.passes), task("other", given.passes, seed=seed + ANOTHER)
-            half, other_half = task("half", given.passes / 2), task("other half", given.passes / 2, seed=seed + ANOTHER)
-            first += [one, other, half, other_half]
-            pair = [one.folder / WEIGHTS_FILE, other.folder / WEIGHTS_FILE]
-            halves = [half.folder / WEIGHTS_FILE, other_half.folder / WEIGHTS_FILE]
-            lines += [("one", 1.0, seed, pair[:1]), ("two", 2.0, seed, pair), ("two halves", 1.0, seed, halves)]
-            for times in given.longer:
-                long = task(f"long-{times}", times * given.passes)
-                first.append(long)
-                lines += [(f"{times:g} times as long", times, seed, [long.folder / WEIGHTS_FILE])]
-            for cycles in given.cycles:
-                cyclic = task(f"cycles-{cycles}", given.passes, cycles=cycles)
-                first.append(cyclic)
-                taken = [cyclic.folder / f"{SNAPSHOT}-{number}.weights.h5" for number in range(1, cycles + 1)]
-                lines += [
-                    (f"{cycles} snapshots", 1.0, seed, taken),
-                    (f"last of {cycles} snapshots", 1.0, seed, taken[-1:]),
-                ]
-            for share in given.shares:
-                taught_by = {"share": share, "teachers": tuple(halves[:1])}
-                second = task(f"half-{share}", given.passes / 2, seed=seed + 2 * ANOTHER, **taught_by)
-                pupil = task(f"pupil-{share}", given.passes, seed=seed + 2 * ANOTHER, share=share, teachers=tuple(pair))
-                then += [pupil, second]
-                cost = 1.0 + ANSWER_COST / 2
-                lines += [(f"taught by half, {share:g}", cost, seed, [second.folder / WEIGHTS_FILE])]
-                lines += [(f"taught by two, {share:g}", 3.0 + 2 * ANSWER_COST, seed, [pupil.folder / WEIGHTS_FILE])]
-        for tasks in (first, then):
+        plans = [planned(given, values, seed, Path(name) / str(seed)) for seed in given.seeds]
+        first, taught, lines = (list(itertools.chain(*parts)) for parts in zip(*plans, strict=True))
+        for tasks in (first, taught):
             for done, seconds in zip(tasks, pool.imap(train_one, tasks, chunksize=1), strict=True):
                 print(f"# {done.folder.parent.name} {done.folder.name}: {seconds:.0f} s", flush=True)
         print("| | cost | seed | validation F1 | cross-entropy | test F1 | cross-entropy |")
         print("|---|---|---|---|---|---|---|")
-        asked = [(given.data, values, weights) for *_, weights in lines]
-        found = zip(lines, pool.imap(figures_of, asked, chunksize=1), strict=True)
-        for kind, group in itertools.groupby(sorted(found, key=lambda pair: pair[0][:2]), key=lambda pair: pair[0][:2]):
-            for (*_, seed, _), figures in group:
-                cells = (kind[0], f"{kind[1]:.2f}", str(seed), *(f"{figure:.4f}" for figure in figures))
-                print("| " + " | ".join(cells) + " |", flush=True)
+        lines.sort(key=lambda line: (line.name, line.seed))
+        asked = [(given.data, values, line.weights) for line in lines]
+        for line, figures in zip(lines, pool.imap(figures_of, asked, chunksize=1), strict=True):
+            cells = (line.name, f"{line.cost:.2f}", str(line.seed), *(f"{figure:.4f}" for figure in figures))
+            print("| " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
