@@ -8,15 +8,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from automl_img.data.labels import LONGEST_NAME
+from automl_img.plugin.space import LARGEST_NUMBER
+from automl_img.recipe.models import MODULE_NAME
 from automl_img.tasks import KINDS
 
 FORMAT = 4
 READABLE = (2, 3, 4)  # 2 had no temperature, 3 one network and no decision
 LARGEST_SIDE = 4096  # pixels; recipes end at 1024
-LARGEST_NUMBER = 2**31  # of a hyperparameter
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", max_length=200)]
+ModuleName = Annotated[str, Field(pattern=MODULE_NAME, max_length=200)]
 ClassName = Annotated[str, Field(max_length=LONGEST_NAME)]
 Whole = Annotated[int, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Real = Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]

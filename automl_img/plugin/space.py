@@ -7,10 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from automl_img.errors import PluginError
 
 Value = bool | int | float | str
 Kind = Literal["int", "float", "choice", "boolean"]
+
+LARGEST_NUMBER = 2**31  # of a hyperparameter: a model's description holds none beyond it
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Parameter:
 
     def typed(self, value: Any) -> Any:
         """Return ``value`` in the type that was declared, such as 3 for 3.0; one that is not accepted stays as it is."""
+        value = plain(value)
         if self.kind == "int" and self.accepts(value):
             return int(value)
         listed = (one for one in self.values if one == value and isinstance(one, bool) == isinstance(value, bool))
@@ -69,6 +74,18 @@ class Parameter:
         return replace(self, name=f"{prefix}.{self.name}", when=(*conditions, *own))
 
 
+def plain(value: Any) -> Any:
+    """Return a scalar of NumPy's as Python's own, which JSON can hold; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def is_scalar(value: object) -> bool:
+    """Whether a hyperparameter may have this value: the journal and the model's description can hold it."""
+    if isinstance(value, int | float):
+        return -LARGEST_NUMBER <= value <= LARGEST_NUMBER
+    return value is None or isinstance(value, str)
+
+
 def check_range(parameter: Parameter) -> None:
     """See that a number has values to choose from.
 
@@ -82,8 +99,11 @@ def check_range(parameter: Parameter) -> None:
     if parameter.sampling not in ("linear", "log"):
         problem = "the sampling of a hyperparameter is unknown"
         raise PluginError(problem, where=where, found=parameter.sampling, allowed="linear, log")
-    if not -math.inf < low <= high < math.inf:
-        problem, allowed = "the bounds of a hyperparameter leave no range", "two finite numbers, the lower one first"
+    if not -LARGEST_NUMBER <= low <= high <= LARGEST_NUMBER:
+        problem, allowed = (
+            "the bounds of a hyperparameter leave no range",
+            "two numbers up to 2**31, the lower one first",
+        )
         raise PluginError(problem, where=where, found=(low, high), allowed=allowed)
     if log and low <= 0:
         raise PluginError("a hyperparameter with log sampling must be above 0", where=where, found=low)
@@ -147,8 +167,13 @@ class Space:
         when: Mapping[str, Value | Sequence[Value]] | None = None,
     ) -> None:
         """Declare one of ``values``; the first is the default unless ``default`` says otherwise."""
+        values = [plain(value) for value in values]
         if not values:
             raise PluginError("a choice needs at least one value", where=name)
+        for value in values:
+            if not is_scalar(value):
+                problem, allowed = "a choice cannot have this value", "True, False, a number up to 2**31, a text, None"
+                raise PluginError(problem, where=name, found=value, allowed=allowed, hint="Let a text name it.")
         start = values[0] if default is None else default
         self._add(Parameter(name, "choice", start, tuple(values), when=_conditions(when)))
 
@@ -158,7 +183,9 @@ class Space:
         """Declare a switch."""
         self._add(Parameter(name, "boolean", default, when=_conditions(when)))
 
-    def _add(self, parameter: Parameter) -> None:
+    def _add(self, given: Parameter) -> None:
+        numbers = {name: plain(getattr(given, name)) for name in ("default", "low", "high", "step")}
+        parameter = replace(given, **numbers)
         if parameter.name in self._parameters:
             raise PluginError("a hyperparameter is declared twice", where=parameter.name)
         check_range(parameter)
@@ -191,5 +218,8 @@ class Space:
 
 
 def _conditions(when: Mapping[str, Value | Sequence[Value]] | None) -> tuple[tuple[str, tuple[Value, ...]], ...]:
-    listed = (when or {}).items()
-    return tuple((name, (v,) if isinstance(v, bool | int | float | str) else tuple(v)) for name, v in listed)
+    listed = ((name, plain(values)) for name, values in (when or {}).items())
+    return tuple(
+        (name, (values,) if isinstance(values, bool | int | float | str) else tuple(map(plain, values)))
+        for name, values in listed
+    )

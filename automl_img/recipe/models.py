@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from automl_img.recipe.units import counted, duration_plain, duration_seconds, duration_text, size_bytes, size_plain
 from automl_img.recipe.wishes import Wish
@@ -21,6 +22,18 @@ Size = Annotated[
     PlainSerializer(size_plain, return_type=str),
     Field(json_schema_extra={"type": "string", "examples": ["500MB", "4GB", "2GiB"]}),
 ]
+MODULE_NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
+
+
+def _module_name(name: str) -> str:
+    """Refuse what an import statement could not name: the model that is saved in the end would not be read again."""
+    if not re.match(MODULE_NAME, name):
+        problem = f"{name!r} is no name of a Python module: letters, digits and underscores, with dots between parts"
+        raise ValueError(f"{problem}; a file my_net.py is named my_net")
+    return name
+
+
+ModuleName = Annotated[str, AfterValidator(_module_name)]
 Names = Literal["all"] | list[str]
 OptionValue = bool | int | float | str
 SourceOption = OptionValue | list[str]
@@ -324,7 +337,7 @@ class OutputSettings(Settings):
 class PluginSettings(Settings):
     """``[plugins]``: which plugins there are at all."""
 
-    modules: list[str] = Field(
+    modules: list[ModuleName] = Field(
         default_factory=list, description="Importable modules with plugins that have no entry point."
     )
     only: list[str] | None = Field(None, description="If given, plugins of other names are left out.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from automl_img.errors import AutoMLImageError, named_reason_of
 from automl_img.plugin import DONE, Measurement, Outcome, PluginError, Problem, SearchStrategy, Signal, Suggestion
+from automl_img.plugin.space import is_scalar
 from automl_img.search.space import SearchSpace
 from automl_img.search.trials import Record, Rules
 
@@ -111,10 +113,22 @@ class Suggester:
     def _asked(self) -> Suggestion | Signal:
         answer: object = self._strategy.ask()
         if isinstance(answer, Suggestion):
-            return replace(answer, values=self.space.complete(answer.values))
+            return self._usable(answer)
         if not isinstance(answer, Signal):
             raise TypeError(f"ask returned {answer!r}, no Suggestion, WAIT or DONE")
         return answer
+
+    def _usable(self, suggestion: Suggestion) -> Suggestion:
+        """The suggestion with all that is active, in types that the journal can hold."""
+        values, fraction = self.space.complete(suggestion.values), float(suggestion.fraction)
+        for name, value in values.items():
+            if not is_scalar(value):
+                raise TypeError(f"ask returned {value!r} for {name}, no value that a hyperparameter may have")
+        if not 0 < fraction <= 1:
+            raise ValueError(f"ask returned the fraction {fraction}, not one above 0 and at most 1")
+        if not isinstance(suggestion.key, str):
+            raise TypeError(f"ask returned the key {suggestion.key!r}, no text")
+        return replace(suggestion, values=values, fraction=fraction)
 
     def tell(self, record: Record, score: float | None) -> None:
         """Say what came of a trial; before the start nothing listens."""
@@ -160,9 +174,9 @@ class Suggester:
 
     def _changes_of_strategy(self) -> dict[str, Any]:
         """By the number of its beginning: what it had saved before that is another space's."""
-        entries = self._guarded(self._strategy.changes, NOTHING)
+        entries = self._guarded(lambda: _writable(self._strategy.changes()), NOTHING)
         if entries is None:
-            state = self._guarded(self._strategy.state, None)
+            state = self._guarded(lambda: _writable(self._strategy.state()), None)
             return {} if state is None else {f"strategy/{self._begun}": state}
         return {f"strategy/{self._begun}/{name}": entry for name, entry in entries.items()}
 
@@ -247,6 +261,16 @@ class Suggester:
     def _narrow_to(self, narrowed: Narrowing) -> None:
         self._narrowed = narrowed
         self.space = self.space.narrowed(list(narrowed.architectures), list(narrowed.without), dict(narrowed.fixed))
+
+
+def _writable(state: Answer) -> Answer:
+    """Return what a strategy keeps of itself.
+
+    Raises:
+        TypeError, ValueError: JSON cannot hold it.
+    """
+    json.dumps(state)
+    return state
 
 
 def _measurement(record: Record, place: int) -> Measurement:

@@ -1,7 +1,10 @@
 """What a plugin may declare, and in which type its values come back."""
 
+import dataclasses
+import json
 import math
 
+import numpy as np
 import pytest
 
 from automl_img.errors import PluginError
@@ -18,7 +21,8 @@ from automl_img.plugin.testing import ArchitectureChecks, CheckError
         ("Float", (0.0, 1.0), {"step": 0.0}, "step.*too small; found 0.0; allowed: a number above 0"),
         ("Int", (1, 8), {"step": -1}, "step.*too small; found -1"),
         ("Int", (1, 8), {"sampling": "logarithmic"}, "unknown; found 'logarithmic'; allowed: linear, log"),
-        ("Int", (8, 1), {}, r"no range; found \(8, 1\); allowed: two finite numbers, the lower one first"),
+        ("Int", (8, 1), {}, r"no range; found \(8, 1\); allowed: two numbers up to 2\*\*31, the lower one first"),
+        ("Float", (0.0, 1e12), {}, "no range"),
         ("Float", (0.0, math.inf), {}, r"no range; found \(0.0, inf\)"),
     ],
 )
@@ -63,3 +67,24 @@ def test_a_range_of_one_value_is_allowed():
 def test_an_accepted_value_comes_in_the_type_that_was_declared(parameter, given, expected):
     found = parameter.typed(given)
     assert found == expected and type(found) is type(expected)
+
+
+def test_scalars_of_numpy_become_those_of_python_which_the_journal_can_hold():
+    hp = Space()
+    hp.Choice("blocks", list(np.arange(1, 4)), default=np.int64(2))
+    hp.Choice("pooling", np.array(["average", "flatten"]))
+    hp.Int("units", np.int64(32), np.int64(256), step=np.int64(32), when={"pooling": np.str_("flatten")})
+    hp.Float("rate", np.float32(0.0), np.float32(0.5), default=np.float32(0.25))
+    hp.Boolean("bias", default=np.bool_(True), when={"blocks": np.arange(2, 4)})
+    described = [dataclasses.asdict(parameter) for parameter in hp]
+    assert json.loads(json.dumps(described)) == json.loads(json.dumps(described, default=str))
+    assert hp.defaults() == {"blocks": 2, "pooling": "average", "units": 32, "rate": 0.25, "bias": True}
+    assert [type(value) for value in hp.defaults().values()] == [int, str, int, float, bool]
+    units = next(parameter for parameter in hp if parameter.name == "units")
+    assert units.typed(np.int64(64)) == 64 and type(units.typed(np.int64(64))) is int
+
+
+@pytest.mark.parametrize("value", [(3, 3), [1], {"a": 1}, np.arange(2), b"same", 2**40, math.inf, math.nan])
+def test_a_choice_that_no_model_could_be_saved_with_is_refused_when_it_is_declared(value):
+    with pytest.raises(PluginError, match=r"a choice cannot have this value.*Let a text name it"):
+        Space().Choice("kernel", ["same", value])

@@ -244,3 +244,10 @@ def test_a_duration_in_seconds_is_read_as_it_was_written(seconds):
 def test_durations_combine_units():
     assert duration_seconds("1h30m") == 5400
     assert duration_text(5400) == "1h 30m"
+
+
+@pytest.mark.parametrize("name", ["my-net", "plugins/net", "net.py.", "2net", ""])
+def test_a_module_that_python_cannot_name_is_refused_before_a_model_needs_it(name):
+    with pytest.raises(RecipeError, match=r"is no name of a Python module.*a file my_net.py is named my_net"):
+        recipe_from_mapping({"plugins": {"modules": ["automl_img_plainnet", name]}})
+    assert recipe_from_mapping({"plugins": {"modules": ["package.net_2"]}}).plugins.modules == ["package.net_2"]
