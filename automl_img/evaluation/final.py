@@ -152,7 +152,7 @@ def _write(
         thresholds=thresholds,
         mirrored=bool(outcome.mirrored),
         weights_sha256=sha256_of(Path(first.weights)),
-        trained={"run": terms.run, "trial": first.trial, "seed": terms.seed, **first.result},
+        trained={"run": terms.run, "trial": first.trial, "seed": first.seed, **first.result},
         versions=library_versions(),
         decision=decision,
         others=tuple(

@@ -109,6 +109,7 @@ class Candidate:
         weights: Its weights file.
         plugins: Versions of its plugins by "kind/name".
         result: What came of the trial, as JSON can hold it.
+        seed: Of the trial.
     """
 
     trial: int
@@ -116,6 +117,7 @@ class Candidate:
     weights: str
     plugins: Mapping[str, str]
     result: Mapping[str, Any]
+    seed: int = 0
 
 
 def library_versions() -> dict[str, str]:

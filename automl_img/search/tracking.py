@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -85,7 +86,7 @@ class Tracking:
         """Pass an event on."""
         for call in self._calls(event):
             for runner in self._runners:
-                runner.put(call)
+                runner.put(copy.deepcopy(call))  # a tracker may change what it is given, and the search has it too
         self._leave_out()
 
     def close(self) -> None:

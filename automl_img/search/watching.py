@@ -82,7 +82,8 @@ def watch(path: str | Path, *, port: int, every: float, ready: Callable[[str], N
                 super().handle()
 
         def do_GET(self) -> None:
-            host = self.headers.get("Host", "").rpartition(":")[0]
+            given = self.headers.get("Host", "")
+            host = given.rpartition(":")[0] or given  # a browser leaves out port 80
             if host not in (LOOPBACK, "localhost"):
                 self._answer(403, "This page is for this machine alone.")
             elif not hmac.compare_digest(urlsplit(self.path).path.strip("/").encode(), token.encode()):

@@ -54,6 +54,27 @@ def test_one_that_cannot_be_made_or_raises_or_hangs_costs_a_sentence_and_nothing
     assert isinstance(tracked[1][-2 if isinstance(tracked[1][-1], events.Decided) else -1], events.SearchEnded)
 
 
+class Changing(Tracker):
+    """Changes what it is given."""
+
+    name = "changing"
+
+    def search_started(self, name, folder, recipe):
+        recipe.clear()
+
+    def trial_started(self, trial, values):
+        values.clear()
+
+
+def test_what_a_tracker_changes_is_its_own(tmp_path):
+    recipe, values = {"seed": 1}, {"architecture": "plainnet", "blocks": [1, 2]}
+    told = tracking.Tracking([Changing, Changing], tmp_path, recipe, print)
+    told.hear(events.SearchStarted(0.0, "digits", str(tmp_path), 0, None, None, ""))
+    told.hear(events.TrialStarted(0.0, 1, "look", "plainnet", "", values, None))
+    told.close()
+    assert recipe == {"seed": 1} and values == {"architecture": "plainnet", "blocks": [1, 2]}
+
+
 class Enough(Exception):
     """What a test is about has happened."""
 

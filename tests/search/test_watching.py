@@ -55,7 +55,10 @@ def test_the_page_is_shown_to_who_knows_the_address_and_to_nobody_else(address):
     assert answer.headers["Refresh"] is None, "a search that has ended needs no second look"
     for path in ("/", "/wrong", f"{address.path}x"):
         assert get(address, path)[0].status == 404
-    assert get(address, address.path, host="evil.example")[0].status == 403
+    for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example"):
+        assert get(address, address.path, host=host)[0].status == 403
+    for host in ("127.0.0.1", "localhost"):
+        assert get(address, address.path, host=host)[0].status == 200, "a browser leaves out port 80"
     assert address.hostname == "127.0.0.1"
 
 
