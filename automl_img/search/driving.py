@@ -15,8 +15,8 @@ from automl_img.plugin import Signal
 from automl_img.search.journal import TrialRow
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
-from automl_img.training.artifacts import WEIGHTS_FILE
-from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
+from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
+from automl_img.training.spec import CUT_OFF, INTERRUPTED, STOPPED, EpochReport, FailureKind, TrialResult, TrialSpec
 
 POLL_SECONDS = 0.5
 FULL_SECONDS = 1.0  # between two looks at a full disk, which nothing announces to have room again
@@ -93,11 +93,11 @@ class Driver:
                 self._count_saved(_that_saved(row), row.spec, results[row.trial], "with the search")
 
     def _leave_nothing_running(self) -> None:
-        """Close trials of an earlier process that there was no time to try again."""
+        """Close trials of an earlier process that there was no time to try again; if the search was asked to end, they go on with it."""
         for row in self.run.journal.trials():
             if row.status == "running" and row.saved is not None:
                 self._count_saved(_that_saved(row), row.spec, row.saved, "with the search")
-            elif row.status == "running":
+            elif row.status == "running" and not self.interrupted:
                 text = "the process that drove the search ended, and no time was left to try again"
                 self.run.journal.failed(row.trial, "failed", str(FailureKind.NODE_LOST), text, self.scheduler.changes())
 
@@ -148,6 +148,10 @@ class Driver:
 
     def _done(self, spec: TrialSpec, result: TrialResult) -> None:
         self.saved.pop(spec.trial, None)
+        if spec.trial in self.stopped:  # what its strategy has ended does not go on
+            (attempt_folder(self.run.folder.trials, spec) / CHECKPOINT_FILE).unlink(missing_ok=True)
+        elif self.interrupted and result.why_ended in (STOPPED, CUT_OFF):
+            result = replace(result, why_ended=INTERRUPTED)
         self.scheduler.record(spec.trial, result)
         self.run.journal.done(spec.trial, result, self.scheduler.changes())
         better = self.best is None or result.f1 > self.best
@@ -167,8 +171,9 @@ class Driver:
 
     def _failed(self, spec: TrialSpec, failure: Failed) -> None:
         earlier, saved = self.saved.get(spec.trial, (spec, None))
+        goes_on = self.run.folder.has_checkpoint(spec.trial)
         if saved is not None and not self.scheduler.may_catch_up(
-            spec.trial, failure.kind, saved.seconds, self.run.elapsed
+            spec.trial, failure.kind, saved.seconds, self.run.elapsed, from_checkpoint=goes_on
         ):
             self._count_saved(earlier, spec, saved, f"({failure.kind}: {failure.message})")
             return
@@ -186,7 +191,8 @@ class Driver:
         """Let a trial that was cut off count with the weights that one of its attempts saved last."""
         self.run.decided(f"trial {last.trial} was cut off {how}; the weights it had saved count")
         self._hand_on_weights(earlier, last)
-        self._done(last, result)
+        whole = result.why_ended != INTERRUPTED
+        self._done(last, result if whole else replace(result, why_ended=CUT_OFF))
 
     def _hand_on_weights(self, earlier: TrialSpec, last: TrialSpec) -> None:
         """Give the weights that an earlier attempt had saved to the last one, where they are looked for."""

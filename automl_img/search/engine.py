@@ -6,6 +6,7 @@ import contextlib
 import math
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from automl_img import events
 from automl_img.cache import Keep, in_use
 from automl_img.data.splits import SplitIndices
-from automl_img.errors import SearchError
+from automl_img.errors import DataError, PluginError, RecipeError, SearchError
 from automl_img.evaluation.model_file import library_versions
 from automl_img.executors.canary import Canary
 from automl_img.executors.choosing import site_of
@@ -21,7 +22,7 @@ from automl_img.executors.site import Site
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
 from automl_img.plugin.trust import refuse_strange_modules, remember
-from automl_img.recipe import ComputeSettings, Recipe
+from automl_img.recipe import ComputeSettings, Recipe, duration_text
 from automl_img.search import preparation, resuming, run_folder
 from automl_img.search.checking import check_plugins
 from automl_img.search.deciding import wishes_of
@@ -91,8 +92,19 @@ def run_search(
     begun = time.monotonic() if begun is None else begun
     with contextlib.closing(site_of(_compute_of(recipe), recipe.search.limits.memory)) as site:
         run = Run(recipe, registry, folder, listener, begun, site, resume=resume, interruption=interruption)
-        with contextlib.closing(run):
+        with _leaving_nothing_if_refused(run), contextlib.closing(run):
             return _search(run, site, dataset, accept=accept_changes)
+
+
+@contextlib.contextmanager
+def _leaving_nothing_if_refused(run: Run) -> Iterator[None]:
+    """Let the corrected recipe have the folder of one that was refused before its first trial."""
+    try:
+        yield
+    except (RecipeError, DataError, PluginError):
+        if not run.resumed and not run.folder.has_trials():
+            run.folder.discard()
+        raise
 
 
 def _compute_of(recipe: Recipe) -> ComputeSettings:
@@ -168,7 +180,8 @@ def _tell_begun(run: Run, *, accept: bool) -> None:
 
 def _tell_resumed(run: Run) -> None:
     rows = run.journal.trials()
-    count, best = Counter(row.status for row in rows), best_trial(rows)
+    count = Counter("running" if row.interrupted else row.status for row in rows)
+    best = best_trial(rows)
     figures = (best.trial, best.architecture, best.result.f1) if best is not None and best.result is not None else ()
     ended = len(rows) - count["running"]
     run.say(events.SearchResumed, ended, count["running"], count["failed"], count["skipped"], *figures)
@@ -215,15 +228,34 @@ def _prepare_data(run: Run, given: ImageDataset | None, keep: Keep) -> PreparedD
 
 
 class _Progress:
-    """Tells how far the preparation of the images is, not too often."""
+    """Tells how far the preparation of the images is, not too often, and ends it with the search: by request, or with its time.
+
+    Raises:
+        SearchError: The search ends before its images are prepared.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run, self._told = run, -math.inf
 
     def __call__(self, done: int, total: int) -> None:
+        if done < total:
+            self._end_with_the_search(done, total)
         if done == total or self._run.elapsed - self._told > PROGRESS_SECONDS:
             self._told = self._run.elapsed
             self._run.say(events.Progress, "preparing images", done, total)
+
+    def _end_with_the_search(self, done: int, total: int) -> None:
+        run, budget = self._run, self._run.recipe.budget.time
+        if run.interruption.asked:
+            raise SearchError("the search was asked to end while its images were prepared", where=str(run.folder.path))
+        if budget is None or run.elapsed < budget or run.resumed:
+            return
+        whole = duration_text(run.elapsed * total / max(1, done))
+        raise SearchError(
+            f"the budget of {duration_text(budget)} has gone with preparing {done:,} of {total:,} images",
+            where=str(run.folder.path),
+            hint=f"All of them take some {whole}: give a longer budget. Once prepared, they are kept for later searches.",
+        )
 
 
 def _write_versions(run: Run) -> None:

@@ -146,8 +146,9 @@ def experience_of(
 
 
 def _telling(rows: Iterable[TrialRow]) -> list[TrialRow]:
-    """The trials that ended well; of very many the looks and final trainings, and the best of the rest, in their order."""
-    ended = [(row, row.result.f1) for row in rows if row.result is not None and math.isfinite(row.result.f1)]
+    """The trials that came to their end; of very many the looks and final trainings, and the best of the rest, in their order."""
+    whole = [(row, row.result) for row in rows if row.result is not None and row.result.is_whole]
+    ended = [(row, result.f1) for row, result in whole if math.isfinite(result.f1)]
     ended.sort(key=lambda one: (one[0].stage == SEARCH, -one[1]))
     return sorted((row for row, _ in ended[:MOST_TRIALS]), key=lambda row: row.trial)
 

@@ -79,7 +79,10 @@ def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
     interrupted = run.interruption.asked  # perhaps since then
     if run.recipe.output.keep == "best":
         # Weights that are no longer in the model are needed if the search goes on.
-        run.folder.delete_weights(but=attempt_folder(run.folder.trials, best.spec) if refitted else None)
+        unfinished = [row.trial for row in rows if row.status == "running" or row.interrupted]
+        run.folder.delete_weights(
+            but=attempt_folder(run.folder.trials, best.spec) if refitted else None, unfinished=unfinished
+        )
     metrics = {
         "validation": figures["validation"],
         "test": figures.get("test") or None,
@@ -174,7 +177,7 @@ def _candidates(run: Run, rows: list[TrialRow], data: PreparedData) -> tuple[Can
         if found and best - row.result.f1 > _clearly(best, len(data.splits.validation)):
             break
         plan = NetworkPlan(row.spec.values, data.store.traits, data.mean, data.std, row.spec.weights != "none")
-        found.append(Candidate(row.trial, plan, str(weights), row.spec.plugins, row.result.as_dict()))
+        found.append(Candidate(row.trial, plan, str(weights), row.spec.plugins, row.result.as_dict(), row.spec.seed))
         size += weights.stat().st_size
         if len(found) > 1 and size > CANDIDATES_BYTES:
             return tuple(found[:-1])

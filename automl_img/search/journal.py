@@ -7,13 +7,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from automl_img.errors import RunFolderError
-from automl_img.training.spec import EpochReport, TrialResult, TrialSpec
+from automl_img.training.spec import INTERRUPTED, EpochReport, TrialResult, TrialSpec
 
 JOURNAL_FILE = "journal.sqlite"
 SCHEMA_VERSION = 5
@@ -90,6 +90,17 @@ class TrialRow:
     saved: TrialResult | None = None
     saved_attempt: int = 0
     ended: float | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was cut short because the search was asked to end: it goes on when the search does."""
+        return self.result is not None and self.result.why_ended == INTERRUPTED
+
+    def reopened(self) -> TrialRow:
+        """The trial as it goes on: what it had come to is what its last attempt has saved."""
+        return replace(
+            self, status="running", result=None, saved=self.result, saved_attempt=self.spec.attempt, ended=None
+        )
 
 
 class Journal:
@@ -249,6 +260,17 @@ class Journal:
                 (result.f1, result.val_loss, result.parameters, json.dumps(result.as_dict()), self._moment(), trial),
             )
             _keep(database, changes)
+
+    def reopen(self, trial: int) -> None:
+        """A trial that had ended goes on, see :meth:`TrialRow.reopened`."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE attempts SET saved = (SELECT result FROM trials WHERE trial = :trial) "
+                "WHERE trial = :trial AND attempt = (SELECT MAX(attempt) FROM attempts WHERE trial = :trial)",
+                {"trial": trial},
+            )
+            ended = ", ".join(f"{column} = NULL" for column in ("f1", "val_loss", "parameters", "result", "ended"))
+            database.execute(f"UPDATE trials SET status = 'running', {ended} WHERE trial = ?", (trial,))
 
     def _moment(self) -> float | None:
         return None if self.clock is None else self.clock()

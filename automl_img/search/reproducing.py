@@ -25,7 +25,7 @@ from automl_img.search.preparation import reopened_store
 from automl_img.search.run_folder import RunFolder
 from automl_img.tasks.scores import share_error
 from automl_img.training.hardware import Hardware
-from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
+from automl_img.training.spec import STOPPED, Fidelity, TrialResult, TrialSpec
 
 POLL_SECONDS = 1.0
 
@@ -110,7 +110,7 @@ def _row(folder: RunFolder, trial: int | None) -> TrialRow:
 
 def _again(spec: TrialSpec, result: TrialResult) -> TrialSpec:
     """The spec for as many steps as were trained, whatever the time: a machine that is faster must not train longer."""
-    epochs = result.epochs if result.why_ended in ("time", "stopped", "cut off") else spec.fidelity.epochs
+    epochs = result.epochs if result.why_ended in ("time", STOPPED) or not result.is_whole else spec.fidelity.epochs
     return replace(
         spec,
         attempt=1,

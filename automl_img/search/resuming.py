@@ -14,7 +14,6 @@ from automl_img.search.journal import JOURNAL_FILE, Journal
 from automl_img.search.run import Run
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.scheduler import Scheduler
-from automl_img.training.artifacts import CHECKPOINT_FILE
 from automl_img.training.spec import TrialResult
 
 #: What may differ when a search goes on: how much it may spend, where it runs, and what it leaves.
@@ -149,23 +148,30 @@ def refuse_other_data(run: Run, fingerprint: str) -> None:
 def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialResult]:
     """Bring the scheduler of a resumed search to where the journal ends; see :meth:`Scheduler.restore`.
 
+    Trials that were cut short when the search was asked to end go on, as those do whose process was killed.
+
     Raises:
         RunFolderError: The search space has changed, and changes are not accepted.
     """
     state = run.journal.state()
     if not state:
         return {}
-    rows, trials = run.journal.trials(), run.folder.trials
-    done = [row.trial for row in rows if row.status == "done"]
-    gone = [trial for trial in done if not any(trials.glob(f"{trial}/*/{CHECKPOINT_FILE}"))]
+    rows = [row.reopened() if row.interrupted else row for row in run.journal.trials()]
+    begun = [row.trial for row in rows if row.status in ("done", "running")]
+    gone = [trial for trial in begun if not run.folder.has_checkpoint(trial)]
     try:
-        return scheduler.restore(state, rows, run.elapsed, curves=run.journal.curves(), gone=gone, anew=accept)
+        settled = scheduler.restore(state, rows, run.elapsed, curves=run.journal.curves(), gone=gone, anew=accept)
     except PluginError as error:
         raise RunFolderError(
             f"the search space has changed since the search began: {error.problem}",
             where=str(run.folder.path),
             hint=ACCEPT,
         ) from error
+    for row in run.journal.trials():
+        if row.interrupted:
+            run.journal.reopen(row.trial)
+    run.try_after_all(scheduler.waiting)
+    return settled
 
 
 def _refuse_or_tell(run: Run, problem: str, found: str, *, accept: bool) -> None:

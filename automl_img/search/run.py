@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,13 @@ class Run:
         """Tell, and keep, a decision."""
         self.journal.remark(text)
         self.say(events.Decided, text)
+
+    def try_after_all(self, architectures: Collection[str]) -> None:
+        """Architectures that were skipped for want of time, perhaps, have some now."""
+        left = [one for one in self.skipped if one[0] not in architectures]
+        if left != self.skipped:
+            self.skipped = left
+            self.journal.set_meta("skipped", left)
 
     def skip(self, architecture: str, reason: str) -> None:
         """Tell, and keep, that an architecture gets no trial."""

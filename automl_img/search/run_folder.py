@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,14 @@ class RunFolder:
         with contextlib.suppress(OSError):  # it holds something
             self.trials.rmdir()
 
+    def has_trials(self) -> bool:
+        """Whether any trial has begun here."""
+        return any(self.trials.glob("[0-9]*"))
+
+    def discard(self) -> None:
+        """Remove all of it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def prepare(self) -> None:
         """Make ready for a search that begins, or goes on; an earlier request to stop is void.
 
@@ -215,18 +223,25 @@ class RunFolder:
         except FileNotFoundError as error:
             raise RunFolderError("the run folder is gone: it was moved or deleted", where=str(self.path)) from error
 
-    def delete_weights(self, *, but: Path | None = None) -> None:
+    def has_checkpoint(self, trial: int) -> bool:
+        """Whether any attempt at a trial has left a checkpoint to go on from."""
+        return any(self.trials.glob(f"{trial}/*/{CHECKPOINT_FILE}"))
+
+    def delete_weights(self, *, but: Path | None = None, unfinished: Collection[int] = ()) -> None:
         """Delete weights and checkpoints of all trials; the best model's own copy is enough for a search to go on. Logs stay.
 
         Args:
             but: Folder of an attempt whose weights stay.
+            unfinished: Trials that go on when the search does, which need theirs.
 
         Raises:
             RunFolderError: The folder of the trials is a link out of the run folder.
         """
         self.refuse_outside(self.trials)
+        kept = {self.trials / str(trial) for trial in unfinished}
         for folder, _, names in os.walk(self.trials):  # which follows no link below it
-            for name in names if Path(folder) != but else ():
+            stays = Path(folder) == but or Path(folder).parent in kept
+            for name in () if stays else names:
                 if name.endswith((".weights.h5", CHECKPOINT_FILE)):  # also those that a process was killed over
                     (Path(folder) / name).unlink(missing_ok=True)
 

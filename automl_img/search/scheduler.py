@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
@@ -33,7 +33,7 @@ from automl_img.search.trials import (
     make_spec,
     worth,
 )
-from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
+from automl_img.training.spec import INTERRUPTED, EpochReport, FailureKind, TrialResult, TrialSpec
 
 LEAST_FULL = 0.3  # of the first final training's time, below which another one is not begun
 SEED_STEP = 1_000_003  # between the seeds of repeats
@@ -125,10 +125,12 @@ class Scheduler:
         return self._suggester.measured(record) if record.spec.stage == SEARCH and not self._stopping else ""
 
     def record(self, trial: int, result: TrialResult) -> None:
-        """A trial has ended well."""
+        """A trial has ended well, or was interrupted: it goes on when the search does, and nothing is learned of it before."""
         record = self._records.end(trial)
         record.result = result
         self._retries.forget(trial)
+        if result.why_ended == INTERRUPTED:
+            return
         self.budget = self.budget.with_epochs(result.epochs - result.epochs_before)
         if self._policy.learn(result.affinity):
             self._decided(self._policy.sentence(late=self._suggester.started))
@@ -146,10 +148,22 @@ class Scheduler:
         self._suggester.tell(record, None)
         return False
 
-    def may_catch_up(self, trial: int, kind: FailureKind, seconds: float, elapsed: float) -> bool:
-        """Whether a trial that has failed so may begin again, and there is time to bring it as far as it was after ``seconds``."""
+    def may_catch_up(
+        self, trial: int, kind: FailureKind, seconds: float, elapsed: float, *, from_checkpoint: bool = False
+    ) -> bool:
+        """Whether a trial that has failed so may begin again, and there is time to bring it further than it was after ``seconds``."""
         deserved = kind in CAUGHT_UP and self._retries.deserves(trial, kind)
-        return deserved and not self._stopping and seconds <= self._end(elapsed) - elapsed
+        return deserved and not self._stopping and self._catches_up(seconds, elapsed, from_checkpoint=from_checkpoint)
+
+    def _catches_up(self, seconds: float, elapsed: float, *, from_checkpoint: bool) -> bool:
+        """Whether another attempt comes further than one that was cut off after ``seconds``, in the time that is left."""
+        needed = SHORTEST_LOOK + self._rules.overhead if from_checkpoint else seconds
+        return needed <= self._end(elapsed) - elapsed
+
+    @property
+    def waiting(self) -> set[str]:
+        """Architectures of the starting points that are still to be tried."""
+        return {start.architecture for start in self._queue}
 
     def interrupt(self) -> None:
         """Begin nothing more."""
@@ -180,7 +194,7 @@ class Scheduler:
         elapsed: float,
         *,
         curves: Mapping[int, Sequence[tuple[float, float]]] = MappingProxyType({}),
-        gone: Iterable[int] = (),
+        gone: Collection[int] = (),
         anew: bool = False,
     ) -> dict[int, TrialResult]:
         """Go on where another process ended. Called before anything else.
@@ -190,17 +204,18 @@ class Scheduler:
             trials: All trials of the journal.
             elapsed: Seconds of the budget that have gone.
             curves: The measurements of each trial, as the journal has them.
-            gone: Trials without a checkpoint to go on from: what continues one of them begins anew.
+            gone: Trials without a checkpoint to go on from: another attempt at one of them begins anew, and what continues it.
             anew: Let the strategy start anew if the space has changed.
 
         Returns:
-            Trials that were running and cannot be brought as far again in the time that is left, each with what its saved weights
-            are worth. They are to be recorded. All others that were running are tried again.
+            Trials that were running and cannot be brought further in the time that is left, each with what its saved weights are
+            worth. They are to be recorded. All others that were running are tried again.
 
         Raises:
             PluginError: The space is another one.
         """
         own, self._gone = state["scheduler"], frozenset(gone)
+        anew_planned, anew_queued = self.plan, self._queue
         self._number, self.stage = own["number"], own["stage"]
         self._queue = [self._starts[place] for place in own["queue"]]
         self._policy.affinity = dict(own["affinity"])
@@ -219,7 +234,8 @@ class Scheduler:
             self._records.restore(row, state[f"trial/{row.trial}"], curves.get(row.trial, ()))
             if row.status != "running" or row.trial in self._retries:
                 continue
-            if row.saved is not None and row.saved.seconds > end - elapsed:
+            goes_on = row.trial not in self._gone
+            if row.saved is not None and not self._catches_up(row.saved.seconds, elapsed, from_checkpoint=goes_on):
                 settled[row.trial] = row.saved
             else:
                 self._retries.go_on(row.spec)
@@ -228,16 +244,26 @@ class Scheduler:
             self._suggester.learn(self._records.done())
         if self._suggester.started:
             self._suggester.remember(self._records.of_stage(SEARCH))
-        if plan is not None and self.plan is not None and not settled and not self._retries:
-            self._search_again(elapsed, more=self.plan.end - plan.end)
+        if plan is not None and not settled and not self._retries and self._may_search_again(plan.end, elapsed):
+            self._search_again(anew_planned, anew_queued)
         return settled
 
-    def _search_again(self, elapsed: float, *, more: float) -> None:
-        """Let a search that has ended, and was given ``more`` seconds, search on before it trains the best in full again."""
-        assert self.plan is not None
-        slot = self.plan.search_slot
-        if more >= slot and self._finals.chosen and elapsed + slot <= self.plan.search_end:
-            self._finals = FinalTrainings()
+    def _may_search_again(self, end: float, elapsed: float) -> bool:
+        """Whether a search that had ended at ``end`` was given so much more time that it can search on."""
+        plan = self.plan
+        if plan is None or not self._finals.chosen:
+            return False
+        return plan.end - end >= plan.search_slot and elapsed + plan.search_slot <= plan.search_end
+
+    def _search_again(self, plan: StagePlan | None, starts: Sequence[Start]) -> None:
+        """Search on, before the best is trained in full again, by a plan for the time there is now.
+
+        What had no time for a look gets one, and trials are as long as that time allows.
+        """
+        self._finals = FinalTrainings()
+        if plan is not None and not self.trains_at_once:
+            self.plan = plan
+            self._queue += [start for start in starts if start.architecture not in self._records.architectures]
 
     def _end(self, elapsed: float) -> float:
         """When all training must have ended, as far as is known now."""
@@ -275,6 +301,8 @@ class Scheduler:
 
     def _next_staged(self, elapsed: float, plan: StagePlan) -> TrialSpec | Signal:
         rules = self._rules
+        if self._queue and self._records and self._end(elapsed) - elapsed < SHORTEST_LOOK + rules.overhead:
+            self._queue.clear()  # an earlier process has left no time for them
         if self._queue:
             self.stage = LOOK
             start = self._queue.pop(0)

@@ -15,7 +15,7 @@ from automl_img.tasks import Task
 from automl_img.training.clock import TrainingClock
 from automl_img.training.keeping import Keeping
 from automl_img.training.scoring import Scorer
-from automl_img.training.spec import EpochReport, FailureKind, TrialFailure
+from automl_img.training.spec import STOPPED, EpochReport, FailureKind, TrialFailure
 
 PLATEAU_FACTOR = 0.3
 
@@ -56,7 +56,7 @@ class ClockCallback(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise TrialFailure(FailureKind.NONFINITE, f"the loss became {loss} after {self.clock.steps} steps")
         if self._stop_asked():
-            self._end("stopped")
+            self._end(STOPPED)
         elif self.clock.out_of_time:
             self._end("time")
         elif self.clock.steps >= self.clock.total_steps:

@@ -137,12 +137,15 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         path: The file.
         take: Returns the training as it stands.
-        at_the_end: Whether to write one when the training ends, for another trial to go on from.
+        rates: Knows why the training ends.
+        at_the_end: Tells whether to write one when the training ends for that reason: it, or another trial, may go on from there.
     """
 
-    def __init__(self, path: Path, take: Callable[[], Checkpoint], *, at_the_end: bool = False) -> None:
+    def __init__(
+        self, path: Path, take: Callable[[], Checkpoint], rates: ClockCallback, at_the_end: Callable[[str], bool]
+    ) -> None:
         super().__init__()
-        self._path, self._take, self._at_the_end = path, take, at_the_end
+        self._path, self._take, self._rates, self._at_the_end = path, take, rates, at_the_end
         self._written = time.monotonic()
         self._pause = EVERY
 
@@ -153,7 +156,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write the last one."""
-        if self._at_the_end and self.model.stop_training:
+        if self.model.stop_training and self._at_the_end(self._rates.why_ended):
             self._write()
 
     def _write(self) -> None:
@@ -186,7 +189,7 @@ class Running:
         regularizers: Sequence[Any],
     ) -> None:
         self._phase, self._trainee, self._clock = phase, trainee, clock
-        self._rates, self._keeping = rates, keeping
+        self.rates, self._keeping = rates, keeping
         self._with_state = [one for one in regularizers if hasattr(one, "get_state") and hasattr(one, "set_state")]
 
     def _variables(self) -> list[Any]:
@@ -211,7 +214,7 @@ class Running:
             earlier_steps=earlier_steps,
             earlier_seconds=earlier_seconds,
             stalled=keeping.stalled,
-            level=self._rates.level,
+            level=self.rates.level,
             cooling_from=self._clock.cooling_from,
             highest=keeping.highest,
             kept=keeping.kept,
@@ -233,7 +236,7 @@ class Running:
         assign(self._variables(), checkpoint.variables)
         assign(self._trainee.optimizer.variables, checkpoint.optimizer)
         self._clock.steps = checkpoint.steps
-        self._rates.level = checkpoint.level
+        self.rates.level = checkpoint.level
         self._clock.cooling_from = checkpoint.cooling_from
         keeping = self._keeping
         keeping.highest, keeping.kept, keeping.stalled = checkpoint.highest, checkpoint.kept, checkpoint.stalled

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+STOPPED = "stopped"  # why a trial ended: in good order, for its strategy or its search asked for it
+CUT_OFF = "cut off"  # with its process; what it had saved counts
+INTERRUPTED = "interrupted"  # with the search, which was asked to end: it goes on when the search does
+
 
 class FailureKind(enum.StrEnum):
     """Why an attempt ended without a result."""
@@ -157,7 +161,7 @@ class TrialResult:
         seconds: Wall time in all.
         training_seconds: Wall time in training steps after the first.
         images_per_second: Training speed.
-        why_ended: "epochs", "time", "patience" or "stopped".
+        why_ended: "epochs", "time", "patience", or as it was cut short: :data:`STOPPED`, :data:`CUT_OFF`, :data:`INTERRUPTED`.
         weights_sha256: Of the weights file.
         affinity: Macro-F1 on validation images changed by an augmentation over macro-F1 on them as they are, by augmentation.
         epochs_before: Of ``epochs``, those that the trial which this one continues had trained.
@@ -177,6 +181,11 @@ class TrialResult:
     weights_sha256: str
     affinity: Mapping[str, float] = field(default_factory=dict)
     epochs_before: float = 0.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the training came to an end of its own, or one that its strategy chose."""
+        return self.why_ended not in (CUT_OFF, INTERRUPTED)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON can hold it."""

@@ -33,7 +33,7 @@ from automl_img.training.optimizers import make_optimizer
 from automl_img.training.patches import begin_with_components
 from automl_img.training.phases import Phase, training_phases
 from automl_img.training.scoring import Scorer
-from automl_img.training.spec import EpochReport, FailureKind, TrialFailure, TrialResult, TrialSpec
+from automl_img.training.spec import CUT_OFF, STOPPED, EpochReport, FailureKind, TrialFailure, TrialResult, TrialSpec
 from automl_img.training.trainee import Augment, Trainee
 
 EXECUTION_SECONDS = 0.3  # of one call of the training function: short against a deadline, long against its overhead
@@ -224,7 +224,7 @@ class _Training:
             self.training_seconds += clock.elapsed
             self.why_ended = callback.why_ended
             left -= phase.share
-            if callback.why_ended == "stopped":
+            if callback.why_ended == STOPPED:
                 break
         self.network.model.set_weights(self.keeping.weights)
 
@@ -247,17 +247,20 @@ class _Training:
             lambda: running.checkpoint(
                 self.spec.values, self.steps, self.training_seconds, self.steps_before, self.seconds_before
             ),
-            at_the_end=self.spec.promotable,
+            running.rates,
+            at_the_end=lambda why: why == STOPPED or self.spec.promotable,
         )
 
     def result(self) -> TrialResult:
-        """Write the kept weights and sum the trial up; a checkpoint stays only if another trial may go on from it."""
+        """Write the kept weights and sum the trial up; a checkpoint stays if another trial may go on from it, or this one was stopped."""
         sha256 = save_weights(self.network.model, self.weights_file)
         affinity: dict[str, float] = {}
-        if self.spec.probe:
+        if (
+            self.spec.probe and self.why_ended != STOPPED
+        ):  # a network that has hardly begun tells nothing of augmentations
             self.saved(self._summary(sha256, {}))  # an augmentation that ends this process costs no training
             affinity = self._affinity()
-        if not self.spec.promotable:
+        if not self.spec.promotable and self.why_ended != STOPPED:
             self.checkpoint_file.unlink(missing_ok=True)
         return self._summary(sha256, affinity)
 
@@ -293,7 +296,7 @@ class _Training:
             seconds=time.monotonic() - self.begun,
             training_seconds=seconds,
             images_per_second=steps * self.batch_size / max(1e-9, seconds),
-            why_ended=self.why_ended if ended else "cut off",
+            why_ended=self.why_ended if ended else CUT_OFF,
             weights_sha256=sha256,
             affinity=affinity,
             epochs_before=self.steps_before * self.batch_size / len(self.data.splits.train),

@@ -5,18 +5,19 @@ import math
 
 import pytest
 
-from automl_img.executors import Done, Failed, Saved
+from automl_img.executors import Done, Epoch, Failed, Saved
 from automl_img.executors.choosing import site_of
 from automl_img.plugin import Parameter, SearchStrategy, discover
 from automl_img.recipe import ComputeSettings, recipe_from_mapping
 from automl_img.search.budget import Budget
 from automl_img.search.driving import Driver
+from automl_img.search.resuming import restore
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
 from automl_img.search.trials import Rules, Start
-from automl_img.training.artifacts import WEIGHTS_FILE
-from automl_img.training.spec import FailureKind, TrialResult
+from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
+from automl_img.training.spec import CUT_OFF, STOPPED, EpochReport, FailureKind, TrialResult
 
 SPACE = SearchSpace(
     (
@@ -63,6 +64,7 @@ class Scripted:
         for message in self.script[attempt]:
             if isinstance(message, Saved | Done):
                 (folder / WEIGHTS_FILE).write_text(f"attempt {spec.attempt}")
+                (folder / CHECKPOINT_FILE).touch()
             self.said.append(message)
 
     def poll(self, timeout):
@@ -79,15 +81,15 @@ class Scripted:
         """The attempts of a script end by themselves."""
 
 
-def came_to(f1):
-    return TrialResult(f1, 0.5, 2.0, 2.0, 10, 1000, 1.0, 20.0, 18.0, 20_000.0, "time", "")
+def came_to(f1, why="time"):
+    return TrialResult(f1, 0.5, 2.0, 2.0, 10, 1000, 1.0, 20.0, 18.0, 20_000.0, why, "")
 
 
 def crashed(kind=FailureKind.CRASHED):
     return Failed(1, kind, "SIGSEGV")
 
 
-def drive(folder, script, room=1, *, resume=False):
+def drive(folder, script, room=1, *, resume=False, asked=False):
     """Drive a search of one trial; returns the attempts, the trial's row, and the weights that its last attempt has."""
     recipe = recipe_from_mapping({"budget": {"trials": 1}, "output": {"trackers": []}})
     run = Run(recipe, discover(), folder, lambda event: None, 0.0, site_of(ComputeSettings(), None), resume=resume)
@@ -95,7 +97,9 @@ def drive(folder, script, room=1, *, resume=False):
     rules = Rules(7, 50, 5, 50_000, 1, math.inf, 0.6, "float32")
     scheduler = Scheduler(SPACE, starts, Silent(), Budget(trials=1), rules, 0.0)
     executor = Scripted(run, script, room)
-    settled = scheduler.restore(run.journal.state(), run.journal.trials(), run.elapsed) if resume else {}
+    if asked:
+        run.interruption.ask()
+    settled = restore(run, scheduler, accept=False) if resume else {}
     driver = Driver(run, scheduler, executor)
     try:
         driver.settle(settled)
@@ -141,9 +145,53 @@ def test_the_weights_that_were_saved_count_where_another_attempt_would_begin_ane
 
 def test_a_trial_that_ends_by_what_ends_the_search_counts_with_the_weights_that_it_had_saved(tmp_path):
     """A SIGTERM for all processes may be heard of by its victims first."""
-    script = {(1, 1): [Saved(1, came_to(0.6)), ASKED, crashed()]}
+    script = {(1, 1): [Saved(1, came_to(0.6, CUT_OFF)), ASKED, crashed()]}
     attempts, row, weights = drive(tmp_path / "run", script)
     assert (attempts, row.status, row.result.f1, weights) == ([(1, 1)], "done", 0.6, "attempt 1")
+    assert row.interrupted
+
+
+def test_a_trial_that_is_cut_short_by_a_request_to_end_counts_and_goes_on_with_the_search(tmp_path):
+    script = {(1, 1): [ASKED, Done(1, came_to(0.6, STOPPED))]}
+    _, row, weights = drive(tmp_path / "run", script)
+    assert (row.status, row.result.f1, row.interrupted, weights) == ("done", 0.6, True, "attempt 1")
+    attempts, row, weights = drive(tmp_path / "run", {(1, 2): [Done(1, came_to(0.9))]}, resume=True)
+    assert (attempts, row.spec.continues) == ([(1, 2)], "1/1"), "from its checkpoint, and no trial more is spent"
+    assert (row.status, row.result.f1, row.interrupted, weights) == ("done", 0.9, False, "attempt 2")
+
+
+def test_what_it_had_come_to_counts_if_going_on_fails(tmp_path):
+    drive(tmp_path / "run", {(1, 1): [ASKED, Done(1, came_to(0.6, STOPPED))]})
+    script = {(1, 2): [crashed()], (1, 3): [crashed()]}
+    attempts, row, weights = drive(tmp_path / "run", script, resume=True)
+    assert attempts[0] == (1, 2)
+    assert (row.status, row.result.f1, row.result.why_ended, weights) == ("done", 0.6, CUT_OFF, "attempt 1")
+
+
+def test_a_trial_that_has_ended_by_itself_when_the_search_is_asked_to_end_does_not_go_on(tmp_path):
+    _, row, _ = drive(tmp_path / "run", {(1, 1): [ASKED, Done(1, came_to(0.6))]})
+    assert not row.interrupted
+    assert drive(tmp_path / "run", {}, resume=True)[0] == []
+
+
+def test_a_request_to_end_before_a_killed_trial_has_begun_again_ends_it_for_no_longer_than_the_search(tmp_path):
+    run = tmp_path / "run"
+    drive(run, {(1, 1): [KILLED]})
+    assert drive(run, {}, resume=True, asked=True)[1].status == "running"
+    attempts, row, _ = drive(run, {(1, 2): [Saved(1, came_to(0.6, CUT_OFF)), KILLED]}, resume=True)
+    assert attempts == [(1, 2)]
+    assert drive(run, {}, resume=True, asked=True)[1].interrupted
+    attempts, row, weights = drive(run, {(1, 3): [Done(1, came_to(0.9))]}, resume=True)
+    assert (attempts, row.result.f1, weights) == ([(1, 3)], 0.9, "attempt 3")
+
+
+def test_a_trial_that_its_strategy_stops_does_not_go_on(tmp_path, monkeypatch):
+    report = EpochReport(1.0, 10, 0.5, 0.5, 0.8, 0.5, 1000.0)
+    monkeypatch.setattr(Scheduler, "measured", lambda self, trial, report: "worse than the others")
+    script = {(1, 1): [Epoch(1, report), ASKED, Done(1, came_to(0.6, STOPPED))]}
+    _, row, _ = drive(tmp_path / "run", script)
+    assert not row.interrupted
+    assert not list((tmp_path / "run").rglob(CHECKPOINT_FILE)), "nothing goes on from it"
 
 
 def test_where_there_is_no_room_for_a_trial_one_waits_for_it(tmp_path):

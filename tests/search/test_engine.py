@@ -1,5 +1,6 @@
 import shutil
 import signal
+import types
 
 import pytest
 
@@ -7,7 +8,7 @@ import automl_img
 from automl_img import events
 from automl_img.api import SearchResult
 from automl_img.resolving import resolve
-from automl_img.search.engine import run_search
+from automl_img.search.engine import _Progress, run_search
 from automl_img.search.interruption import Interruption
 from automl_img.search.progress import progress_of
 from automl_img.search.reporting import write_report
@@ -204,3 +205,46 @@ def test_the_first_ctrl_c_asks_and_the_second_ends_at_once():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def preparing(**changes):
+    """A search whose images are being prepared, as its progress knows it."""
+    recipe = types.SimpleNamespace(budget=types.SimpleNamespace(time=60.0))
+    given = {
+        "interruption": Interruption(),
+        "recipe": recipe,
+        "resumed": False,
+        "elapsed": 30.0,
+        "say": lambda *told: None,
+    }
+    return types.SimpleNamespace(**{**given, "folder": types.SimpleNamespace(path="run"), **changes})
+
+
+def test_preparing_the_images_ends_when_the_search_is_asked_to_end():
+    run = preparing()
+    _Progress(run)(10, 100)
+    run.interruption.ask()
+    _Progress(run)(100, 100)
+    with pytest.raises(automl_img.SearchError, match="asked to end while its images were prepared"):
+        _Progress(run)(20, 100)
+
+
+def test_preparing_the_images_ends_with_the_budget_and_says_how_long_all_take():
+    with pytest.raises(
+        automl_img.SearchError, match="the budget of 1m 00s has gone with preparing 20 of 100"
+    ) as caught:
+        _Progress(preparing(elapsed=60.0))(20, 100)
+    assert "some 5m 00s: give a longer budget" in caught.value.hint
+    _Progress(preparing(elapsed=60.0))(100, 100)
+    _Progress(preparing(elapsed=60.0, resumed=True))(20, 100)
+
+
+def test_the_folder_of_a_recipe_that_is_refused_serves_the_corrected_one(tmp_path, quick_settings):
+    run = tmp_path / "run"
+    with pytest.raises(automl_img.RecipeError, match="unknown hyperparameter"):
+        search(tmp_path, {**quick_settings, "search.fixed": {"plainnet.filtres": 8}}, trials=1)
+    assert not run.exists()
+    search(tmp_path, {**quick_settings, "search.fixed": {"plainnet.filters": 16}}, trials=1)
+    with pytest.raises(automl_img.RunFolderError, match="not empty"):
+        search(tmp_path, {**quick_settings, "search.fixed": {"plainnet.filtres": 8}}, trials=1)
+    assert (run / "metrics.json").is_file(), "what another search has left stays"

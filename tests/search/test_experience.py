@@ -22,6 +22,7 @@ from automl_img.search.experience import (
 )
 from automl_img.search.journal import Journal
 from automl_img.search.learning import experiences_for
+from automl_img.training.spec import CUT_OFF, INTERRUPTED
 
 DIGITS = Circumstances(ImageTraits(8, 8, 1, 10, 1_400))
 
@@ -40,6 +41,15 @@ def test_a_finished_search_leaves_what_its_trials_came_to_and_nothing_of_the_ima
     assert [trial.f1 for trial in found.trials] == [row.result.f1 for row in rows if row.result]
     assert found.trials[0].values["optimizer"] == rows[0].spec.values["optimizer"]
     assert "digits" not in found.model_dump_json()
+
+
+@pytest.mark.parametrize("why", [CUT_OFF, INTERRUPTED])
+def test_what_was_cut_short_tells_nothing_of_its_architecture(finished, why):
+    journal = Journal(finished[0].run_dir)
+    row = next(row for row in journal.trials() if row.result)
+    journal.close()
+    short = replace(row, trial=2, result=replace(row.result, why_ended=why, f1=0.1))
+    assert [trial.f1 for trial in experience_of([row, short], DIGITS, "print").trials] == [row.result.f1]
 
 
 def test_of_very_many_trials_the_looks_and_the_best_are_kept_in_a_file_that_can_be_read(finished, tmp_path):

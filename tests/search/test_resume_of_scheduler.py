@@ -17,7 +17,7 @@ from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import StagePlan, extended
 from automl_img.search.trials import Rules, Start
-from automl_img.training.spec import FailureKind, TrialResult
+from automl_img.training.spec import INTERRUPTED, FailureKind, TrialResult
 
 NAMES = ("small", "middle", "large")
 
@@ -78,7 +78,7 @@ class Play:
         self.launched = []
         self.new_process()
 
-    def new_process(self, more=(), anew=False):
+    def new_process(self, more=(), anew=False, gone=()):
         starts = [Start(name, space().start(name, {}), 1e-4 * (i + 1)) for i, name in enumerate(NAMES)]
         rules = Rules(7, 50, 5, 50_000, self.slots, self.end, 0.6, "float32", probe=("flip",), **self.rules)
         budget = Budget(time=None if math.isinf(self.end) else self.end + 20, trials=self.trials)
@@ -87,7 +87,7 @@ class Play:
         settled = {}
         if self.state:
             state = {name: json.loads(entry) for name, entry in self.state.items()}
-            settled = self.scheduler.restore(state, self.rows.values(), self.now, anew=anew)
+            settled = self.scheduler.restore(state, self.rows.values(), self.now, anew=anew, gone=gone)
         self.running = []
         for trial, found in settled.items():
             self.done(trial, found)
@@ -252,10 +252,56 @@ def test_saved_weights_count_where_no_time_is_left_to_do_as_well():
     trial = play.launched[-1].trial
     play.rows[trial] = replace(play.rows[trial], saved=result(trial, seconds=200.0))
     play.now = 500.0
-    assert play.new_process() == {trial: result(trial, seconds=200.0)}
+    assert play.new_process(gone=[trial]) == {trial: result(trial, seconds=200.0)}
     assert play.rows[trial].status == "done"
     play.rows[trial] = replace(play.rows[trial], status="running", result=None, saved=result(trial, seconds=20.0))
-    assert play.new_process() == {}, "there is time to do better"
+    assert play.new_process(gone=[trial]) == {}, "there is time to do better"
+
+
+def test_a_trial_with_a_checkpoint_goes_on_however_long_it_has_trained_unless_nothing_can_be_gained():
+    play = Play(580.0, None)
+    while not play.launched or play.launched[-1].stage != "final":
+        assert play.step()
+    trial = play.launched[-1].trial
+    play.rows[trial] = replace(play.rows[trial], saved=result(trial, seconds=400.0))
+    play.now = 500.0
+    assert play.new_process() == {}
+    assert play.step()
+    again = play.launched[-1]
+    assert (again.trial, again.attempt, again.continues) == (trial, 2, f"{trial}/1")
+    assert again.deadline <= 80.0
+    play.now = 570.0
+    assert play.new_process() == {trial: result(trial, seconds=400.0)}, "no time for anything but starting a process"
+
+
+def test_an_interrupted_trial_costs_no_epochs_twice_and_tells_the_strategy_nothing_until_it_ends():
+    play = Play(math.inf, 10)
+    while not play.launched or "suggested" not in play.launched[-1].why:
+        assert play.step()
+    trial = play.launched[-1].trial
+    key, spent = play.scheduler._records[trial].key, play.scheduler.budget.epochs_spent
+    play.scheduler.interrupt()
+    play.done(trial, replace(result(trial), why_ended=INTERRUPTED))
+    assert key not in play.strategy.told and play.scheduler.budget.epochs_spent == spent
+    play.rows[trial] = play.rows[trial].reopened()
+    play.new_process()
+    play.step()
+    assert (play.launched[-1].trial, play.launched[-1].attempt) == (trial, 2)
+    play.to_the_end()
+    assert play.strategy.told.count(key) == 1
+    assert len(play.rows) == 10
+
+
+def test_looks_that_an_earlier_process_has_left_no_time_for_are_left_out():
+    play = Play(580.0, None)
+    play.step()
+    play.step()
+    assert {spec.stage for spec in play.launched} == {"look"} and play.scheduler.waiting
+    play.now = 575.0
+    play.new_process()
+    begun = len(play.launched)
+    play.to_the_end()
+    assert len(play.launched) == begun
 
 
 def test_another_space_is_refused_unless_accepted():
@@ -337,6 +383,20 @@ def test_a_search_that_has_ended_and_gets_more_time_searches_on_before_it_trains
     more = play.launched[first:]
     searched = more[: [spec.stage for spec in more].index("final")]
     assert searched and all(spec.stage == "search" and spec.fidelity.seconds for spec in searched)
+    before = max(spec.fidelity.seconds for spec in play.launched[:first] if spec.stage != "final")
+    assert min(spec.fidelity.seconds for spec in searched) > before, "trials are as long as the new time allows"
+
+
+def test_what_had_no_time_for_a_look_gets_one_when_the_search_is_given_more():
+    play = Play(100.0, None).to_the_end()
+    looked = {spec.architecture for spec in play.launched}
+    assert looked < set(NAMES)
+    play.end = 2000.0
+    play.new_process()
+    assert play.scheduler.waiting == set(NAMES) - looked
+    play.to_the_end()
+    assert {spec.architecture for spec in play.launched if spec.stage == "look"} >= set(NAMES) - looked
+    assert play.launched[-1].stage in ("final", "search") and play.now <= 2001
 
 
 def test_a_search_that_has_ended_and_gets_no_more_time_has_ended():

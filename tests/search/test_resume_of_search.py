@@ -152,6 +152,40 @@ def test_an_interrupted_search_goes_on_with_what_is_left(tmp_path, quick_setting
 
 
 @pytest.mark.train
+def test_a_trial_during_which_the_search_was_asked_to_end_goes_on_when_the_search_does(tmp_path, quick_settings):
+    from automl_img.resolving import resolve
+    from automl_img.search.engine import run_search
+
+    interruption, run = Interruption(), tmp_path / "run"
+
+    def listen(event):
+        if isinstance(event, events.EpochEnded):
+            interruption.ask()
+
+    settings = {**quick_settings, "budget.trials": 1, "train.epochs": 12, "train.patience": 99, "compute.slots": 1}
+    recipe, _ = resolve("digits", settings)
+    ended = run_search(recipe, run, listener=listen, interruption=interruption)
+    first = rows_of(run)[0].result
+    assert ended.interrupted and first.why_ended == "interrupted" and first.epochs < 11
+    assert list(run.rglob("checkpoint.npz")), "from which it goes on"
+    heard = []
+    automl_img.fit("digits", out=run, resume=True, listener=heard.append)
+    (row,) = rows_of(run)
+    assert (row.status, row.spec.attempt, row.result.why_ended) == ("done", 2, "epochs")
+    assert row.result.epochs == pytest.approx(12, abs=1)
+    measured = [event.epoch for event in heard if isinstance(event, events.EpochEnded)]
+    assert min(measured) > first.epochs, "what it had trained is not trained again"
+    assert not list(run.rglob("checkpoint.npz"))
+
+
+def rows_of(run):
+    journal = Journal(run)
+    rows = journal.trials()
+    journal.close()
+    return rows
+
+
+@pytest.mark.train
 def test_a_promoted_trial_goes_on_from_the_checkpoint_of_the_one_it_continues(tmp_path, quick_settings):
     settings = {**quick_settings, "search.strategy": "hyperband", "search.starts": False, "train.epochs": 4}
     settings["search.options"] = {"factor": 2}

@@ -2,6 +2,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from automl_img.plugin import DONE, WAIT, Outcome, Parameter, SearchStrategy, Suggestion
@@ -529,13 +530,55 @@ class Strange(Endless):
         return self.answer
 
 
-@pytest.mark.parametrize("answer", [None, {"architecture": "small"}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        {"architecture": "small"},
+        Suggestion("s1", {"architecture": ("small", "large")}),
+        Suggestion("s1", {"batch_size": np.arange(3)}),
+        Suggestion("s1", {"architecture": "small"}, fraction=None),
+        Suggestion("s1", {"architecture": "small"}, fraction=math.nan),
+        Suggestion("s1", {"architecture": "small"}, fraction=0.0),
+        Suggestion(7, {"architecture": "small"}),
+    ],
+)
 def test_a_strategy_that_suggests_nonsense_is_left_out(answer):
     decided = []
     budget = Budget(time=3600.0)
     instance = Scheduler(space(), starts(), Strange(answer), budget, rules(end=3560.0), 5.0, decided.append)
     assert {spec.stage for spec in run(instance, lambda spec: 0.8)} == {"look", "final"}
     assert sum("the strategy endless failed" in text for text in decided) == 1
+
+
+def test_a_suggestion_in_types_of_numpy_can_be_kept():
+    answer = Suggestion("s1", {"batch_size": np.int64(64), "optimizer.adamw.lr": np.float32(0.5)}, np.float32(0.5))
+    instance = Scheduler(space(), starts(), Strange(answer), Budget(time=3600.0, trials=5), rules(end=3560.0), 5.0)
+    specs = run(instance, lambda spec: 0.8)
+    suggested = [spec for spec in specs if spec.why == "suggested by endless"]
+    assert suggested and all(json.loads(json.dumps(spec.as_dict())) for spec in suggested)
+
+
+class Unwritable(Endless):
+    """Keeps of itself what JSON cannot hold."""
+
+    def state(self):
+        return {"drawn": {1, 2}}
+
+
+def test_a_strategy_whose_state_cannot_be_written_is_left_out():
+    decided = []
+    budget = Budget(time=3600.0)
+    instance = Scheduler(space(), starts(), Unwritable(), budget, rules(end=3560.0), 5.0, decided.append)
+
+    def score(spec):
+        json.dumps(instance.changes())
+        return 0.8
+
+    assert "final" in {spec.stage for spec in run(instance, score)}
+    assert [text for text in decided if "failed" in text] == [
+        "the strategy endless failed, and the search goes on without it: TypeError: Object of type set is not JSON serializable"
+    ]
 
 
 @pytest.mark.parametrize("call", ["start", "ask", "tell", "reason_to_stop", "state"])
@@ -852,6 +895,7 @@ def test_a_trial_whose_node_is_lost_begins_again_only_if_it_can_catch_up():
     first = instance.next(5.0)
     assert instance.may_catch_up(first.trial, lost, 20.0, 30.0)
     assert not instance.may_catch_up(first.trial, lost, 1e6, 30.0), "no time is left for that"
+    assert instance.may_catch_up(first.trial, lost, 1e6, 30.0, from_checkpoint=True), "it begins where it was"
     assert not instance.may_catch_up(first.trial, FailureKind.OUT_OF_MEMORY, 20.0, 30.0), "it would begin anew"
     for _ in range(3):
         assert instance.fail(first.trial, lost, "")

@@ -163,3 +163,16 @@ def test_weights_are_written_and_told_before_an_augmentation_can_end_the_process
     assert training.weights_file.is_file() and told[0].weights_sha256
     training._affinity = lambda: {"flip": 0.9}
     assert training.result().affinity == {"flip": 0.9}
+
+
+def test_a_training_that_is_stopped_keeps_its_checkpoint_and_does_not_judge_augmentations(tmp_path):
+    training = trained()
+    training.spec = types.SimpleNamespace(probe=("flip",), promotable=False)
+    training.network = types.SimpleNamespace(model=keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
+    training.weights_file, training.checkpoint_file = tmp_path / WEIGHTS_FILE, tmp_path / CHECKPOINT_FILE
+    training.saved, training._affinity = [].append, lambda: {"flip": 0.9}
+    training.checkpoint_file.touch()
+    training.steps, training.why_ended = 100, "stopped"
+    assert training.result().affinity == {} and training.checkpoint_file.exists()
+    training.why_ended = "epochs"
+    assert training.result().affinity == {"flip": 0.9} and not training.checkpoint_file.exists()
