@@ -40,13 +40,16 @@ class Hierarchical(Multiclass):
         return np.array([places[ancestor(name, level + 1)] for name in self.class_names], np.int64)
 
     @cached_property
-    def lineage(self) -> npt.NDArray[np.bool_]:
-        """Whether a node is a class or one of its ancestors; shape (classes, nodes)."""
+    def lineage(self) -> npt.NDArray[np.int32]:
+        """The place of each class's ancestors and of itself among all nodes, the topmost first, then −1; shape (classes, levels).
+
+        Two classes share those ancestors that stand in the same column of both.
+        """
         paths = [_path(name) for name in self.class_names]
         nodes = {node: place for place, node in enumerate(dict.fromkeys(node for path in paths for node in path))}
-        lineage = np.zeros((len(paths), len(nodes)), bool)
+        lineage = np.full((len(paths), max(map(len, paths))), -1, np.int32)
         for row, path in enumerate(paths):
-            lineage[row, [nodes[node] for node in path]] = True
+            lineage[row, : len(path)] = [nodes[node] for node in path]
         return lineage
 
     def loss(self, name: str) -> Callable[[Any, Any], Any]:
@@ -81,8 +84,8 @@ class Hierarchical(Multiclass):
         2006).
         """
         true, found = self.lineage[labels], self.lineage[predicted]
-        right = int((true & found).sum())
-        precision, recall = right / max(1, int(found.sum())), right / max(1, int(true.sum()))
+        right = int(((true == found) & (true >= 0)).sum())
+        precision, recall = right / max(1, int((found >= 0).sum())), right / max(1, int((true >= 0).sum()))
         return precision, recall, 2 * precision * recall / (precision + recall) if right else 0.0
 
 

@@ -1,5 +1,7 @@
 """Each task's F1, loss and answers, against scikit-learn and cases worked out by hand."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -104,6 +106,36 @@ def test_hierarchical_f1_counts_ancestors():
     assert f1 == pytest.approx(2 * 0.5 * 0.4 / 0.9)
     everything = np.arange(4)
     assert task.precision_recall_f1(everything, everything) == (1.0, 1.0, 1.0)
+
+
+def nested(classes, seed=0):
+    """Paths of one to four parts of one letter, some of which are parents of others."""
+    rng = np.random.default_rng(seed)
+    paths = ("/".join(rng.choice(list("abc"), rng.integers(1, 5))) for _ in range(10 * classes))
+    return tuple(dict.fromkeys(paths))[:classes]
+
+
+def test_hierarchical_f1_is_that_of_the_sets_of_nodes():
+    task, rng = make_task("hierarchical", nested(50)), np.random.default_rng(1)
+    true, predicted = rng.integers(0, 50, (2, 300))
+    nodes = [{name[:end] for end in range(1, len(name) + 1, 2)} for name in task.class_names]
+    right = sum(len(nodes[one] & nodes[other]) for one, other in zip(true, predicted, strict=True))
+    precision, recall = (right / sum(len(nodes[one]) for one in each) for each in (predicted, true))
+    f1 = 2 * precision * recall / (precision + recall)
+    assert task.precision_recall_f1(true, predicted) == (precision, recall, f1) and 0 < f1 < 1
+
+
+def test_hierarchical_f1_takes_no_more_memory_for_more_classes():
+    """A bootstrap computes it hundreds of times for each model."""
+    labels, taken = np.random.default_rng(0).integers(0, 40, (2, 20_000)), []
+    for classes in (40, 2000):
+        task = make_task("hierarchical", tuple(f"{place % 40}/{place}" for place in range(classes)))
+        task.f1(*labels)  # what is kept from one call to the next
+        tracemalloc.start()
+        task.f1(*labels)
+        taken.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert taken[1] == pytest.approx(taken[0], rel=0.1)
 
 
 def test_levels_name_the_ancestors_and_a_short_path_stands_for_itself():
