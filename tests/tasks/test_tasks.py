@@ -5,6 +5,7 @@ import tracemalloc
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn import metrics
 
 from automl_img.tasks import KINDS, make_task
@@ -153,6 +154,42 @@ def test_a_mistake_within_the_parent_costs_less_than_one_across_it():
     boot = np.array([0])
     sandal, bag = (np.eye(4, dtype=np.float32)[[k]] * 5 for k in (1, 3))
     assert evaluate(task, "cross_entropy", boot, sandal) < evaluate(task, "cross_entropy", boot, bag)
+
+
+def by_probabilities(task, loss, targets, values):
+    """The mean over the levels of Keras's loss of the probabilities of their nodes."""
+    kinds = {
+        "cross_entropy": keras.losses.categorical_crossentropy,
+        "focal": keras.losses.categorical_focal_crossentropy,
+        "mean_squared_error": lambda wanted, found: ((found - wanted) ** 2).sum(1),
+    }
+    sums = [np.eye(len(nodes), dtype=np.float32)[task.at_level(level)] for level, nodes in enumerate(task.levels)]
+    return np.mean([kinds[loss](targets @ one, task.probabilities(values) @ one) for one in sums], axis=0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("names", [CLOTHES, nested(50)], ids=["clothes", "many"])
+def test_the_hierarchical_loss_is_that_of_the_probabilities_of_nodes_also_of_mixed_labels(names, loss):
+    task, values = make_task("hierarchical", names), logits(40, len(names))
+    one_hot = np.eye(len(names), dtype=np.float32)[np.arange(40) % len(names)]
+    mixed = np.random.default_rng(3).dirichlet(np.ones(len(names)), 40).astype(np.float32)
+    for targets in (one_hot, 0.7 * one_hot + 0.3 * one_hot[::-1], mixed):
+        measured = np.asarray(task.loss(loss)(targets, values))
+        assert measured.shape == (40,)
+        np.testing.assert_allclose(measured, by_probabilities(task, loss, targets, values), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("gap", [40.0, 1000.0])
+@pytest.mark.parametrize(("loss", "weight"), [("cross_entropy", 1.0), ("focal", 0.25)])
+def test_an_image_is_learned_from_however_sure_a_wrong_answer_is(loss, weight, gap):
+    """A boot is surely taken for a bag: the sums of three, two and one class are too small, each by a third of the loss."""
+    task = make_task("hierarchical", CLOTHES)
+    values = tf.Variable([[0.0, 0.0, 0.0, gap]])
+    with tf.GradientTape() as tape:
+        measured = task.loss(loss)(np.eye(4, dtype=np.float32)[:1], values)
+    boot, sandal, shirt = np.array([1 / 3 + 1 / 2 + 1, 1 / 3 + 1 / 2, 1 / 3]) / 3
+    expected = weight * np.array([[-boot, -sandal, -shirt, 1.0]])
+    np.testing.assert_allclose(tape.gradient(measured, values), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
