@@ -35,6 +35,10 @@ from automl_img.plugin import ImageDataset, ImageTraits
 from automl_img.tasks import Task, make_task
 
 DISK_SHARE = 0.9  # of the free disk that prepared images may take
+COUNTED_AT_ONCE = 256  # images whose pixels are counted together, if they are small
+VALUES_AT_ONCE = (
+    2**23
+)  # pixels' channels of them: counted, each channel takes eight bytes a pixel, 64 MB if there is but one
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,8 +220,9 @@ class PreparedStore:
             indices = np.sort(np.random.default_rng(seed).choice(indices, limit, replace=False))
         channels = self.images.shape[3]
         counts = np.zeros((channels, 256), np.int64)
-        for start in range(0, len(indices), 256):
-            pixels = self.images[indices[start : start + 256]].reshape(-1, channels)
+        size = max(1, min(COUNTED_AT_ONCE, VALUES_AT_ONCE // math.prod(self.images.shape[1:])))
+        for start in range(0, len(indices), size):
+            pixels = self.images[indices[start : start + size]].reshape(-1, channels)
             for channel in range(channels):
                 counts[channel] += np.bincount(pixels[:, channel], minlength=256)
         values = np.arange(256)

@@ -193,11 +193,9 @@ def _in_order(
     Those that are too slow for what is left of the time, or for the latency, come last.
     """
     order = sorted(range(len(contestants)), key=lambda place: (not allowed[place], -contestants[place].f1))
-    best = decided[order[0]]
-    return [
-        replace(contestants[place], behind=paired_difference(task, truth, best, decided[place], seed))
-        for place in order
-    ]
+    first, *others = order
+    behind = {place: paired_difference(task, truth, decided[first], decided[place], seed) for place in others}
+    return [replace(contestants[place], behind=behind.get(place, AS_GOOD)) for place in order]
 
 
 def _mirrored(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ LEAST_IMAGES = 10  # of a part that is told
 MOST_PARTS = 12  # of one property
 THIRDS = ("low", "middle", "high")
 CLEAR_ERRORS = 2.0  # standard errors below the whole, from which on a part is weak
-AT_A_TIME = 512
+AT_A_TIME = 512  # images whose pixels are looked at together, if they are small
 MOST_LOOKED_AT = 10_000  # images whose pixels are read once more; of more, a random sample
 MOST_OPENED = 5_000  # files that are opened once more: they may lie far away
 OPENED_AT_ONCE = 16
@@ -112,9 +113,12 @@ def _looks(
     store: PreparedStore, indices: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean and standard deviation of the pixels of each image."""
+    from automl_img.training.scoring import VALUES_AT_ONCE
+
+    size = max(1, min(AT_A_TIME, VALUES_AT_ONCE // math.prod(store.images.shape[1:])))
     means, deviations = np.empty(len(indices)), np.empty(len(indices))
-    for start in range(0, len(indices), AT_A_TIME):
-        chosen = slice(start, start + AT_A_TIME)
+    for start in range(0, len(indices), size):
+        chosen = slice(start, start + size)
         pixels = np.asarray(store.images[indices[chosen]], np.float32)
         means[chosen], deviations[chosen] = pixels.mean(axis=(1, 2, 3)), pixels.std(axis=(1, 2, 3))
     return means, deviations

@@ -132,7 +132,7 @@ def _spec(run: Run, data: PreparedData, best: TrialRow) -> TrialSpec | None:
         fidelity=Fidelity(max(1, math.ceil(epochs))),
         deadline=deadline,
         threads=0,
-        patience=10**9,
+        ends_early=False,
         probe=(),
         required_epochs=0.0,
         continues="",

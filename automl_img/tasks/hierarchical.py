@@ -13,6 +13,7 @@ from automl_img.tasks.base import Labels
 from automl_img.tasks.multiclass import Multiclass
 
 SEPARATOR = "/"
+FOCAL_ALPHA = 0.25  # as Keras has it for the other tasks, beside a gamma of 2
 
 
 class Hierarchical(Multiclass):
@@ -40,31 +41,37 @@ class Hierarchical(Multiclass):
         return np.array([places[ancestor(name, level + 1)] for name in self.class_names], np.int64)
 
     @cached_property
-    def lineage(self) -> npt.NDArray[np.bool_]:
-        """Whether a node is a class or one of its ancestors; shape (classes, nodes)."""
+    def lineage(self) -> npt.NDArray[np.int32]:
+        """The place of each class's ancestors and of itself among all nodes, the topmost first, then −1; shape (classes, levels).
+
+        Two classes share those ancestors that stand in the same column of both.
+        """
         paths = [_path(name) for name in self.class_names]
         nodes = {node: place for place, node in enumerate(dict.fromkeys(node for path in paths for node in path))}
-        lineage = np.zeros((len(paths), len(nodes)), bool)
+        lineage = np.full((len(paths), max(map(len, paths))), -1, np.int32)
         for row, path in enumerate(paths):
-            lineage[row, [nodes[node] for node in path]] = True
+            lineage[row, : len(path)] = [nodes[node] for node in path]
         return lineage
 
     def loss(self, name: str) -> Callable[[Any, Any], Any]:
-        """Return the mean of the loss over the levels of the tree that tell anything apart."""
-        import keras
+        """Return the mean of the loss over the levels of the tree that tell anything apart.
+
+        It is computed from logarithms in float32, so that an image is learned from however improbable its class is; a loss below 1e-7 is
+        lost in rounding. A level takes as much memory as the logits do, not that of classes times nodes.
+        """
         from keras import ops
 
-        kinds = {"focal": keras.losses.categorical_focal_crossentropy, "mean_squared_error": _squared_error}
-        one = kinds.get(name, keras.losses.categorical_crossentropy)
-        sums = [
-            ops.one_hot(self.at_level(level), len(nodes), dtype="float32")
-            for level, nodes in enumerate(self.levels)
-            if len(nodes) > 1
-        ]
+        of_nodes = {"focal": _focal, "mean_squared_error": _squared_error}.get(name, _cross_entropy)
+        levels = [(self.at_level(level), len(nodes)) for level, nodes in enumerate(self.levels) if len(nodes) > 1]
 
         def over_levels(targets: Any, logits: Any) -> Any:
-            probabilities = ops.softmax(logits)
-            parts = [one(ops.matmul(targets, total), ops.matmul(probabilities, total)) for total in sums]
+            # The classes stand first, as segments are summed along the first axis.
+            shares = ops.transpose(ops.cast(targets, "float32"))
+            logs = ops.transpose(ops.log_softmax(ops.cast(logits, "float32")))
+            parts = [
+                of_nodes(ops.segment_sum(shares, places, nodes), _log_sums(logs, places, nodes))
+                for places, nodes in levels
+            ]
             return sum(parts[1:], parts[0]) / len(parts)
 
         return over_levels
@@ -81,8 +88,8 @@ class Hierarchical(Multiclass):
         2006).
         """
         true, found = self.lineage[labels], self.lineage[predicted]
-        right = int((true & found).sum())
-        precision, recall = right / max(1, int(found.sum())), right / max(1, int(true.sum()))
+        right = int(((true == found) & (true >= 0)).sum())
+        precision, recall = right / max(1, int((found >= 0).sum())), right / max(1, int((true >= 0).sum()))
         return precision, recall, 2 * precision * recall / (precision + recall) if right else 0.0
 
 
@@ -106,7 +113,41 @@ def _path(name: str) -> list[str]:
     return [ancestor(name, level) for level in range(1, name.count(SEPARATOR) + 2)]
 
 
-def _squared_error(targets: Any, probabilities: Any) -> Any:
+def _log_sums(logs: Any, places: npt.NDArray[np.int64], nodes: int) -> Any:
+    """Return the logarithms of the probabilities of nodes.
+
+    Args:
+        logs: Logarithms of the probabilities of classes, shape (classes, batch).
+        places: The node of each class, shape (classes,).
+        nodes: How many there are; each has a class.
+
+    Returns:
+        Shape (nodes, batch).
+    """
     from keras import ops
 
-    return ops.sum(ops.square(probabilities - targets), axis=-1)
+    # Of each node the largest is taken out, so that no exponential vanishes beside that of another node.
+    largest = ops.stop_gradient(ops.segment_max(logs, places, nodes))
+    sums = ops.segment_sum(ops.exp(logs - ops.take(largest, places, axis=0)), places, nodes)
+    return largest + ops.log(sums)
+
+
+def _cross_entropy(targets: Any, logs: Any) -> Any:
+    """Return the loss of each image, shape (batch,), from targets and logarithms of probabilities, both of shape (nodes, batch)."""
+    from keras import ops
+
+    return -ops.sum(targets * logs, axis=0)
+
+
+def _focal(targets: Any, logs: Any) -> Any:
+    """As :func:`_cross_entropy`, with the weights that Keras gives it in its categorical_focal_crossentropy."""
+    from keras import ops
+
+    return -FOCAL_ALPHA * ops.sum(ops.square(1.0 - ops.exp(logs)) * targets * logs, axis=0)
+
+
+def _squared_error(targets: Any, logs: Any) -> Any:
+    """As :func:`_cross_entropy`, of probabilities."""
+    from keras import ops
+
+    return ops.sum(ops.square(ops.exp(logs) - targets), axis=0)

@@ -84,7 +84,9 @@ class Evaluation(keras.callbacks.Callback):
         done: Share of the training that these were, 0 to 1.
         share: That this phase is.
         keeping: Keeps the weights.
-        patience: Measurements without a better F1 after which the training comes to an early end.
+        patience: Measurements without a better F1 after which the training comes to an early end, if it may. On a plateau the
+            rate is lowered after every third of them.
+        ends_early: Whether it may.
         report: Receives each measurement.
         kept: Called when other weights are kept.
     """
@@ -106,6 +108,7 @@ class Evaluation(keras.callbacks.Callback):
         share: float,
         keeping: Keeping,
         patience: int,
+        ends_early: bool,
         report: Callable[[EpochReport], None],
         kept: Callable[[], None],
     ) -> None:
@@ -113,7 +116,7 @@ class Evaluation(keras.callbacks.Callback):
         self._scorer, self._network = scorer, network
         self._images, self._labels, self._indices = images, labels[indices], indices
         self._task, self._images_per_step, self._examples = task, images_per_step, examples
-        self._clock, self._keeping, self._patience = clock, keeping, patience
+        self._clock, self._keeping, self._patience, self._ends_early = clock, keeping, patience, ends_early
         self._earlier_steps, self._done, self._share = earlier_steps, done, share
         self._report, self._kept = report, kept
         self._since = time.monotonic()
@@ -153,5 +156,5 @@ class Evaluation(keras.callbacks.Callback):
         stalled = self._keeping.stalled
         if stalled and self._clock.schedule == "reduce_on_plateau" and stalled % max(2, self._patience // 3) == 0:
             self._clock.level *= PLATEAU_FACTOR
-        if stalled >= self._patience:
+        if self._ends_early and stalled >= self._patience:
             self._clock.clock.cool_down()

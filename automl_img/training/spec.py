@@ -57,7 +57,7 @@ class TrialSpec:
         precision: Keras dtype policy.
         deterministic: Use TensorFlow's deterministic operations.
         weights: "none", the name of a weight set, or a file.
-        patience: Measurements without a better F1 after which training comes to an early end.
+        patience: Measurements without a better F1 after which training comes to an early end, if it may.
         probe: Augmentations whose effect on validation images is measured at the end.
         required_epochs: If this many epochs do not fit into ``required_seconds``, the trial is skipped after one timed step.
         parameter_limit: The most weights that the network may have.
@@ -67,6 +67,7 @@ class TrialSpec:
             another trial stays named in all attempts; checkpoints of their own come first.
         repeats: The trial whose configuration this one trains again under another seed; 0: none.
         promotable: Whether its checkpoint is kept at the end, so that another trial may go on from it.
+        ends_early: Whether ``patience`` may end it; if not, it only says how soon "reduce_on_plateau" lowers the learning rate.
     """
 
     trial: int
@@ -92,6 +93,7 @@ class TrialSpec:
     continues: str = ""
     repeats: int = 0
     promotable: bool = False
+    ends_early: bool = True
 
     @property
     def architecture(self) -> str:

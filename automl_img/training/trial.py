@@ -410,6 +410,7 @@ class _Training:
             share=share,
             keeping=self.keeping,
             patience=self.spec.patience,
+            ends_early=self.spec.ends_early,
             report=report,
             kept=self._save_now_and_then,
         )

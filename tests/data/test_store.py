@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pickle
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,27 @@ def test_statistics_are_those_of_the_chosen_images(tmp_path):
     assert mean == pytest.approx(pixels.mean(axis=(0, 1, 2)))
     assert deviation == pytest.approx(pixels.std(axis=(0, 1, 2)))
     assert store.channel_statistics(np.arange(40), limit=5) == store.channel_statistics(np.arange(40), limit=5)
+
+
+class Noted:
+    """Images that note how many are read at once."""
+
+    def __init__(self, images):
+        self.images, self.shape, self.asked = images, images.shape, []
+
+    def __getitem__(self, chosen):
+        self.asked.append(len(chosen))
+        return self.images[chosen]
+
+
+def test_pixels_of_large_images_are_counted_a_few_images_at_a_time(tmp_path, monkeypatch):
+    store = prepare(arrays(), tmp_path, channels=3)
+    noted = replace(store, images=Noted(store.images))
+    assert noted.channel_statistics(np.arange(40)) == store.channel_statistics(np.arange(40))
+    for values in (16 * 8 * 8 * 3, 8):
+        monkeypatch.setattr("automl_img.data.store.VALUES_AT_ONCE", values)
+        assert noted.channel_statistics(np.arange(40)) == store.channel_statistics(np.arange(40))
+    assert noted.images.asked == [40, 16, 16, 8, *[1] * 40]
 
 
 def test_the_deviation_of_constant_images_can_be_divided_by(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from automl_img.evaluation import contest
 from automl_img.evaluation.contest import Contestant, _in_order, _mirrored, _single, hold_contest
 from automl_img.evaluation.model_file import Candidate
-from automl_img.evaluation.selection import Difference
+from automl_img.evaluation.selection import Difference, paired_difference
 from automl_img.recipe import FinalSettings
 from automl_img.tasks import make_task
 
@@ -64,6 +64,23 @@ def test_what_was_measured_side_by_side_says_which_is_the_best():
     assert _single(found, FinalSettings(prefer="best")) == (0, [])
     slow = _in_order(TASK, TRUTH, given, decided, [True, False, False], seed=0)
     assert [one.f1 for one in slow] == [given[0].f1, 1.0, 1.0], "those that are too slow do not lead"
+
+
+def test_the_best_is_not_compared_with_itself(monkeypatch):
+    """Each comparison draws the images some hundreds of times."""
+    decided = [np.array([0, 1, 0]), np.array([0, 1, 1]), np.array([0, 0, 1])]
+    given = [Contestant(None, None, None, None, None, TASK.f1(TRUTH, answers), 0.01, 0.0, 9) for answers in decided]
+    compared = []
+
+    def noted(task, truth, first, second, seed):
+        compared.append((first, second))
+        return paired_difference(task, truth, first, second, seed)
+
+    monkeypatch.setattr(contest, "paired_difference", noted)
+    found = _in_order(TASK, TRUTH, given, decided, [True] * 3, seed=0)
+    assert all(first is decided[1] and second is not first for first, second in compared) and len(compared) == 2
+    assert found[0].behind == paired_difference(TASK, TRUTH, decided[1], decided[1], seed=0), "nor need it be"
+    assert all(one.behind.error > 0 for one in found[1:])
 
 
 def test_of_equals_the_fewest_operations_win_where_the_same_must_win_every_time():

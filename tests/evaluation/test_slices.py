@@ -1,6 +1,7 @@
 """Figures of parts of the images, by metadata and by how they look."""
 
 import math
+import types
 
 import numpy as np
 import pytest
@@ -92,6 +93,29 @@ def test_of_many_images_a_sample_is_read_once_more_and_metadata_is_of_all(tmp_pa
     dark = [place for place, value in enumerate(found["brightness"]) if value == "low"]
     assert len(bright) == len(dark) == of_pixels // 3 and max(dark) < min(bright)
     assert found == properties_of(store, np.arange(30)), "the same images every time"
+
+
+class Noted:
+    """Images that note how many are read at once."""
+
+    def __init__(self, images):
+        self.images, self.shape, self.asked = images, images.shape, []
+
+    def __getitem__(self, chosen):
+        self.asked.append(len(chosen))
+        return self.images[chosen]
+
+
+def test_large_images_are_looked_at_a_few_at_a_time(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
+    noted = Noted(images)
+    store = types.SimpleNamespace(images=noted, names=list, metadata=dict)
+    together = properties_of(store, np.arange(30))
+    monkeypatch.setattr("automl_img.training.scoring.VALUES_AT_ONCE", 12 * 8 * 8)
+    assert properties_of(store, np.arange(30)) == together
+    monkeypatch.setattr("automl_img.training.scoring.VALUES_AT_ONCE", 8)
+    assert properties_of(store, np.arange(30)) == together
+    assert noted.asked == [30, 12, 12, 6, *[1] * 30]
 
 
 def test_folders_that_are_the_classes_tell_nothing(tmp_path):

@@ -1,8 +1,11 @@
 """Each task's F1, loss and answers, against scikit-learn and cases worked out by hand."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn import metrics
 
 from automl_img.tasks import KINDS, make_task
@@ -106,6 +109,36 @@ def test_hierarchical_f1_counts_ancestors():
     assert task.precision_recall_f1(everything, everything) == (1.0, 1.0, 1.0)
 
 
+def nested(classes, seed=0):
+    """Paths of one to four parts of one letter, some of which are parents of others."""
+    rng = np.random.default_rng(seed)
+    paths = ("/".join(rng.choice(list("abc"), rng.integers(1, 5))) for _ in range(10 * classes))
+    return tuple(dict.fromkeys(paths))[:classes]
+
+
+def test_hierarchical_f1_is_that_of_the_sets_of_nodes():
+    task, rng = make_task("hierarchical", nested(50)), np.random.default_rng(1)
+    true, predicted = rng.integers(0, 50, (2, 300))
+    nodes = [{name[:end] for end in range(1, len(name) + 1, 2)} for name in task.class_names]
+    right = sum(len(nodes[one] & nodes[other]) for one, other in zip(true, predicted, strict=True))
+    precision, recall = (right / sum(len(nodes[one]) for one in each) for each in (predicted, true))
+    f1 = 2 * precision * recall / (precision + recall)
+    assert task.precision_recall_f1(true, predicted) == (precision, recall, f1) and 0 < f1 < 1
+
+
+def test_hierarchical_f1_takes_no_more_memory_for_more_classes():
+    """A bootstrap computes it hundreds of times for each model."""
+    labels, taken = np.random.default_rng(0).integers(0, 40, (2, 20_000)), []
+    for classes in (40, 2000):
+        task = make_task("hierarchical", tuple(f"{place % 40}/{place}" for place in range(classes)))
+        task.f1(*labels)  # what is kept from one call to the next
+        tracemalloc.start()
+        task.f1(*labels)
+        taken.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert taken[1] == pytest.approx(taken[0], rel=0.1)
+
+
 def test_levels_name_the_ancestors_and_a_short_path_stands_for_itself():
     task = make_task("hierarchical", CLOTHES)
     assert task.levels == (
@@ -121,6 +154,42 @@ def test_a_mistake_within_the_parent_costs_less_than_one_across_it():
     boot = np.array([0])
     sandal, bag = (np.eye(4, dtype=np.float32)[[k]] * 5 for k in (1, 3))
     assert evaluate(task, "cross_entropy", boot, sandal) < evaluate(task, "cross_entropy", boot, bag)
+
+
+def by_probabilities(task, loss, targets, values):
+    """The mean over the levels of Keras's loss of the probabilities of their nodes."""
+    kinds = {
+        "cross_entropy": keras.losses.categorical_crossentropy,
+        "focal": keras.losses.categorical_focal_crossentropy,
+        "mean_squared_error": lambda wanted, found: ((found - wanted) ** 2).sum(1),
+    }
+    sums = [np.eye(len(nodes), dtype=np.float32)[task.at_level(level)] for level, nodes in enumerate(task.levels)]
+    return np.mean([kinds[loss](targets @ one, task.probabilities(values) @ one) for one in sums], axis=0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("names", [CLOTHES, nested(50)], ids=["clothes", "many"])
+def test_the_hierarchical_loss_is_that_of_the_probabilities_of_nodes_also_of_mixed_labels(names, loss):
+    task, values = make_task("hierarchical", names), logits(40, len(names))
+    one_hot = np.eye(len(names), dtype=np.float32)[np.arange(40) % len(names)]
+    mixed = np.random.default_rng(3).dirichlet(np.ones(len(names)), 40).astype(np.float32)
+    for targets in (one_hot, 0.7 * one_hot + 0.3 * one_hot[::-1], mixed):
+        measured = np.asarray(task.loss(loss)(targets, values))
+        assert measured.shape == (40,)
+        np.testing.assert_allclose(measured, by_probabilities(task, loss, targets, values), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("gap", [40.0, 1000.0])
+@pytest.mark.parametrize(("loss", "weight"), [("cross_entropy", 1.0), ("focal", 0.25)])
+def test_an_image_is_learned_from_however_sure_a_wrong_answer_is(loss, weight, gap):
+    """A boot is surely taken for a bag: the sums of three, two and one class are too small, each by a third of the loss."""
+    task = make_task("hierarchical", CLOTHES)
+    values = tf.Variable([[0.0, 0.0, 0.0, gap]])
+    with tf.GradientTape() as tape:
+        measured = task.loss(loss)(np.eye(4, dtype=np.float32)[:1], values)
+    boot, sandal, shirt = np.array([1 / 3 + 1 / 2 + 1, 1 / 3 + 1 / 2, 1 / 3]) / 3
+    expected = weight * np.array([[-boot, -sandal, -shirt, 1.0]])
+    np.testing.assert_allclose(tape.gradient(measured, values), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

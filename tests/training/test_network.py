@@ -175,6 +175,29 @@ def test_scores_do_not_depend_on_how_many_batches_are_run_at_once(registry, spac
     assert several.time_pass(images, np.arange(23)) > 0
 
 
+class Files:
+    """Images that are decoded when they are read; notes how many were."""
+
+    def __init__(self, images):
+        self.images, self.read = images, 0
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, positions):
+        found = self.images[positions]
+        self.read += len(found)
+        return found
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_time_of_one_prediction_is_that_of_the_network_not_of_reading_the_image(registry, space, mirrored):
+    model = build_network(plan(space.start("plainnet", {})), registry).model
+    files = Files(np.random.default_rng(0).integers(0, 255, (23, 8, 8, 1), np.uint8))
+    assert Scorer(model).seconds_of_one(files, mirrored=mirrored) > 0
+    assert files.read == 1
+
+
 @pytest.mark.parametrize(
     ("batch", "threads", "parts"),
     [(128, 1, 1), (128, 2, 2), (128, 3, 2), (128, 4, 4), (128, 64, 4), (96, 4, 3), (64, 2, 2), (32, 2, 1), (97, 2, 1)],

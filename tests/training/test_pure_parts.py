@@ -11,6 +11,7 @@ from automl_img.tasks.scores import cross_entropy, macro_f1, softmax
 from automl_img.training.clock import TrainingClock
 from automl_img.training.hardware import Hardware
 from automl_img.training.schedules import SCHEDULES, level
+from automl_img.training.spec import Fidelity, TrialSpec
 
 LABELS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=200)
 
@@ -98,6 +99,12 @@ def test_a_training_without_a_time_depends_on_its_steps_alone():
     now.seconds += 1e6
     assert clock.progress() == 0.0
     assert not clock.out_of_time
+
+
+def test_what_an_older_version_has_planned_may_end_early():
+    spec = TrialSpec(1, 1, "search", "", {"architecture": "small"}, {}, Fidelity(9), 0, None, 1, "float32")
+    older = {name: value for name, value in spec.as_dict().items() if name != "ends_early"}
+    assert TrialSpec.from_dict(older) == spec and spec.ends_early
 
 
 def test_mixed_precision_is_taken_where_the_hardware_gains_from_it():

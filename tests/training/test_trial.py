@@ -96,6 +96,7 @@ def test_a_measurement_tells_of_the_whole_training_so_far(earlier_steps, done, s
         share=share,
         keeping=Keeping(2),
         patience=5,
+        ends_early=True,
         report=reports.append,
         kept=lambda: None,
     )
@@ -104,6 +105,32 @@ def test_a_measurement_tells_of_the_whole_training_so_far(earlier_steps, done, s
     (report,) = reports
     assert (report.steps, report.epoch) == (steps, pytest.approx(epoch))
     assert report.progress == pytest.approx(progress)
+
+
+@pytest.mark.parametrize(("ends_early", "cools"), [(True, True), (False, False)])
+def test_a_training_that_may_not_end_early_still_lowers_its_rate_on_a_plateau(ends_early, cools):
+    """Every second measurement without a better F1, a third of the patience, lowers it; the sixth ends a training that may end."""
+    training, clock = (
+        object.__new__(_Training),
+        ClockCallback(TrainingClock(50), "reduce_on_plateau", 0.1, lambda: False),
+    )
+    training.scorer = types.SimpleNamespace(logits=lambda images, indices: np.eye(2, dtype=np.float32))
+    training.network = types.SimpleNamespace(model=types.SimpleNamespace(get_weights=list))
+    training.data = types.SimpleNamespace(
+        store=types.SimpleNamespace(images=None, labels=np.array([0, 1])),
+        splits=types.SimpleNamespace(train=np.arange(100), validation=np.arange(2)),
+    )
+    training.task, training.batch_size, training.steps = make_task("multiclass", ("ant", "bee")), 8, 0
+    training.keeping, training.spec = Keeping(2), types.SimpleNamespace(patience=6, ends_early=ends_early)
+    training._save_now_and_then = lambda: None
+    evaluation, levels, cooling = training._evaluation(clock, lambda report: None, 0.0, 1.0), [], []
+    for steps in range(1, 9):
+        clock.clock.steps = steps
+        evaluation.on_epoch_end(0)
+        levels.append(clock.level)
+        cooling.append(clock.clock.cooling_from is not None)
+    assert levels == pytest.approx([1.0, 1.0, 0.3, 0.3, 0.09, 0.09, 0.027, 0.027])
+    assert cooling == [False] * 6 + [cools] * 2
 
 
 def seconds_left(fidelity, *, before, earlier=0.0, promoted=0.0):
