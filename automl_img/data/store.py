@@ -36,9 +36,7 @@ from automl_img.tasks import Task, make_task
 
 DISK_SHARE = 0.9  # of the free disk that prepared images may take
 COUNTED_AT_ONCE = 256  # images whose pixels are counted together, if they are small
-VALUES_AT_ONCE = (
-    2**23
-)  # pixels' channels of them: counted, each channel takes eight bytes a pixel, 64 MB if there is but one
+VALUES_AT_ONCE = 2**23  # of theirs: while they are counted each takes eight bytes
 
 
 @dataclass(frozen=True, eq=False)
