@@ -180,6 +180,10 @@ def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(typed, arguments, sai
         ('a.b=["x", "y"]', ["x", "y"]),
         ("a.b=plain text", "plain text"),
         ("a.b='10m'", "10m"),
+        ("a.b= plain text ", "plain text"),
+        ("a.b= ", " "),
+        ("a.b=\t", "\t"),
+        ("a.b=", ""),
     ],
 )
 def test_settings_are_read_as_toml_or_as_text(text, value):
