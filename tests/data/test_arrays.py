@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from automl_img.data.arrays import dataset_from_arrays, validated
@@ -47,6 +48,15 @@ def test_checking_twice_changes_nothing():
     assert twice.class_names == once.class_names == ("5", "6")
     assert np.array_equal(twice.train.labels, once.train.labels)
     assert twice.train.images is once.train.images
+
+
+def test_an_image_whose_group_is_missing_stands_for_itself_and_missing_metadata_is_empty():
+    missing = [None, float("nan"), np.float32("nan"), pd.NA]
+    split = Split(PIXELS, np.array([0, 1, 0, 1]), missing, {"camera": missing})
+    checked = validated(ImageDataset("d", (), split)).train
+    assert checked.groups == ("",) * 4 and checked.metadata == {"camera": ("",) * 4}
+    split = Split(PIXELS, np.array([0, 1, 0, 1]), pd.Series([7.5, np.nan, 7.5, np.nan]))
+    assert validated(ImageDataset("d", (), split)).train.groups == ("7.5", "", "7.5", "")
 
 
 def test_paths_stay_paths():
