@@ -118,7 +118,7 @@ def decode(
 
 
 def pixels_of(
-    image: Image.Image, *, channels: int, size: tuple[int, int], name: str = "the image"
+    image: Image.Image, *, channels: int, size: tuple[int, int] | None = None, name: str = "the image"
 ) -> npt.NDArray[np.uint8]:
     """Return the pixels of an image that Pillow has opened, as :func:`decode` returns those of a file.
 
