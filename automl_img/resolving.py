@@ -73,7 +73,7 @@ def _resolve_name(given: str | Path, overrides: Mapping[str, Any]) -> Recipe:
     if name in sources and isinstance(given, str):
         _tell_of_a_path_of_that_name(name, path)
         return _made_recipe({"name": name, "data": {"source": name}}, overrides)
-    if not path.exists():
+    if not _is_there(path):
         if any((record.kind, record.name) == ("source", name) for record in registry.left_out):
             registry.get("source", name)  # raises, and says why it was left out
         raise UsageError(
@@ -95,6 +95,21 @@ def _resolve_name(given: str | Path, overrides: Mapping[str, Any]) -> Recipe:
         found=name,
         hint="A folder needs one sub-folder for each class, a table a first line that names its columns; see automl-img plugins.",
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file or folder.
+
+    Raises:
+        UsageError: Nobody may look, or the name is too long for one.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        raise UsageError(f"the path cannot be looked at: {error.strerror or error}", where=str(path)) from error
+    return True
 
 
 def _tell_of_a_path_of_that_name(name: str, path: Path) -> None:

@@ -213,8 +213,6 @@ def _opened(
         raise
     except FileNotFoundError as error:
         raise DataError("there is no such file", where=where) from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise DataError(f"the file cannot be read: {error.strerror}", where=where) from error
     except UnidentifiedImageError as error:
         raise _unidentified(source, where, formats) from error
     except Image.DecompressionBombError as error:
@@ -224,6 +222,8 @@ def _opened(
     except (
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... for damaged files
+        if isinstance(error, OSError) and error.filename:  # it could not be opened
+            raise DataError(f"the file cannot be read: {error.strerror}", where=where) from error
         raise DataError(f"the image file is damaged or truncated: {reason_of(error)}", where=where) from error
 
 

@@ -197,6 +197,8 @@ def test_what_is_no_image_or_not_there_says_so(tmp_path):
         read_header(tmp_path / "b.png")
     with pytest.raises(DataError, match="cannot be read"):
         read_header(tmp_path)
+    with pytest.raises(DataError, match="xxx: the file cannot be read: File name too long"):
+        decode(tmp_path / ("x" * 300), channels=3)
 
 
 @pytest.mark.parametrize(
