@@ -27,16 +27,18 @@ Keep = Callable[[Path], None]  # keeps a folder of the cache from being cleared
 def cache_folder(given: Path | None = None) -> Path:
     """Return where things to be used again lie: ``given``, else the environment's AUTOML_IMG_CACHE, else the user's cache folder.
 
+    It is absolute: runs note what lies in it, and are opened from other folders, too.
+
     Raises:
         UsageError: AUTOML_IMG_CACHE begins at the home folder of a user who is not there.
     """
     if given is not None:
-        return given
+        return given.absolute()
     if os.environ.get(CACHE_VARIABLE):
-        return expanded_path(os.environ[CACHE_VARIABLE], where=CACHE_VARIABLE)
+        return expanded_path(os.environ[CACHE_VARIABLE], where=CACHE_VARIABLE).absolute()
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("automl-img"))
+    return Path(platformdirs.user_cache_dir("automl-img")).absolute()
 
 
 def downloads_folder(source: str) -> Path:

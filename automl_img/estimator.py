@@ -68,7 +68,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Search.
 
         Args:
-            X: Images of shape (n, height, width) or (n, height, width, channels), uint8 or floating point in 0..1 or 0..255.
+            X: Images of shape (n, height, width) or (n, height, width, channels), uint8 or floating point in 0..1 or 0..255; or a list
+                of images of one size that Pillow has opened.
             y: Labels of shape (n,).
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -35,7 +36,7 @@ def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDa
         return recipe_from_mapping(content, overrides), None
     if not isinstance(dataset, str | Path):
         return _resolve_object(dataset, overrides)
-    return _resolve_name(str(dataset), overrides), None
+    return _resolve_name(dataset, overrides), None
 
 
 def resolve_again(dataset: Any, recipe: Recipe, run: str | Path) -> ImageDataset | None:
@@ -63,22 +64,23 @@ def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, Im
     )
 
 
-def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
-    path = expanded_path(name)
+def _resolve_name(given: str | Path, overrides: Mapping[str, Any]) -> Recipe:
+    name, path = str(given), expanded_path(given)
     if path.suffix == ".toml":
         return read_recipe(path, overrides)
     registry = _registry(overrides)
     sources = registry.names("source")
-    if name in sources:
+    if name in sources and isinstance(given, str):
+        _tell_of_a_path_of_that_name(name, path)
         return _made_recipe({"name": name, "data": {"source": name}}, overrides)
-    if not path.exists():
+    if not _is_there(path):
         if any((record.kind, record.name) == ("source", name) for record in registry.left_out):
             registry.get("source", name)  # raises, and says why it was left out
         raise UsageError(
             "this is no recipe, no folder and no source",
             found=name,
             allowed=f"a .toml file, a path, or {', '.join(sources)}",
-            hint=nearest(name, sources),
+            hint=f'A source is named by text: "{name}".' if name in sources else nearest(name, sources),
         )
     source = _first(
         sorted(registry.all("source"), key=lambda source: source.general), lambda source: source.accepts(path)
@@ -93,6 +95,27 @@ def _resolve_name(name: str, overrides: Mapping[str, Any]) -> Recipe:
         found=name,
         hint="A folder needs one sub-folder for each class, a table a first line that names its columns; see automl-img plugins.",
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file or folder.
+
+    Raises:
+        UsageError: Nobody may look, or the name is too long for one.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        raise UsageError(f"the path cannot be looked at: {error.strerror or error}", where=str(path)) from error
+    return True
+
+
+def _tell_of_a_path_of_that_name(name: str, path: Path) -> None:
+    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises where nobody may look
+        problem = f"{name!r} is taken as the source of that name, not as the path: give ./{name} for that"
+        warnings.warn(problem, AutoMLImageWarning, stacklevel=2)
 
 
 def _first(sources: Iterable[Any], knows: Callable[[Any], bool]) -> Any:

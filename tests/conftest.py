@@ -1,5 +1,7 @@
 """What all tests share: small real data, plugins in distributions of their own, one finished search, the command line, the order."""
 
+import builtins
+import errno
 import os
 import shutil
 import signal
@@ -158,6 +160,26 @@ class Ran:
     returncode: int
     stdout: str
     stderr: str
+
+
+@pytest.fixture
+def locked(tmp_path, monkeypatch):
+    """A folder that may not be entered, with an image in it; its rights alone would not keep root out."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    (folder / "inside.png").touch()
+
+    def refusing(look):
+        def refuse(path, *arguments, **named):
+            if isinstance(path, str | os.PathLike) and os.fsdecode(path).startswith(f"{folder}{os.sep}"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return look(path, *arguments, **named)
+
+        return refuse
+
+    for module, name in ((os, "stat"), (builtins, "open")):
+        monkeypatch.setattr(module, name, refusing(getattr(module, name)))
+    return folder
 
 
 @pytest.fixture

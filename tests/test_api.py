@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -300,6 +301,22 @@ def test_a_source_that_raises_when_it_is_asked_is_passed_over_with_a_warning(tmp
         assert resolve([1], {**settings, "plugins.block": ["greedy"]})[0].data.source == "lists"
     with pytest.raises(automl_img.UsageError, match="no source can read this"), pytest.warns(AutoMLImageWarning):
         resolve(Path(__file__), settings)
+
+
+def test_a_path_that_is_called_as_a_source_is_a_path_and_a_text_is_the_source_with_a_warning(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AutoMLImageWarning)
+        assert resolve("digits", {})[0].data.source == "digits"
+    with pytest.raises(automl_img.UsageError, match=r"found 'digits'.* A source is named by text: .digits"):
+        resolve(Path("digits"), {})
+    (tmp_path / "digits" / "seven").mkdir(parents=True)
+    for given in (Path("digits"), Path("./digits"), "./digits"):
+        found = resolve(given, {})[0].data
+        assert (found.source, found.path) == ("folder", str(tmp_path / "digits"))
+    said = r"^'digits' is taken as the source of that name, not as the path: give \./digits"
+    with pytest.warns(AutoMLImageWarning, match=said):
+        assert resolve("digits", {})[0].data.source == "digits"
 
 
 def test_sources_that_the_settings_leave_out_are_not_asked():

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
@@ -149,6 +150,19 @@ def test_the_search_calls_the_classes_by_the_labels(labels, names, monkeypatch):
     assert given[0].class_names == names
     assert classes.dtype == np.asarray(labels).dtype
     assert classes[given[0].train.labels].tolist() == np.ravel(labels).tolist()
+
+
+def test_images_that_pillow_has_opened_are_searched_in_their_colours(monkeypatch):
+    given = []
+
+    def search(data, **more):
+        given.append(data[0])
+        return SimpleNamespace(predictor=Model())
+
+    monkeypatch.setattr("automl_img.estimator.fit", search)
+    pictures = [Image.new("RGB", (8, 8), colour).quantize(2) for colour in ((200, 0, 0), (0, 0, 200))]
+    ImageClassifier().fit(pictures, ["red", "blue"])
+    assert given[0][:, 0, 0].tolist() == [[200, 0, 0], [0, 0, 200]]
 
 
 def test_each_fit_and_that_of_each_clone_has_a_run_folder_of_its_own(tmp_path, monkeypatch):

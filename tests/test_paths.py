@@ -9,7 +9,7 @@ from automl_img.cache import cache_folder
 from automl_img.errors import DataError, ModelFileError, RecipeError, RunFolderError, UsageError
 from automl_img.paths import expanded_path
 from automl_img.recipe import Recipe
-from automl_img.resolving import run_path
+from automl_img.resolving import resolve, run_path
 from automl_img.search.experience import ExperienceStore
 from automl_img.search.run_folder import RunFolder
 
@@ -46,6 +46,16 @@ def test_runs_and_caches_below_home_are_found_and_made_there(home, monkeypatch):
     assert cache_folder() == home / "cache"
     monkeypatch.setenv("AUTOML_IMG_EXPERIENCE", "~/experience")
     assert ExperienceStore().folder == home / "experience"
+
+
+def test_a_path_that_nobody_may_look_at_is_one_line_that_says_why(locked, tmp_path):
+    for path, reason in ((locked / "x", "Permission denied"), (tmp_path / ("x" * 300), "File name too long")):
+        with pytest.raises(UsageError, match=rf"x: the path cannot be looked at: {reason}$"):
+            resolve(path, {})
+        with pytest.raises(RunFolderError, match=rf"x: the run folder cannot be read: {reason}$"):
+            RunFolder.open(path)
+        with pytest.raises(ModelFileError, match=rf"x: the folder cannot be read: {reason}$"):
+            automl_img.load(path)
 
 
 def test_wherever_nobodys_home_is_given_the_line_says_where(monkeypatch):

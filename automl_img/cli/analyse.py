@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,7 +93,7 @@ def _refuse_places(html: Path | None, recipe: Path | None, json: Path | None) ->
 
     if recipe is not None and recipe.suffix != ".toml":
         raise UsageError("a recipe's name ends in .toml", where="--recipe", found=str(recipe))
-    if recipe is not None and recipe.exists():
+    if recipe is not None and os.path.exists(recipe):  # noqa: PTH110 - Path.exists raises where nobody may look
         raise UsageError("this file exists and is left as it is", where=str(recipe), hint="Give another name.")
     for option, path in (("--html", html), ("--recipe", recipe), ("--json", json)):
         if path is not None and (option != "--json" or path != STANDARD_OUTPUT):

@@ -28,7 +28,7 @@ def init(
     from automl_img.plugin.manager import discover
     from automl_img.recipe import recipe_from_mapping
 
-    if file.exists():
+    if os.path.exists(file):  # noqa: PTH110 - Path.exists raises where nobody may look
         raise UsageError("this file exists and is left as it is", where=str(file), hint="Give another name.")
     discover().get("source", source, where="--source")
     chosen: dict[str, Any] = {"data": {"source": source}, "budget": {"time": budget}}

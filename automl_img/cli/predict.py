@@ -6,6 +6,7 @@ import contextlib
 import csv
 import glob
 import json
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -96,19 +97,27 @@ def _listed(images: Sequence[Path]) -> Iterator[Path]:
     for given in images:
         if given == STANDARD_INPUT:
             yield from (Path(line.rstrip("\n")) for line in lines if line.strip())
-        elif given.is_dir():
-            found = sorted(path for path in given.rglob("*") if path.is_file() and not _is_hidden(path, given))
+        elif os.path.isdir(given):  # noqa: PTH112 - Path.is_dir raises where nobody may look, which is a row with its error
+            found = sorted(path for path in given.rglob("*") if _is_file(path) and not _is_hidden(path, given))
             if not found:
                 raise DataError("the folder holds no files", where=str(given))
             yield from found
-        elif not given.exists() and glob.has_magic(str(given)):
+        elif glob.has_magic(str(given)) and not os.path.exists(given):  # noqa: PTH110
             names = glob.iglob(str(given), recursive=True)  # noqa: PTH207 (a pattern may be absolute)
-            matching = sorted(path for path in map(Path, names) if path.is_file())
+            matching = sorted(path for path in map(Path, names) if _is_file(path))
             if not matching:
                 raise DataError("no file matches this pattern", where=str(given))
             yield from matching
         else:
             yield given
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file; what nobody may look at counts as one, and is a row with its error."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

@@ -121,5 +121,5 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
         try:
             parsed[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            parsed[key] = text.strip()
+            parsed[key] = text.strip() or text  # a blank or a tab is a value, too: a separator may be one
     return parsed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from automl_img.data.label_kinds import encoded_labels
-from automl_img.data.labels import LONGEST_NAME
+from automl_img.data.labels import LONGEST_NAME, is_missing
 from automl_img.data.pixels import as_uint8, float_scale
 from automl_img.errors import DataError
 from automl_img.plugin import ImageDataset, Split
@@ -110,7 +110,7 @@ def _refuse_names_that_are_too_long(names: Sequence[str], where: str) -> None:
 def _groups(split: Split, where: str) -> tuple[str, ...] | None:
     if split.groups is None:
         return None
-    groups = tuple("" if group is None else str(group) for group in split.groups)
+    groups = _texts(split.groups)
     if len(groups) != len(split):
         problem = "every image needs its group"
         raise DataError(problem, where=where, found=f"{len(split)} images, groups of {len(groups)}")
@@ -120,15 +120,17 @@ def _groups(split: Split, where: str) -> tuple[str, ...] | None:
 def _metadata(split: Split, where: str) -> dict[str, tuple[str, ...]] | None:
     if not split.metadata:
         return None
-    found = {
-        str(name): tuple("" if value is None else str(value) for value in values)
-        for name, values in split.metadata.items()
-    }
+    found = {str(name): _texts(values) for name, values in split.metadata.items()}
     for name, values in found.items():
         if len(values) != len(split):
             problem = f"every image needs its {name}"
             raise DataError(problem, where=where, found=f"{len(split)} images, metadata of {len(values)}")
     return found
+
+
+def _texts(values: Iterable[Any]) -> tuple[str, ...]:
+    """Return values as text, of one that is missing an empty one."""
+    return tuple("" if is_missing(value) else str(value) for value in values)
 
 
 def _scale(images: Any, where: str) -> tuple[float | None, tuple[str, ...]]:

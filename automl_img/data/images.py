@@ -118,7 +118,7 @@ def decode(
 
 
 def pixels_of(
-    image: Image.Image, *, channels: int, size: tuple[int, int], name: str = "the image"
+    image: Image.Image, *, channels: int, size: tuple[int, int] | None = None, name: str = "the image"
 ) -> npt.NDArray[np.uint8]:
     """Return the pixels of an image that Pillow has opened, as :func:`decode` returns those of a file.
 
@@ -213,8 +213,6 @@ def _opened(
         raise
     except FileNotFoundError as error:
         raise DataError("there is no such file", where=where) from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise DataError(f"the file cannot be read: {error.strerror}", where=where) from error
     except UnidentifiedImageError as error:
         raise _unidentified(source, where, formats) from error
     except Image.DecompressionBombError as error:
@@ -224,6 +222,8 @@ def _opened(
     except (
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... for damaged files
+        if isinstance(error, OSError) and error.filename:  # it could not be opened
+            raise DataError(f"the file cannot be read: {error.strerror}", where=where) from error
         raise DataError(f"the image file is damaged or truncated: {reason_of(error)}", where=where) from error
 
 

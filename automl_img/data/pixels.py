@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from automl_img.data.images import on_white
+from automl_img.data.images import on_white, pixels_of
 from automl_img.errors import DataError
 from automl_img.plugin import scale_of_floats
 from automl_img.plugin.floats import ROUNDING
@@ -22,7 +24,7 @@ def as_uint8(images: Any, where: str = "x", *, scale: float | None = None) -> np
 
     Args:
         images: Shape (n, height, width) or (n, height, width, channels) with 1, 3 or 4 channels (4: laid on white). Whole numbers
-            from 0 to 255, booleans, or floats from 0 to 1 or from 0 to 255.
+            from 0 to 255, booleans, or floats from 0 to 1 or from 0 to 255. Or a list of images of one size that Pillow has opened.
         where: What the images are called in messages.
         scale: What floats are multiplied by: 255 or 1. None: :func:`float_scale` decides by their maximum.
 
@@ -54,9 +56,12 @@ def float_scale(images: npt.NDArray[Any], where: str = "x") -> float:
 def array_of(images: Any, where: str = "x") -> npt.NDArray[Any]:
     """Return images, which may be a list of arrays, as one array of numbers; its shape is not looked at.
 
+    Images in the list that Pillow has opened become RGB, as those of files do.
+
     Raises:
-        DataError: They are of different shapes, or hold something else than numbers.
+        DataError: They are of different shapes, hold something else than numbers, or cannot be read.
     """
+    images = _decoded(images, where)
     try:
         array = np.asarray(images)
     except ValueError as error:
@@ -68,6 +73,18 @@ def array_of(images: Any, where: str = "x") -> npt.NDArray[Any]:
             "the images are not numbers", where=where, found=str(array.dtype), allowed="uint8, or floats from 0 to 1"
         )
     return array
+
+
+def _decoded(images: Any, where: str) -> Any:
+    """Return images with the pixels of each that Pillow has opened: NumPy would take what it stores, such as the numbers of a palette."""
+    if not isinstance(images, Sequence) and getattr(images, "ndim", 0) != 1:
+        return images
+    if not any(isinstance(one, Image.Image) for one in images):
+        return images
+    return [
+        pixels_of(one, channels=3, name=f"{where}, image {place}") if isinstance(one, Image.Image) else one
+        for place, one in enumerate(images)
+    ]
 
 
 def _uneven(where: str, found: str) -> DataError:

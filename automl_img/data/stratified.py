@@ -78,7 +78,10 @@ def _one(labels: Labels, share: float, groups: Groups | None, seed: int, where: 
         held[free] = _by_group(labels[free], groups[free], wanted, seed, where)
         _put_back(held, labels, groups)
     else:
-        held[free] = _iterative(labels[free], min(wanted, len(free) - 1), seed)
+        wanted = min(wanted, len(free) - 1)
+        held[free] = _iterative(labels[free], wanted, seed)
+        if not held.any():
+            held = _spared(labels, free, wanted, seed)
     return held
 
 
@@ -112,6 +115,21 @@ def _iterative(labels: Labels, wanted: int, seed: int) -> Mask:
     _, chosen = next(splitter.split(np.zeros(len(labels)), labels))
     held = np.zeros(len(labels), bool)
     held[chosen] = True
+    return held
+
+
+def _spared(labels: Labels, free: npt.NDArray[np.int64], wanted: int, seed: int) -> Mask:
+    """Hold images out at random, at most so many, and none that has a label which no other image is left to train.
+
+    Where each label has few images, stratification leaves all of them to the training, which always wants more of a label. One image at
+    least is held out here, since each label of the images in ``free`` has another, see :func:`_indispensable`.
+    """
+    held = np.zeros(len(labels), bool)
+    left = labels.sum(axis=0, dtype=np.int64)
+    for image in np.random.default_rng(seed).permutation(free):
+        if held.sum() < wanted and (left[labels[image] > 0] > 1).all():
+            held[image] = True
+            left -= labels[image]
     return held
 
 

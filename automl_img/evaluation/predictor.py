@@ -345,16 +345,19 @@ def _tell_other_versions(card: ModelCard, registry: PluginRegistry, where: str) 
 
 
 def _model_folder(folder: Path) -> Path:
-    if folder.is_file():
-        raise ModelFileError(
-            "a single file is not loaded: a .keras file or a pickle can hold code that would run",
-            where=str(folder),
-            allowed="a run folder, or a folder that save() wrote",
-        )
-    for candidate in (folder, folder / "model"):
-        if (candidate / MODEL_FILE).is_file():
-            return candidate
-    problem = "there is no such folder" if not folder.exists() else "this folder holds no model"
+    try:
+        if folder.is_file():
+            raise ModelFileError(
+                "a single file is not loaded: a .keras file or a pickle can hold code that would run",
+                where=str(folder),
+                allowed="a run folder, or a folder that save() wrote",
+            )
+        for candidate in (folder, folder / "model"):
+            if (candidate / MODEL_FILE).is_file():
+                return candidate
+        problem = "there is no such folder" if not folder.exists() else "this folder holds no model"
+    except OSError as error:
+        raise ModelFileError(f"the folder cannot be read: {error.strerror or error}", where=str(folder)) from error
     raise ModelFileError(problem, where=str(folder), hint="A finished run has one in its folder model/.")
 
 

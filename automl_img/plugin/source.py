@@ -23,7 +23,7 @@ class Split:
             shape (n, classes). A source may hand over raw labels, which the core encodes: whole numbers or strings, shape (n,), or,
             for the multilabel task, a sequence of label names for each image.
         groups: What each image belongs to (a patient, a product), one string for each image; images of one group stay on one side of
-            the split. None: every image stands for itself.
+            the split. Where one is empty, None or NaN, that image stands for itself; None: every image does.
         metadata: What else is known of each image, such as its camera: a sequence of strings for each name. Nothing is learned from
             it; the figures are told by its values. None: nothing is known.
     """

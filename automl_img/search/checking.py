@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,8 +33,10 @@ def check_plugins(recipe: Recipe, registry: PluginRegistry, *, with_source: bool
     trackers_of(recipe, registry)
     _check_epochs(recipe, strategy)
     weights = recipe.train.weights
-    if weights.endswith(".h5") and not expanded_path(weights, where="train.weights", error=RecipeError).is_file():
-        raise RecipeError("there is no such weights file", where="train.weights", found=weights)
+    if weights.endswith(".h5"):
+        file = expanded_path(weights, where="train.weights", error=RecipeError)
+        if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where nobody may look
+            raise RecipeError("there is no such weights file", where="train.weights", found=weights)
     for kind in ("architecture", "augmentation", "regularizer"):
         wanted = getattr(recipe.search, f"{kind}s")
         for name in () if wanted == "all" else wanted:

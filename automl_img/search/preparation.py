@@ -59,12 +59,18 @@ def load_dataset(recipe: Recipe, registry: PluginRegistry) -> ImageDataset:
     Raises:
         PluginError: The source is unknown.
         RecipeError: The path begins at a home folder that is not there.
-        DataError: The images are not there or cannot be used.
+        DataError: The images are not there or cannot be read or used.
     """
     source: DataSource = registry.get("source", recipe.data.source, where="data.source")
     given = recipe.data.path
     path = None if given is None else expanded_path(given, where="data.path", error=RecipeError).absolute()
-    return source.load(path, {**recipe.data.options, "task": recipe.data.task})
+    try:
+        return source.load(path, {**recipe.data.options, "task": recipe.data.task})
+    except OSError as error:
+        if not error.filename:  # it says nothing of a file: a mistake of the source's
+            raise
+        problem = f"the images cannot be read: {error.strerror or error}"
+        raise DataError(problem, where=str(error.filename)) from error
 
 
 def cache_entries(dataset: ImageDataset) -> set[Path]:

@@ -99,11 +99,16 @@ class RunFolder:
         """Open the folder of an earlier run.
 
         Raises:
-            RunFolderError: It is no run folder, or its lock is a link to another file.
+            RunFolderError: It is no run folder, nobody may look into it, or its lock is a link to another file.
         """
         folder = cls(expanded_path(path, error=RunFolderError))
-        if not (folder.path / RECIPE_FILE).is_file():
-            problem = "this is no run folder" if folder.path.exists() else "there is no such run folder"
+        try:
+            is_run, is_there = (folder.path / RECIPE_FILE).is_file(), folder.path.exists()
+        except OSError as error:
+            problem = f"the run folder cannot be read: {error.strerror or error}"
+            raise RunFolderError(problem, where=str(path)) from error
+        if not is_run:
+            problem = "this is no run folder" if is_there else "there is no such run folder"
             raise RunFolderError(problem, where=str(path), hint="Runs lie in runs/ unless told otherwise.")
         lock = folder.path / LOCK_FILE
         if lock.is_symlink():

@@ -109,12 +109,17 @@ def _split(arrays: Mapping[str, Any], split: str, path: Path) -> Split | None:
     for images, labels, groups in NAMES[split]:
         x, y, belongs = (_array(arrays, name) for name in (images, labels, groups))
         if x is not None and y is not None:
-            return Split(x, y, None if belongs is None else [str(group) for group in np.ravel(belongs)])
+            return Split(x, y, None if belongs is None else _groups(belongs))
         if x is not None or y is not None:
             there, missing = (images, labels) if x is not None else (labels, images)
             found = ", ".join(sorted(arrays))
             raise DataError(f"there is {there} without {missing}", where=str(path), found=found, allowed=ALLOWED)
     return None
+
+
+def _groups(belongs: Any) -> list[str]:
+    """Return the name of each image's group, an empty one where it is NaN or NaT: these alone differ from themselves."""
+    return ["" if group != group else str(group) for group in np.ravel(belongs)]
 
 
 def _array(arrays: Mapping[str, Any], name: str, missing: Any = None) -> Any:

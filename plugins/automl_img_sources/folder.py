@@ -57,7 +57,8 @@ class _Findings:
     """What was met on the way and is worth a note."""
 
     read: tuple[str, ...] = ()  # the folders below which images are looked for
-    skipped: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)  # files that are no images, by their ending
+    outside: Counter[str] = field(default_factory=Counter)  # images beside class folders, by the folder around them
     links: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -82,6 +83,10 @@ class _Findings:
         ]
         notes += [f"The link {name} leads back to a folder above it and was not followed." for name in self.loops]
         notes += [f"{name} was not used: beside train/, only validation/ and test/ count." for name in self.unused]
+        notes += [
+            f"{count:,} images in {name}/ lie in no class folder and were not used."
+            for name, count in self.outside.items()
+        ]
         if self.skipped:
             count = self.skipped.total()
             notes.append(f"{count:,} files that are no images by their ending were skipped: {self.endings()}.")
@@ -218,7 +223,11 @@ def _classes(folder: Path, findings: _Findings, *, keep_empty: bool = False) -> 
     classes: dict[str, Inside] = {}
     for entry in _visible(folder):
         if not _is_folder(entry):
-            findings.skipped[Path(entry.name).suffix.lower()] += 1
+            ending = Path(entry.name).suffix.lower()
+            if ending in EXTENSIONS:
+                findings.outside[folder.name] += 1
+            else:
+                findings.skipped[ending] += 1
             continue
         if findings.leads_inside(entry):
             continue

@@ -116,7 +116,7 @@ class _Reader:
                 None if None in path else "/".join(str(part).replace("/", "-") for part in path)
                 for path in zip(*each, strict=True)
             ]
-        groups = ["" if group is None else str(group) for group in data[columns.group]] if columns.group else None
+        groups = [_group(value) for value in data[columns.group]] if columns.group else None
         return self._images(data), labels, groups
 
     def _labels(self, data: Any, column: str) -> list[Any]:
@@ -162,6 +162,11 @@ class _Reader:
             for image in images:
                 spill.add(image)
             return spill.finish()
+
+
+def _group(value: Any) -> str:
+    """Return the name of an image's group, an empty one where it is missing: NaN differs from itself."""
+    return "" if value is None or value != value else str(value)
 
 
 def _label(value: Any, names: tuple[str, ...]) -> Any:

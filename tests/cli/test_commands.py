@@ -29,6 +29,7 @@ from automl_img.search.run_folder import STOP_FILE, RunFolder
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+LONG = "x" * 300  # no file system takes such a name
 
 
 def run(*arguments, **variables):
@@ -159,6 +160,15 @@ def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
         (["evaluate", "nowhere"], "nowhere: there is no such run folder"),
         (["recipe", "check", "missing.toml"], "there is no such recipe"),
         (["init", "--source", "foldr"], "Did you mean 'folder'"),
+        (["search", LONG], f"{LONG}: the path cannot be looked at: File name too long"),
+        (["search", "digits", "--set", f"train.weights={LONG}.h5"], "train.weights: there is no such weights file"),
+        (["leaderboard", LONG], f"{LONG}: the run folder cannot be read: File name too long"),
+        (["predict", LONG, "x.png"], f"{LONG}: the folder cannot be read: File name too long"),
+        (
+            ["analyse", "digits", "--recipe", f"{LONG}.toml"],
+            f"{LONG}.toml: the file cannot be written: File name too long",
+        ),
+        (["init", f"{LONG}.toml"], f"{LONG}.toml: the file cannot be written: File name too long"),
     ],
 )
 def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(typed, arguments, said, tmp_path, monkeypatch):
@@ -180,6 +190,10 @@ def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(typed, arguments, sai
         ('a.b=["x", "y"]', ["x", "y"]),
         ("a.b=plain text", "plain text"),
         ("a.b='10m'", "10m"),
+        ("a.b= plain text ", "plain text"),
+        ("a.b= ", " "),
+        ("a.b=\t", "\t"),
+        ("a.b=", ""),
     ],
 )
 def test_settings_are_read_as_toml_or_as_text(text, value):
@@ -242,6 +256,14 @@ def test_of_a_folder_that_is_given_nothing_hidden_is_predicted(tmp_path, monkeyp
     assert list(predict_command._listed([Path()])) == [Path("a.png"), Path("b", "c.png")]
 
 
+def test_what_nobody_may_look_at_is_listed_all_the_same(tmp_path, locked):
+    given = [tmp_path / "a.png", locked / "b.png", tmp_path / LONG]
+    assert list(predict_command._listed(given)) == given
+    given[0].touch()
+    assert list(predict_command._listed([tmp_path])) == [tmp_path / "a.png", locked / "inside.png"]
+    assert list(predict_command._listed([tmp_path / "*" / "*.png"])) == [locked / "inside.png"]
+
+
 @pytest.mark.train
 def test_an_unreadable_image_is_a_row_with_its_error_and_exit_code_3(typed, finished, digit_files):
     (digit_files / "2b.png").write_bytes(b"no image")
@@ -250,6 +272,21 @@ def test_an_unreadable_image_is_a_row_with_its_error_and_exit_code_3(typed, fini
     rows = json.loads(ran.stdout)
     assert [bool(row["error"]) for row in rows] == [False, False, False, True, False, False, True]
     assert "2 images could not be read" in ran.stderr
+
+
+@pytest.mark.train
+def test_an_image_that_nobody_may_look_at_is_a_row_with_its_error_beside_the_others(
+    typed, finished, digit_files, locked
+):
+    images = [digit_files / "0.png", locked / "inside.png", digit_files / LONG, digit_files / "1.png"]
+    ran = typed("predict", finished[0].run_dir, *images, "--format", "json")
+    assert ran.returncode == 3, ran.stderr
+    rows = json.loads(ran.stdout)
+    reasons = ("", ": the file cannot be read: Permission denied", ": the file cannot be read: File name too long", "")
+    assert [row["error"] for row in rows] == [
+        f"{image}{why}" if why else "" for image, why in zip(images, reasons, strict=True)
+    ]
+    assert [len(row["classes"]) for row in rows] == [1, 0, 0, 1]
 
 
 @pytest.mark.train
@@ -319,6 +356,8 @@ def test_an_export_into_a_folder_that_cannot_be_made_is_one_line(finished, tmp_p
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"file.x: the folder cannot be made: Not a directory"):
         export_run(finished[0].run_dir, "keras", tmp_path / "file" / "x")
+    with pytest.raises(UsageError, match="the folder cannot be made: File name too long"):
+        export_run(finished[0].run_dir, "keras", tmp_path / LONG)
 
 
 @pytest.mark.train

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from automl_img.data.arrays import dataset_from_arrays, validated
 from automl_img.errors import DataError
@@ -23,6 +25,13 @@ def test_arrays_become_a_data_set_with_a_test_split():
 def test_numbers_in_the_test_split_mean_the_same_classes_as_in_training():
     dataset = dataset_from_arrays(PIXELS, [3, 7, 3, 7], test=(PIXELS[:2], [7, 7]))
     assert dataset.test is not None and dataset.test.labels.tolist() == [1, 1]
+
+
+def test_a_list_of_images_that_pillow_has_opened_becomes_their_colours_and_not_the_numbers_of_a_palette():
+    pictures = [Image.new("RGB", (8, 8), colour).quantize(2) for colour in ((200, 0, 0), (0, 0, 200))]
+    dataset = dataset_from_arrays(pictures, ["red", "blue"], test=(pictures[:1], ["red"]))
+    assert dataset.train.images[:, 0, 0].tolist() == [[200, 0, 0], [0, 0, 200]]
+    assert dataset.test is not None and dataset.test.images.shape == (1, 8, 8, 3)
 
 
 def test_the_training_images_decide_how_all_floats_are_scaled():
@@ -47,6 +56,15 @@ def test_checking_twice_changes_nothing():
     assert twice.class_names == once.class_names == ("5", "6")
     assert np.array_equal(twice.train.labels, once.train.labels)
     assert twice.train.images is once.train.images
+
+
+def test_an_image_whose_group_is_missing_stands_for_itself_and_missing_metadata_is_empty():
+    missing = [None, float("nan"), np.float32("nan"), pd.NA]
+    split = Split(PIXELS, np.array([0, 1, 0, 1]), missing, {"camera": missing})
+    checked = validated(ImageDataset("d", (), split)).train
+    assert checked.groups == ("",) * 4 and checked.metadata == {"camera": ("",) * 4}
+    split = Split(PIXELS, np.array([0, 1, 0, 1]), pd.Series([7.5, np.nan, 7.5, np.nan]))
+    assert validated(ImageDataset("d", (), split)).train.groups == ("7.5", "", "7.5", "")
 
 
 def test_paths_stay_paths():

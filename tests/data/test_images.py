@@ -155,8 +155,10 @@ def test_an_image_that_pillow_has_opened_becomes_the_pixels_of_its_file(tmp_path
     path = saved(tmp_path, Image.fromarray(values), "a.png", exif=exif)
     with Image.open(path) as image:
         found = pixels_of(image, channels=3, size=(6, 5))
+        whole = pixels_of(image, channels=3)
         assert image.size == (8, 4)
     assert np.array_equal(found, decode(path, channels=3, size=(6, 5)))
+    assert np.array_equal(whole, decode(path, channels=3))
 
 
 def test_an_image_that_pillow_has_opened_and_that_cannot_be_used_says_so(tmp_path, monkeypatch):
@@ -195,6 +197,8 @@ def test_what_is_no_image_or_not_there_says_so(tmp_path):
         read_header(tmp_path / "b.png")
     with pytest.raises(DataError, match="cannot be read"):
         read_header(tmp_path)
+    with pytest.raises(DataError, match="xxx: the file cannot be read: File name too long"):
+        decode(tmp_path / ("x" * 300), channels=3)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from automl_img.data import pixels
-from automl_img.data.images import on_white
+from automl_img.data.images import decode, on_white
 from automl_img.data.pixels import as_uint8
 from automl_img.errors import DataError
 
@@ -59,6 +60,48 @@ def test_booleans_become_black_and_white():
 def test_a_fourth_channel_is_transparency():
     images = np.array([[[[10, 20, 30, 255], [10, 20, 30, 0]]]], np.uint8)
     assert as_uint8(images)[0, 0].tolist() == [[10, 20, 30], [255, 255, 255]]
+
+
+def test_images_that_pillow_has_opened_become_the_pixels_of_their_files(tmp_path):
+    colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8))
+    turned, seen_through = Image.Exif(), colours.copy()
+    turned[0x0112] = 6
+    seen_through.putalpha(100)
+    images = {
+        "palette.png": (colours.quantize(16), {}),
+        "cmyk.tif": (colours.convert("CMYK"), {}),
+        "turned.png": (colours, {"exif": turned}),
+        "seen through.png": (seen_through, {}),
+        "grey.png": (colours.convert("L"), {}),
+    }
+    for name, (image, options) in images.items():
+        image.save(tmp_path / name, **options)
+    opened = [Image.open(tmp_path / name) for name in images]
+    in_array = np.empty(len(opened), object)
+    for place, image in enumerate(opened):
+        in_array[place] = image
+    expected = np.stack([decode(tmp_path / name, channels=3) for name in images])
+    for given in (opened, tuple(opened), in_array):
+        assert np.array_equal(as_uint8(given), expected)
+    assert np.array_equal(as_uint8([opened[0], expected[1]]), expected[:2]), "beside arrays, too"
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (
+            [Image.new("P", (8, 8)), Image.new("P", (9, 8))],
+            "^x: .* found .images of different shapes.*Resize the images",
+        ),
+        (
+            [Image.new("L", (8, 8)), Image.new("F", (8, 8))],
+            "^x, image 1: the image cannot be read: it holds floating-point",
+        ),
+    ],
+)
+def test_images_that_pillow_has_opened_and_that_form_no_array_say_why(images, said):
+    with pytest.raises(DataError, match=said):
+        as_uint8(images)
 
 
 def test_a_large_array_is_worked_on_in_small_pieces(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automl_img.cache import ABANDONED_SECONDS, cache_folder
+from automl_img.cache import ABANDONED_SECONDS, cache_folder, downloads_folder
 from automl_img.data import preparing
 from automl_img.data.arrays import dataset_from_arrays, validated
 from automl_img.data.images import conform
@@ -301,9 +301,21 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path):
 def test_the_environment_names_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOML_IMG_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
-    assert cache_folder(Path("given")) == Path("given")
+    assert cache_folder(tmp_path / "given") == tmp_path / "given"
     monkeypatch.delenv("AUTOML_IMG_CACHE")
     assert cache_folder().name == "automl-img"
+
+
+def test_a_cache_that_is_given_relative_to_a_folder_is_found_from_any_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AUTOML_IMG_CACHE", "cache")
+    folders = [PreparedStore.prepare(arrays(), cache_dir=given, **SIZE).folder for given in (None, Path("given"))]
+    spilled, downloads = cache_folder() / "images", downloads_folder("far")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [len(PreparedStore.open(folder).images) for folder in folders] == [44, 44]
+    assert folders[0].parent == tmp_path / "cache" / "stores" and folders[1].parent == tmp_path / "given" / "stores"
+    assert spilled == tmp_path / "cache" / "images" and downloads == tmp_path / "cache" / "downloads" / "far"
 
 
 def test_seventy_thousand_small_images_are_prepared_once_and_only_opened_the_second_time(tmp_path):

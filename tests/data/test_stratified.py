@@ -34,6 +34,20 @@ def test_the_same_seed_gives_the_same_multilabel_split():
     assert not np.array_equal(first.validation, other.validation)
 
 
+@pytest.mark.parametrize("test", [0.0, 0.1])
+@pytest.mark.parametrize("each", [1, 2])
+def test_images_are_held_out_where_each_label_has_so_few_that_stratification_takes_none(each, test):
+    images = np.arange(20)
+    labels = np.zeros((20, 10), np.uint8)
+    for turn in range(each):
+        labels[images, (images + turn) % 10] = 1
+    found = split(labels, validation=0.1, test=test, seed=1)
+    for part, wanted in ((found.validation, True), (found.test, test > 0)):
+        assert wanted <= len(part) <= 2 * wanted
+    assert labels[found.train].sum(0).min() > 0, "every label trains"
+    np.testing.assert_array_equal(split(labels, validation=0.1, test=test, seed=1).validation, found.validation)
+
+
 def test_an_image_that_alone_has_a_label_trains_and_is_told():
     labels = tags()
     labels[:, 4] = 0

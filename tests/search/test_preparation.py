@@ -12,7 +12,7 @@ from automl_img.cache import in_use
 from automl_img.data.analysis import analyse
 from automl_img.data.arrays import dataset_from_arrays
 from automl_img.data.cached import cached
-from automl_img.errors import RecipeError
+from automl_img.errors import DataError, RecipeError
 from automl_img.executors.choosing import site_of
 from automl_img.plugin import ImageDataset, Spill, Split, discover
 from automl_img.recipe import ComputeSettings, recipe_from_mapping
@@ -115,3 +115,37 @@ def test_the_home_of_a_user_who_is_not_there_is_one_line():
     settings = recipe_from_mapping({"data": {"source": "folder", "path": "~nobody-here/photos"}})
     with pytest.raises(RecipeError, match=r"data\.path: there is no such home folder; found '~nobody-here/photos'"):
         load_dataset(settings, discover())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "folder",
+        "table",
+        "arrays",
+        "idx",
+        "coco",
+        "cvat",
+        "label_studio",
+        "manifest",
+        "vertex",
+        "huggingface",
+        "tf_data",
+        "fashion_mnist",
+    ],
+)
+def test_images_that_nobody_may_look_at_are_one_line_that_says_why_whatever_reads_them(source, locked, tmp_path):
+    for path, reason in ((locked / "x", "Permission denied"), (tmp_path / ("x" * 300), "File name too long")):
+        settings = recipe_from_mapping({"data": {"source": source, "path": str(path)}})
+        with pytest.raises(DataError, match=rf"x.*: the images cannot be read: {reason}$"):
+            load_dataset(settings, discover())
+
+
+def test_what_a_source_does_wrong_keeps_its_traceback(monkeypatch):
+    def fail(path, options):
+        raise OSError("no file is meant")
+
+    registry = discover()
+    monkeypatch.setattr(registry.get("source", "digits"), "load", fail)
+    with pytest.raises(OSError, match="no file is meant"):
+        load_dataset(recipe_from_mapping({"data": {"source": "digits"}}), registry)

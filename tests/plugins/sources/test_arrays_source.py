@@ -82,6 +82,17 @@ def test_groups_and_label_matrices_pass_through(tmp_path):
     assert checked.task == "multilabel" and checked.train.labels.tolist() == matrix.tolist()
 
 
+@pytest.mark.parametrize(
+    ("groups", "names"),
+    [
+        (np.array([1.5, np.nan, 1.5, np.nan]), ["1.5", "", "1.5", ""]),
+        (np.array(["2026-03-01", "NaT", "2026-03-01", "NaT"], "M8[D]"), ["2026-03-01", "", "2026-03-01", ""]),
+    ],
+)
+def test_an_image_whose_group_is_missing_stands_for_itself(tmp_path, groups, names):
+    assert load(saved(tmp_path, x=X, y=Y, groups=groups)).train.groups == names
+
+
 def test_names_as_medmnist_and_scikit_learn_write_them_are_known(tmp_path):
     arrays = {"train_images": X, "train_labels": Y[:, None], "val_images": X, "val_labels": Y, "test_images": X}
     dataset = validated(load(saved(tmp_path, **arrays, test_labels=Y)))

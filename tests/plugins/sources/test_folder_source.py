@@ -125,6 +125,19 @@ def test_hidden_files_are_skipped_in_silence_and_others_with_a_note(tmp_path):
     assert dataset.notes[0].startswith("2 files that are no images by their ending were skipped")
 
 
+def test_images_outside_of_class_folders_are_counted_as_what_they_are(tmp_path):
+    write(tmp_path, "train/cat/1.jpg", "train/dog/2.jpg", "train/3.jpg", "train/4.jpg")
+    write(tmp_path, *(f"test/{number}.JPG" for number in range(3)))
+    (tmp_path / "test" / "sample.csv").touch()
+    dataset = load(tmp_path)
+    assert dataset.test is None and len(dataset.train) == 2
+    assert dataset.notes == (
+        "2 images in train/ lie in no class folder and were not used.",
+        "3 images in test/ lie in no class folder and were not used.",
+        "1 files that are no images by their ending were skipped: .csv (1).",
+    )
+
+
 def test_an_empty_class_folder_is_left_out_with_a_note(tmp_path):
     write(tmp_path, "a/1.png", "b/1.png")
     (tmp_path / "c").mkdir()

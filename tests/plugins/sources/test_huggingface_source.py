@@ -164,6 +164,9 @@ def test_numbers_are_in_the_order_of_numbers_and_missing_groups_are_none():
     data = datasets.Dataset.from_dict(columns).cast_column("image", datasets.Image())
     dataset = HuggingFace().convert(data, {"group": "patient"})
     assert validated(dataset).class_names == ("9", "10") and list(dataset.train.groups) == ["p", "", "p", "q"]
+    numbers = datasets.Dataset.from_dict({**columns, "patient": [1.5, float("nan"), 1.5, None]})
+    dataset = HuggingFace().convert(numbers.cast_column("image", datasets.Image()), {"group": "patient"})
+    assert list(dataset.train.groups) == ["1.5", "", "1.5", ""]
 
 
 def test_columns_of_paths_and_of_bytes_are_images_when_named(tmp_path):

@@ -351,6 +351,7 @@ def test_names_without_their_ending_are_told_apart(tmp_path):
             "line 2: column 'b' is read as one class.*found 'boot'; allowed: 0 and 1",
         ),
         (PLAIN, {"root": "nowhere"}, r"data\.options\.root: there is no such folder; found '.*nowhere'"),
+        (PLAIN, {"root": "x" * 300}, r"data\.options\.root: there is no such folder; found '.*xxx'"),
         ("image,a,b\n0.png,1,0\n1.png,1,\n", {"label": "a,b"}, "line 3: column 'b' .* neither 0 nor 1; found ''"),
         (
             "image,a,b\n0.png,1,0\n1.png,1,1\n",
