@@ -85,8 +85,8 @@ def test_a_grid_of_a_million_million_combinations_is_refused_without_listing_the
         hp.Int(f"p{number}", 1, 10)
     with pytest.raises(PluginError, match=r"1,000,000,000,000 combinations.*search\.fixed"):
         points_of(hp)
-    with pytest.raises(PluginError, match=r"10\^400 combinations"):
-        points_of([Parameter(f"p{n}", "int", 0, low=0, high=10**10 - 1) for n in range(40)])
+    with pytest.raises(PluginError, match=r"10\^360 combinations"):
+        points_of([Parameter(f"p{n}", "int", 0, low=0, high=10**9 - 1) for n in range(40)])
 
 
 def test_a_huge_grid_that_is_allowed_is_walked_without_being_listed():
