@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from automl_img.plugin import DataError, DataSource, ImageDataset, hookimpl, nearest
 from automl_img_sources._annotations import Annotation, dataset_of_annotations, of_objects
@@ -129,11 +129,18 @@ def _looks_like_image(value: str) -> bool:
 
 
 def _local(value: str) -> str:
-    """Return the path behind an address of Label Studio's own server: /data/local-files/?d=cats/1.jpg is cats/1.jpg."""
+    """Return the path behind an address of Label Studio's own server: /data/local-files/?d=cats/1.jpg is cats/1.jpg.
+
+    Uploaded files have percent-encoded addresses too, without a host: /data/upload/7/%C3%84.jpg. In other names a % is one.
+    """
     parts = urlsplit(value)
     if parts.path.rstrip("/").endswith("/data/local-files"):
         return parse_qs(parts.query).get("d", [""])[0]
-    return value if parts.scheme and parts.scheme not in ("http", "https") else parts.path if parts.query else value
+    if parts.scheme not in ("", "http", "https"):
+        return value
+    if parts.query:
+        return unquote(parts.path)
+    return unquote(value) if not parts.scheme and "/data/upload/" in value else value
 
 
 def _annotations(

@@ -67,6 +67,28 @@ def test_images_are_found_however_they_came_into_the_project(here, name):
     assert dataset.train.images[3] == here / "3.png"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/data/upload/7/0a1b2c3d-%C3%84pfel%20{}.png",
+        "https://host/data/upload/7/0a1b2c3d-%C3%84pfel%20{}.png",
+        "https://host/%C3%84pfel%20{}.png?X-Amz-Signature=0f",
+    ],
+)
+def test_addresses_are_percent_encoded_and_files_are_not(here, address):
+    for number in range(2):
+        (here / f"{number}.png").rename(here / f"Äpfel {number}.png")
+    dataset = load(here, [task(n, annotation(choices("ab"[n])), name=address.format(n)) for n in range(2)])
+    assert dataset.train.images[1] == here / "Äpfel 1.png"
+
+
+def test_a_percent_sign_in_a_relative_name_is_one(here):
+    for number in range(2):
+        (here / f"{number}.png").rename(here / f"100%25 {number}.png")
+    dataset = load(here, [task(n, annotation(choices("ab"[n])), name=f"100%25 {n}.png") for n in range(2)])
+    assert dataset.train.images[1] == here / "100%25 1.png"
+
+
 def test_several_choices_are_several_labels(here):
     dataset = load(
         here, [task(0, annotation(choices("a", "b"))), task(1, annotation(choices("a"))), task(2, annotation())]
