@@ -156,9 +156,11 @@ def _named_in(file: Path, folders: Sequence[Path]) -> list[Path]:
 def _parts(name: str) -> list[str]:
     r"""Return the parts of a path or of an address without its host or bucket; those of C:\photos\1.jpg too."""
     if "://" in name:
-        parts = urlsplit(name)
-        path = unquote(parts.path)
-        if parts.scheme.lower() == "file":
+        scheme, _, rest = name.partition("://")
+        # In the keys of buckets # and ? are characters as others.
+        is_key = scheme.lower() not in ("http", "https", "file")
+        path = unquote(rest.partition("/")[2] if is_key else urlsplit(name).path)
+        if scheme.lower() == "file":
             return ["/", *path.strip("/").split("/")]
     else:
         path = name

@@ -55,6 +55,14 @@ def test_addresses_and_paths_of_other_machines_lead_to_the_local_copy(file, tmp_
     ]
 
 
+@pytest.mark.parametrize("start", ["s3://bucket/", "gs://bucket/"])
+def test_the_keys_of_a_bucket_may_hold_what_cuts_other_addresses(file, start):
+    images(file.parent, "cat #1.png", "what?.png")
+    found = find(file, [f"{start}cat #1.png", f"{start}what?.png"])[0]
+    assert found == [file.parent / "cat #1.png", file.parent / "what?.png"]
+    assert find(file, ["https://host/cat%20%231.png?width=8#top"])[0] == [file.parent / "cat #1.png"]
+
+
 def test_file_addresses_and_absolute_paths_are_taken_as_they_are(file, tmp_path):
     images(tmp_path / "far away", "1.png", "2.png")
     names = [f"file://{tmp_path}/far%20away/1.png", str(tmp_path / "far away/2.png")]
