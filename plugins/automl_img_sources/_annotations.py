@@ -25,6 +25,7 @@ class Annotation:
         split: As in :class:`~automl_img.plugin.Record`.
         spelling: Another name under which the image may lie on this machine; empty: there is none.
         file: The file that says it; None: the data set's own.
+        known: False: nobody could say its labels, so that having none does not mean that it is of none of the classes.
     """
 
     image: str
@@ -33,6 +34,7 @@ class Annotation:
     split: str = ""
     spelling: str = ""
     file: Path | None = None
+    known: bool = True
 
 
 def dataset_of_annotations(
@@ -45,7 +47,8 @@ def dataset_of_annotations(
 ) -> ImageDataset:
     """Return the data set of an annotation file.
 
-    Images without a label are left out and counted in a note, unless images may have several labels: then they have none of them.
+    Images without a label are left out and counted in a note, unless images may have several labels: then those whose labels are
+    known have none of them.
 
     Args:
         path: The annotation file.
@@ -66,8 +69,8 @@ def dataset_of_annotations(
             raise DataError("an entry names no image", where=_place(path, annotation))
     paths, moved = _images(path, annotations, options)
     records = [
-        Record(image, annotation.labels, annotation.split, "", annotation.where, file=str(annotation.file or path))
-        for image, annotation in zip(paths, annotations, strict=True)
+        Record(image, one.labels, one.split, "", one.where, file=str(one.file or path))
+        for image, one in zip(paths, annotations, strict=True)
     ]
     return dataset_from_records(path.name, records, task=task, notes=(*notes, *told, *moved))
 
@@ -105,13 +108,16 @@ def _labelled(path: Path, annotations: Sequence[Annotation], task: str) -> tuple
     empty = sum(not annotation.labels for annotation in annotations)
     if empty == len(annotations):
         raise DataError("no image has a label", where=str(path), found=f"{empty:,} images")
-    if not empty:
-        return list(annotations), []
-    if task == "multilabel" or (task == "auto" and any(len(annotation.labels) > 1 for annotation in annotations)):
-        return list(annotations), [f"Images without a label, which have none of the classes: {empty:,}."]
-    labelled = [annotation for annotation in annotations if annotation.labels]
-    note = f"Left out: {empty:,} of {len(annotations):,} images, which have no label."
-    return labelled, [note]
+    several = task == "multilabel" or (task == "auto" and any(len(annotation.labels) > 1 for annotation in annotations))
+    kept = [annotation for annotation in annotations if annotation.labels or (several and annotation.known)]
+    left = len(annotations) - len(kept)
+    notes = []
+    if empty > left:
+        notes.append(f"Images without a label, which have none of the classes: {empty - left:,}.")
+    if left:
+        why = "whose labels are not known" if several else "which have no label"
+        notes.append(f"Left out: {left:,} of {len(annotations):,} images, {why}.")
+    return kept, notes
 
 
 def _images(path: Path, annotations: Sequence[Annotation], options: Mapping[str, Any]) -> tuple[list[Path], list[str]]:

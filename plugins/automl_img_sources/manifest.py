@@ -104,7 +104,9 @@ class _Reader:
                 labels.update(dict.fromkeys(_labels(content[name], metadata, f"{path}, {where}", name)))
         self._together |= not self.wanted and len(names) > 1
         self.failed += any("failure-reason" in _metadata(content, key.removesuffix("-metadata")) for key in content)
-        return Annotation(image, tuple(labels), where, split, file=path)
+        wanted = [name for name in names if self.wanted in ("", name)]
+        known = any("failure-reason" not in _metadata(content, name) for name in wanted)
+        return Annotation(image, tuple(labels), where, split, file=path, known=known)
 
 
 def _metadata(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

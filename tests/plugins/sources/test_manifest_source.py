@@ -84,6 +84,23 @@ def test_an_image_whose_labelling_failed_is_left_out(here):
     assert any("because the labelling failed: 1." in note for note in dataset.notes)
 
 
+def test_an_image_whose_labels_nobody_knows_is_not_taken_for_one_of_none_of_the_classes(here):
+    metadata = {"class-map": {"0": "furry", "1": "small"}, "type": "groundtruth/image-classification-multilabel"}
+    lines = [line(n, traits=[[0], [1], [0, 1], []][n], **{"traits-metadata": metadata}) for n in range(4)]
+    lines += [line(4, **{"traits-metadata": {**metadata, "failure-reason": "no agreement"}}), line(5)]
+    dataset = Manifest().load(write(here, lines), {})
+    assert list(dataset.train.labels) == [("furry",), ("small",), ("furry", "small"), ()]
+    assert any("none of the classes: 1." in note for note in dataset.notes)
+    assert any("Left out: 2 of 6 images, whose labels are not known" in note for note in dataset.notes)
+
+
+def test_images_without_an_attribute_are_left_out_where_others_have_several_labels(here):
+    """As in Rekognition's manifests, which have an attribute for each label and say nothing of the task."""
+    lines = [{**single(n, "cat", "set_cat"), **single(n, "small", "set_small")} for n in range(2)]
+    dataset = Manifest().load(write(here, [*lines, line(2)]), {})
+    assert dataset.task == "multilabel" and list(dataset.train.labels) == [("cat", "small")] * 2
+
+
 def test_labels_without_metadata_are_read_as_they_stand(here):
     dataset = Manifest().load(write(here, [line(n, label="ab"[n % 2]) for n in range(4)]), {})
     assert list(dataset.train.labels) == ["a", "b", "a", "b"]
