@@ -67,8 +67,11 @@ class _Reader:
         self.attributes: dict[str, str] = {}  # attribute → the type of its job
         self.failed = 0
         self._together = False
+        self._by_hand = False
 
     def read(self, path: Path, split: str) -> list[Annotation]:
+        # One line does not tell: where its labelling failed, what the job passed on stands there without labels.
+        self._by_hand = not any(_is_of_job(content) for _, content in read_json_lines(path))
         return [self._annotation(content, path, number, split) for number, content in read_json_lines(path)]
 
     def task(self) -> str:
@@ -93,9 +96,10 @@ class _Reader:
             hint = "Text in source cannot be classified here." if "source" in content else ""
             problem = "the line has no source-ref, the address of an image"
             raise DataError(problem, where=f"{path}, {where}", found=", ".join(content) or "{}", hint=hint)
-        names = [name for name in content if _metadata(content, name)]
-        if not names:  # a list made by hand: the labels stand beside the image without metadata
+        if self._by_hand:  # the labels stand beside the image without metadata
             names = [name for name, value in content.items() if name != "source-ref" and isinstance(value, str | int)]
+        else:
+            names = [name for name in content if isinstance(content.get(f"{name}-metadata"), dict)]
         labels: dict[str, None] = {}
         for name in names:
             metadata = _metadata(content, name)
@@ -107,6 +111,10 @@ class _Reader:
         wanted = [name for name in names if self.wanted in ("", name)]
         known = any("failure-reason" not in _metadata(content, name) for name in wanted)
         return Annotation(image, tuple(labels), where, split, file=path, known=known)
+
+
+def _is_of_job(content: Mapping[str, Any]) -> bool:
+    return any(name.endswith("-metadata") and isinstance(value, dict) for name, value in content.items())
 
 
 def _metadata(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -101,6 +101,14 @@ def test_images_without_an_attribute_are_left_out_where_others_have_several_labe
     assert dataset.task == "multilabel" and list(dataset.train.labels) == [("cat", "small")] * 2
 
 
+def test_what_a_job_passed_on_is_no_label_where_its_labelling_failed(here):
+    passed_on = {"image-id": 5, "camera": "left"}
+    failed = line(5, **passed_on, **{"pets-metadata": {**JOB, "failure-reason": "no agreement"}})
+    lines = [{**single(n, "ab"[n % 2]), **passed_on} for n in range(4)]
+    dataset = Manifest().load(write(here, [*lines, line(4, **passed_on), failed]), {})
+    assert list(dataset.train.labels) == ["a", "b"] * 2
+
+
 def test_labels_without_metadata_are_read_as_they_stand(here):
     dataset = Manifest().load(write(here, [line(n, label="ab"[n % 2]) for n in range(4)]), {})
     assert list(dataset.train.labels) == ["a", "b", "a", "b"]
