@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ from automl_img_sources._json_files import first_object, read_json_lines
 
 ENDINGS = (".manifest", ".jsonl", ".json")
 OBJECTS = "object-detection"
+VERDICTS = "label-verification"  # jobs that say of the labels of others whether they are right
 
 
 class Manifest(DataSource):
     """A manifest of SageMaker Ground Truth or Rekognition Custom Labels, whose lines name an image in source-ref.
 
     Labels of one kind of job or of several are read: image classification with one label or more, and object detection, of which the
-    labels of the objects count. Addresses such as s3://bucket/photos/1.jpg are looked up in a local copy; nothing is downloaded.
+    labels of the objects count. Verdicts on labels and labels that a later job adjusted do not, unless the option label names them.
+    Addresses such as s3://bucket/photos/1.jpg are looked up in a local copy; nothing is downloaded.
 
     Source of the format: the guides of Amazon SageMaker ("Output data") and of Amazon Rekognition ("Manifest file").
     """
@@ -65,8 +67,9 @@ class _Reader:
     def __init__(self, wanted: str) -> None:
         self.wanted = wanted
         self.attributes: dict[str, str] = {}  # attribute → the type of its job
+        self.passed_over: dict[str, None] = {}  # attributes whose labels did not count on some line
         self.failed = 0
-        self._together = False
+        self._together: dict[str, None] = {}  # attributes that counted beside others
         self._by_hand = False
 
     def read(self, path: Path, split: str) -> list[Annotation]:
@@ -81,8 +84,11 @@ class _Reader:
     def notes(self) -> Iterator[str]:
         yield from of_objects(OBJECTS for _, kind in self._read_attributes() if kind.endswith(OBJECTS))
         if self._together:
-            names = ", ".join(list(self.attributes)[:6])
+            names = ", ".join(list(self._together)[:6])
             yield f"Images have several label attributes, and all count: {names}; data.options.label reads one alone."
+        if self.passed_over:
+            names = ", ".join(list(self.passed_over)[:6])
+            yield f"Verdicts on labels, and labels that a later job adjusted, do not count: {names}; data.options.label reads one alone."
         if self.failed:
             yield f"Images without a label because the labelling failed: {self.failed:,}."
 
@@ -96,25 +102,50 @@ class _Reader:
             hint = "Text in source cannot be classified here." if "source" in content else ""
             problem = "the line has no source-ref, the address of an image"
             raise DataError(problem, where=f"{path}, {where}", found=", ".join(content) or "{}", hint=hint)
+        names = self._counting(content)
+        labels: dict[str, None] = {}
+        for name in names:
+            labels.update(dict.fromkeys(_labels(content[name], _metadata(content, name), f"{path}, {where}", name)))
+        if len(names) > 1:
+            self._together.update(dict.fromkeys(names))
+        self.failed += any("failure-reason" in _metadata(content, key.removesuffix("-metadata")) for key in content)
+        known = any("failure-reason" not in _metadata(content, name) for name in names)
+        return Annotation(image, tuple(labels), where, split, file=path, known=known)
+
+    def _counting(self, content: Mapping[str, Any]) -> list[str]:
+        """Return the label attributes of a line that count: the wanted one, or all but verdicts and what a later one adjusts."""
         if self._by_hand:  # the labels stand beside the image without metadata
             names = [name for name, value in content.items() if name != "source-ref" and isinstance(value, str | int)]
         else:
             names = [name for name in content if isinstance(content.get(f"{name}-metadata"), dict)]
-        labels: dict[str, None] = {}
         for name in names:
-            metadata = _metadata(content, name)
-            self.attributes.setdefault(name, str(metadata.get("type", "")))
-            if self.wanted in ("", name):
-                labels.update(dict.fromkeys(_labels(content[name], metadata, f"{path}, {where}", name)))
-        self._together |= not self.wanted and len(names) > 1
-        self.failed += any("failure-reason" in _metadata(content, key.removesuffix("-metadata")) for key in content)
-        wanted = [name for name in names if self.wanted in ("", name)]
-        known = any("failure-reason" not in _metadata(content, name) for name in wanted)
-        return Annotation(image, tuple(labels), where, split, file=path, known=known)
+            self.attributes.setdefault(name, _kind(content, name))
+        if self.wanted:
+            return [name for name in names if name == self.wanted]
+        counting = _without_verdicts(content, names)
+        self.passed_over.update(dict.fromkeys(name for name in names if name not in counting))
+        return counting
 
 
 def _is_of_job(content: Mapping[str, Any]) -> bool:
     return any(name.endswith("-metadata") and isinstance(value, dict) for name, value in content.items())
+
+
+def _without_verdicts(content: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Return ``names`` but for verdicts on labels, and for attributes that a later one of the same type adjusts."""
+    counting: list[str] = []
+    for name in names:
+        kind, metadata = _kind(content, name), _metadata(content, name)
+        if kind.endswith(VERDICTS):
+            continue
+        if "adjustment-status" in metadata and "failure-reason" not in metadata:
+            counting = [other for other in counting if _kind(content, other) != kind]
+        counting.append(name)
+    return counting
+
+
+def _kind(content: Mapping[str, Any], name: str) -> str:
+    return str(_metadata(content, name).get("type", ""))
 
 
 def _metadata(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -109,6 +109,35 @@ def test_what_a_job_passed_on_is_no_label_where_its_labelling_failed(here):
     assert list(dataset.train.labels) == ["a", "b"] * 2
 
 
+def test_verdicts_on_labels_are_no_labels_unless_they_are_wanted(here):
+    verdict = {"class-name": "bad", "type": "groundtruth/label-verification"}
+    lines = [{**single(n, "ab"[n % 2]), "verify": "1", "verify-metadata": verdict} for n in range(4)]
+    dataset = Manifest().load(write(here, lines), {})
+    assert list(dataset.train.labels) == ["a", "b"] * 2
+    assert any("do not count: verify; data.options.label" in note for note in dataset.notes)
+    wanted = Manifest().load(write(here, lines), {"label": "verify"})
+    assert list(wanted.train.labels) == ["bad"] * 4 and not any("do not count" in note for note in wanted.notes)
+
+
+def test_labels_that_a_later_job_adjusted_do_not_count_unless_they_are_wanted(here):
+    boxes = {"class-map": {"0": "cat", "1": "dog"}, "type": "groundtruth/object-detection"}
+    adjusted = {**boxes, "adjustment-status": "adjusted"}
+    lines = [
+        {
+            **single(n, "outside", "place"),
+            "box": {"annotations": [{"class_id": 0}]},
+            "box-metadata": boxes,
+            "better": {"annotations": [{"class_id": 1}]},
+            "better-metadata": adjusted if n else {**adjusted, "failure-reason": "no agreement"},
+        }
+        for n in range(3)
+    ]
+    dataset = Manifest().load(write(here, lines), {})
+    assert list(dataset.train.labels) == [("outside", "cat"), ("outside", "dog"), ("outside", "dog")]
+    assert any("do not count: box; data.options.label" in note for note in dataset.notes)
+    assert list(Manifest().load(write(here, lines), {"label": "box"}).train.labels) == ["cat"] * 3
+
+
 def test_labels_without_metadata_are_read_as_they_stand(here):
     dataset = Manifest().load(write(here, [line(n, label="ab"[n % 2]) for n in range(4)]), {})
     assert list(dataset.train.labels) == ["a", "b", "a", "b"]
