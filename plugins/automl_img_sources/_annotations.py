@@ -25,6 +25,7 @@ class Annotation:
         split: As in :class:`~automl_img.plugin.Record`.
         spelling: Another name under which the image may lie on this machine; empty: there is none.
         file: The file that says it; None: the data set's own.
+        group: As in :class:`~automl_img.plugin.Record`.
         known: False: nobody could say its labels, so that having none does not mean that it is of none of the classes.
     """
 
@@ -34,6 +35,7 @@ class Annotation:
     split: str = ""
     spelling: str = ""
     file: Path | None = None
+    group: str = ""
     known: bool = True
 
 
@@ -69,7 +71,7 @@ def dataset_of_annotations(
             raise DataError("an entry names no image", where=_place(path, annotation))
     paths, moved = _images(path, annotations, options)
     records = [
-        Record(image, one.labels, one.split, "", one.where, file=str(one.file or path))
+        Record(image, one.labels, one.split, one.group, one.where, file=str(one.file or path))
         for image, one in zip(paths, annotations, strict=True)
     ]
     return dataset_from_records(path.name, records, task=task, notes=(*notes, *told, *moved))

@@ -216,7 +216,8 @@ def _elsewhere(name: str, root: Path, option: str) -> str:
     for folder in (root, *below):
         if is_file(folder / relative):
             return f"Relative names start at {root}, but {relative} is in {folder}: set {option} to that."
-        ending = next((end for end in sorted(EXTENSIONS) if is_file(folder / f"{relative}{end}")), "")
+        endings = (spelled for end in sorted(EXTENSIONS) for spelled in (end, end.upper()))
+        ending = next((end for end in endings if is_file(folder / f"{relative}{end}")), "")
         if ending:
             found = folder / f"{relative}{ending}"
             return f"There is {found}: write the names with their ending, and set {option} to {folder}."

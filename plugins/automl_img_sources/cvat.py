@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -12,6 +13,8 @@ from automl_img_sources._annotations import Annotation, dataset_of_annotations, 
 from automl_img_sources._json_files import file_start
 
 FILE = "annotations.xml"
+FRAME = ".PNG"  # ending of a video's frames, which CVAT gives to their files, not to their names
+SPARE = 3  # groups of images that can be held out: one validates, one tests, and one is left
 SHAPES = frozenset({"box", "polygon", "polyline", "points", "ellipse", "cuboid", "mask", "skeleton"})
 
 
@@ -19,7 +22,7 @@ class Cvat(DataSource):
     """An export of CVAT in the format "CVAT for images 1.1": annotations.xml, or the unpacked folder with it.
 
     An image has the labels of its tags; where a file has no tags at all, those of its shapes. The subset of a project's export is
-    the split.
+    the split. Frames of one video stay together where splits are drawn, if the export is that of a project with enough videos.
 
     Source of the format: CVAT's manual, "CVAT for image".
     """
@@ -53,23 +56,59 @@ class Cvat(DataSource):
         notes = of_objects(reader.shapes) if used != "tags" else ()
         if used == "tags" and reader.shapes and not wanted:
             notes = ('Only tags count; data.options.labels = "all" adds the labels of the shapes.',)
-        annotations = [image.annotation(used) for image in reader.images]
+        frames = sum(image.is_frame for image in reader.images)
+        grouped = frames > 0 and _stay_together(reader.images, used)
+        if frames:
+            notes += (_told(frames, grouped=grouped),)
+        annotations = [image.annotation(used, grouped=grouped) for image in reader.images]
         return dataset_of_annotations(file, annotations, options, notes=notes)
 
 
 class _Image:
     """One <image> with the labels inside it; an export of a project with its images has a folder for each subset."""
 
-    def __init__(self, name: str, subset: str, line: int) -> None:
-        self.name, self.subset, self.line = name, subset, line
+    def __init__(self, attributes: Mapping[str, str], line: int) -> None:
+        self.name, self.subset, self.task = (attributes.get(key, "") for key in ("name", "subset", "task_id"))
+        self.line = line
+        self.is_frame = bool(self.name) and not Path(self.name).suffix  # of a video
         self.tags: dict[str, None] = {}
         self.shapes: dict[str, None] = {}
 
-    def annotation(self, used: str) -> Annotation:
-        labels = {"tags": self.tags, "shapes": self.shapes, "all": {**self.tags, **self.shapes}}[used]
+    def labels(self, used: str) -> tuple[str, ...]:
+        return tuple({"tags": self.tags, "shapes": self.shapes, "all": {**self.tags, **self.shapes}}[used])
+
+    def annotation(self, used: str, *, grouped: bool) -> Annotation:
+        name = f"{self.name}{FRAME}" if self.is_frame else self.name
         subset = "" if self.subset.lower() == "default" else self.subset
-        spelling = f"{self.subset}/{self.name}" if self.subset else ""
-        return Annotation(self.name, tuple(labels), f"line {self.line}", subset, spelling)
+        spelling = f"{self.subset}/{name}" if self.subset else ""
+        group = self.task if grouped and self.is_frame else ""
+        return Annotation(name, self.labels(used), f"line {self.line}", subset, spelling, group=group)
+
+
+def _stay_together(images: Sequence[_Image], used: str) -> bool:
+    """Return whether the frames of a video can be a group: their tasks are told, and enough groups can be held out.
+
+    One that has a label alone cannot be: it must train.
+    """
+    groups: dict[str, set[str]] = {}
+    for place, image in enumerate(images):
+        labels = image.labels(used)
+        if image.is_frame and not image.task:
+            return False
+        if labels:
+            groups.setdefault(image.task if image.is_frame else f"image {place}", set()).update(labels)
+    holders = Counter(label for labels in groups.values() for label in labels)
+    spare = sum(all(holders[label] > 1 for label in labels) for labels in groups.values())
+    return spare >= SPARE
+
+
+def _told(frames: int, *, grouped: bool) -> str:
+    if grouped:
+        return f"{frames:,} images are frames of videos; those of one video stay together where splits are drawn."
+    return (
+        f"{frames:,} images are frames of videos, and neighbouring ones are nearly the same: where validation or test images are "
+        "drawn from these, figures will be too good. Subsets of a project in CVAT, with videos of their own, are given splits."
+    )
 
 
 class _Reader:
@@ -111,8 +150,7 @@ class _Reader:
         if tag == "track":
             raise self._other("<track>, of a video")
         if tag == "image":
-            line = self._parser.CurrentLineNumber
-            self.images.append(_Image(attributes.get("name", ""), attributes.get("subset", ""), line))
+            self.images.append(_Image(attributes, self._parser.CurrentLineNumber))
             self._inside = True
         elif self._inside and tag == "tag":
             self.images[-1].tags[attributes.get("label", "").strip()] = None

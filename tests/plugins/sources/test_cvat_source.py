@@ -71,6 +71,52 @@ def test_a_project_exported_with_its_images_has_a_folder_for_each_subset(export)
     assert alone.train.images[0] == folder / "10.png"
 
 
+def frame(number, inside, **given):
+    more = "".join(f' {key}="{value}"' for key, value in given.items())
+    return f'<image id="{number}" name="frame_{number:06d}"{more} width="8" height="8">{inside}</image>'
+
+
+@pytest.fixture
+def videos(export):
+    """The folder of images, with frames 0 to 11 of videos as CVAT writes them."""
+    images = export() / "images"
+    for number in range(12):
+        Image.new("L", (8, 8)).save(images / f"frame_{number:06d}.PNG")
+    return images
+
+
+def test_frames_of_a_video_are_found_whose_names_have_no_ending(export, videos):
+    dataset = Cvat().load(export(*(frame(n, TAG.format("ab"[n % 2])) for n in range(4))), {})
+    assert dataset.train.images[3] == videos / "frame_000003.PNG"
+    assert dataset.train.groups is None, "the export of a task is one video at most"
+    assert any("4 images are frames of videos" in note and "too good" in note for note in dataset.notes)
+
+
+def test_frames_are_found_in_the_folder_of_their_subset(export, videos):
+    (videos / "Train").mkdir()
+    for file in list(videos.glob("frame_*")):
+        file.rename(videos / "Train" / file.name)
+    images = [frame(n, TAG.format("ab"[n % 2]), subset="Train", task_id=n // 4) for n in range(12)]
+    assert Cvat().load(export(*images), {}).train.images[5] == videos / "Train" / "frame_000005.PNG"
+
+
+def test_frames_of_one_video_stay_together(export, videos):
+    frames = [frame(n, TAG.format("ab"[n % 2]), subset="default", task_id=7 + n // 4) for n in range(12)]
+    photo = image(0, TAG.format("a"), "default")
+    dataset = Cvat().load(export(*frames, photo), {})
+    assert dataset.train.groups == ["7"] * 4 + ["8"] * 4 + ["9"] * 4 + [""], "a photo stands for itself"
+    assert any("12 images are frames of videos; those of one video stay together" in note for note in dataset.notes)
+    assert not any("too good" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("labels", ["aabb" * 2, "aaaabbbbcccc"])
+def test_frames_stand_for_themselves_where_no_video_could_be_held_out(export, videos, labels):
+    """Of two videos one validates and none tests; and a video trains that has a label alone."""
+    frames = [frame(n, TAG.format(label), task_id=n // 4) for n, label in enumerate(labels)]
+    dataset = Cvat().load(export(*frames), {})
+    assert dataset.train.groups is None and any("too good" in note for note in dataset.notes)
+
+
 def test_several_tags_make_it_multilabel(export):
     dataset = Cvat().load(export(image(0, TAG.format("a") + TAG.format("b")), image(1, TAG.format("a"))), {})
     assert dataset.task == "multilabel" and list(dataset.train.labels) == [("a", "b"), ("a",)]

@@ -100,3 +100,10 @@ def test_images_that_are_nowhere_are_one_line_with_what_to_do(file, tmp_path):
     images(file.parent / "deep", "1.png")
     with pytest.raises(DataError, match=r"1\.png is in .*deep: set data\.options\.root"):
         find(file, ["1.png"])
+
+
+@pytest.mark.parametrize("ending", [".png", ".PNG"])
+def test_a_name_without_its_ending_is_told_the_file_that_has_it(file, ending):
+    images(file.parent, f"1{ending}")
+    with pytest.raises(DataError, match=rf"There is .*1\{ending}: write the names with their ending"):
+        find(file, ["1"])
