@@ -127,8 +127,9 @@ def _by_class(
         raise DataError("no class has a third image, so none can be kept for the test", where="test")
     parts: tuple[list[Indices], list[Indices], list[Indices]] = ([], [], [])
     random = np.random.default_rng(seed)
-    for label, (held, tested) in enumerate(zip(validating, testing, strict=True)):
-        members = random.permutation(pool[labels[pool] == label])
+    by_class = np.split(pool[np.argsort(labels[pool], kind="stable")], np.cumsum(counts)[:-1])
+    for ordered, held, tested in zip(by_class, validating, testing, strict=True):
+        members = random.permutation(ordered)
         cuts = [len(members) - held - tested, len(members) - tested]
         for part, chosen in zip(parts, np.split(members, cuts), strict=True):
             part.append(chosen)

@@ -348,7 +348,8 @@ def _known_only(classes: dict[str, list[Path]], names: tuple[str, ...], folder: 
 
 def _split(classes: Mapping[str, list[Path]], names: tuple[str, ...]) -> Split:
     paths = [path for files in classes.values() for path in files]
-    labels = [names.index(name) for name, files in classes.items() for _ in files]
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = [numbers[name] for name, files in classes.items() for _ in files]
     return Split(paths, np.array(labels, np.int64))
 
 

@@ -1,6 +1,7 @@
 """Which images train, validate and test."""
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -44,6 +45,27 @@ def test_the_same_seed_gives_the_same_splits(labels, seed):
     one, two = split(labels, seed=seed), split(labels, seed=seed)
     for name in ("train", "validation", "test"):
         assert np.array_equal(getattr(one, name), getattr(two, name))
+
+
+@given(labels_of_many, st.integers(0, 1000))
+def test_the_images_of_each_class_are_drawn_in_the_order_of_the_classes(labels, seed):
+    """So that a seed gives the same splits in every version."""
+    assume(np.bincount(labels).max() >= 2)
+    parts = split(labels, seed=seed)
+    random = np.random.default_rng(seed)
+    validating = []
+    for label in range(max(labels) + 1):
+        members = random.permutation(np.flatnonzero(np.array(labels) == label))
+        validating += members[len(members) - np.isin(members, parts.validation).sum() :].tolist()
+    assert parts.validation.tolist() == sorted(validating)
+
+
+def test_many_classes_cost_no_more_time_than_their_images():
+    labels = np.tile(np.arange(40_000), 6)
+    start = time.process_time()
+    parts = split(labels, validation=0.1, test=0.1)
+    assert len(parts.train) == 160_000
+    assert time.process_time() - start < 3, "a look at all images for each class takes 9 s"
 
 
 def test_another_seed_gives_other_splits():
