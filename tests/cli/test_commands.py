@@ -15,8 +15,11 @@ import pandas as pd
 import pytest
 import typer
 from PIL import Image
+from rich.text import Text
+from typer.main import get_command
 
 from automl_img.cache import downloads_folder, in_use
+from automl_img.cli import app
 from automl_img.cli import predict as predict_command
 from automl_img.cli.init import commented_recipe
 from automl_img.cli.predict import Format
@@ -61,6 +64,17 @@ def test_each_command_explains_itself(typed, command):
     ran = typed(*command.split(), "--help")
     assert ran.returncode == 0
     assert "Usage" in ran.stdout
+
+
+def test_no_word_of_a_help_is_taken_for_a_tag_and_left_out():
+    def commands(command):
+        yield command
+        for inner in getattr(command, "commands", {}).values():
+            yield from commands(inner)
+
+    for command in commands(get_command(app)):
+        for text in (command.help, *(getattr(parameter, "help", None) for parameter in command.params)):
+            assert Text.from_markup(text or "").plain == (text or ""), command.name
 
 
 def test_the_help_of_export_names_the_formats_that_there_are(typed):
