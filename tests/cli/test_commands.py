@@ -174,6 +174,7 @@ def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
         (["evaluate", "nowhere"], "nowhere: there is no such run folder"),
         (["recipe", "check", "missing.toml"], "there is no such recipe"),
         (["init", "--source", "foldr"], "Did you mean 'folder'"),
+        (["init", "mine"], "FILE: a recipe's name ends in .toml; found 'mine'"),
         (["search", LONG], f"{LONG}: the path cannot be looked at: File name too long"),
         (["search", "digits", "--set", f"train.weights={LONG}.h5"], "train.weights: there is no such weights file"),
         (["leaderboard", LONG], f"{LONG}: the run folder cannot be read: File name too long"),
@@ -192,7 +193,7 @@ def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(typed, arguments, sai
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert len(ran.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize(
