@@ -24,6 +24,7 @@ LEAST_OF_A_CLASS = 5
 TELLING = 0.2  # how far above chance, of the way to 1, neighbours must know the classes for a judgement
 SAFE, UNSAFE = 0.6, 0.45  # what a safe change keeps at least, and an unsafe one at most; in between is open
 EXCHANGED = 0.6  # of two classes, that take each other's place
+TOO_FEW = "there are too few images to compare"
 
 Effect = Literal["safe", "unsafe", "open"]
 Rows = npt.NDArray[np.float32]
@@ -90,7 +91,7 @@ def judge_changes(
     """
     answering, asked = _sampled(labels, len(names), seed)
     if len(answering) < 2 or not len(asked):
-        return _all_open("there are too few images to compare")
+        return _all_open(TOO_FEW)
     if thumbs.shape[1] != thumbs.shape[2]:
         thumbs = thumbnails(thumbs, (THUMB, THUMB))
     known, asked_for = _rows(thumbs[answering]), thumbs[asked]
@@ -104,8 +105,10 @@ def judge_changes(
     chance = float(agreement(rows[asked], rows[drawn]).mean())
     answers = _Answers(rows[asked], neighbours(asked_for), chance)
     above_chance = (float(answers.recognised.mean()) - chance) / max(1e-9, 1 - chance)
-    if above_chance < TELLING or answers.recognised.sum() < LEAST:
+    if above_chance < TELLING:
         return _all_open(f"the nearest thumbnail tells the class of {answers.recognised.mean():.0%} of the images only")
+    if answers.recognised.sum() < LEAST:
+        return _all_open(TOO_FEW)
     several = labels.ndim == 2
     return tuple(
         _judged(name, what, answers, neighbours(change(asked_for)), () if several else names)

@@ -114,6 +114,13 @@ def test_a_handful_of_images_says_nothing(digits):
     assert set(effects(images[:0], labels[:0], ["a", "b"]).values()) == {"open"}
 
 
+def test_few_images_are_named_as_the_reason_where_neighbours_know_all_of_them(digits):
+    images, labels = digits
+    chosen = np.flatnonzero(np.isin(labels, (0, 1)))[:60]
+    reasons = {change.reason for change in judge_changes(images[chosen], labels[chosen], ["0", "1"])}
+    assert reasons == {"there are too few images to compare"}
+
+
 def test_images_that_are_no_squares_can_be_judged(digits):
     images, labels = digits
     wide = np.repeat(images, 2, axis=2)
