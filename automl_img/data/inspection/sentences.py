@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from automl_img.data.inspection.collecting import Evidence
 from automl_img.data.inspection.findings import Finding, Level, Limits, Shapes
+from automl_img.data.preparing import group_numbers
+from automl_img.data.splits import make_splits
+from automl_img.errors import DataError
 from automl_img.recipe import counted
 
 GRAVE = 0.01  # share of a split's images from which duplicates make a figure worthless
@@ -72,6 +75,34 @@ def unusable(evidence: Evidence) -> str:
     failed[list(look.failed)] = True
     after = evidence.counts(np.flatnonzero(in_training & ~failed))
     return f"no training image of class {names[int(after.argmin())]!r} can be read" if after.min() == 0 else ""
+
+
+def undrawable(evidence: Evidence, shares: tuple[float, float], seed: int) -> str:
+    """Say why a search cannot draw its validation and test images, without a full stop; empty if it can.
+
+    Args:
+        evidence: What was seen; what could not be read is set aside by a search.
+        shares: Of the training images that validate, and that test.
+        seed: Of the draw.
+    """
+    look = evidence.look
+    kept = np.ones(len(look), bool)
+    kept[list(look.failed)] = False
+    sizes = {name: int(kept[first : first + len(split)].sum()) for name, split, first in look.starts()}
+    groups = group_numbers(list(look.splits.values()))
+    try:
+        make_splits(
+            evidence.labels[kept],
+            (sizes["train"], sizes.get("validation", 0), sizes.get("test", 0)),
+            validation=shares[0],
+            test=shares[1],
+            seed=seed,
+            class_names=evidence.dataset.class_names,
+            groups=None if groups is None else groups[kept],
+        )
+    except DataError as error:
+        return str(error).rstrip(".")
+    return ""
 
 
 def class_findings(counts: npt.NDArray[np.int64], names: Sequence[str], limits: Limits) -> list[Finding]:
