@@ -63,14 +63,14 @@ def inspect_dataset(
     look.read(places, progress, until, clock)
     groups = find_duplicates(look.records, look.thumbs, near=limits.near, blank=limits.blank, seed=seed)
     evidence = Evidence(dataset, look, groups, limits)
-    found = _inspection(evidence, sampled=look.looked < len(look))
+    found = _inspection(evidence)
     if shares is not None and not found.unusable:
         found = dataclasses.replace(found, unusable=undrawable(evidence, shares, seed))
     said = _advice(evidence, found, seed) if advice else None
     return dataclasses.replace(found, seconds=clock() - began, advice=said)
 
 
-def _inspection(evidence: Evidence, *, sampled: bool) -> Inspection:
+def _inspection(evidence: Evidence) -> Inspection:
     dataset, look = evidence.dataset, evidence.look
     counts = {name: evidence.counts(np.arange(first, first + len(split))) for name, split, first in look.starts()}
     shapes = evidence.shapes()
@@ -99,7 +99,7 @@ def _inspection(evidence: Evidence, *, sampled: bool) -> Inspection:
         counts={name: tuple(map(int, each)) for name, each in counts.items()},
         images={name: len(split) for name, split in look.splits.items()},
         looked=look.looked,
-        sampled=sampled,
+        sampled=evidence.sampled,
         imbalance=float(present.max() / present.min()) if len(present) else 1.0,
         shapes=shapes,
         channels=channels,
@@ -114,7 +114,7 @@ def _inspection(evidence: Evidence, *, sampled: bool) -> Inspection:
         odd=odd,
         duplicates=evidence.duplicates(),
         near=evidence.groups.distance,
-        findings=findings(evidence, shapes, misnamed_count, odd_counts, sampled),
+        findings=findings(evidence, shapes, misnamed_count, odd_counts),
         limits=evidence.limits,
         notes=dataset.notes,
         unusable=unusable(evidence),

@@ -26,9 +26,7 @@ ODDITIES = {
 }
 
 
-def findings(
-    evidence: Evidence, shapes: Shapes | None, misnamed: int, odd: Mapping[str, int], sampled: bool
-) -> tuple[Finding, ...]:
+def findings(evidence: Evidence, shapes: Shapes | None, misnamed: int, odd: Mapping[str, int]) -> tuple[Finding, ...]:
     """Return everything worth a sentence.
 
     Args:
@@ -36,7 +34,6 @@ def findings(
         shapes: Sizes of the images.
         misnamed: Files whose ending does not fit.
         odd: Oddity → images.
-        sampled: Whether a sample only was looked at.
     """
     names, limits = evidence.dataset.class_names, evidence.limits
     training = evidence.counts(np.flatnonzero(evidence.split_of == 0))
@@ -52,7 +49,7 @@ def findings(
     if misnamed:
         ending = f"{counted(misnamed, 'file has', 'files have')} an ending that does not fit the content"
         found.append(Finding("note", "misnamed", misnamed, f"{ending}; the content counts."))
-    if sampled:
+    if evidence.sampled:
         looked, total = evidence.look.looked, len(evidence.look)
         sentence = f"A sample was looked at: {looked:,} of {total:,} images. Duplicates were searched for within it."
         found.append(Finding("note", "sample", looked, sentence))
@@ -128,15 +125,21 @@ def class_findings(counts: npt.NDArray[np.int64], names: Sequence[str], limits: 
 
 def _leaks(evidence: Evidence) -> list[Finding]:
     found = []
+    least, looked = ("At least ", " looked at") if evidence.sampled else ("", "")
     for split, (count, images) in evidence.leaked().items():
         if count:
-            level: Level = "problem" if count >= GRAVE * images else "warning"
-            share = f"{count:,} of {images:,} {split} images ({count / images:.1%})"
+            level: Level = "problem" if _in_all(count, evidence) >= GRAVE * images else "warning"
+            share = f"{least}{count:,} of {images:,} {split} images{looked} ({count / images:.1%})"
             verb = "is" if count == 1 else "are"
             effect = "the test is" if split == "test" else "validation is"
             sentence = f"{share} {verb} also in train, the same or nearly: {effect} easier than new images will be."
             found.append(Finding(level, f"train in {split}", count, sentence))
     return found
+
+
+def _in_all(count: int, evidence: Evidence) -> float:
+    """Return how many images would have a copy in train if all of train had been looked at, and not a sample."""
+    return count / max(1e-9, evidence.train_share)
 
 
 def _disagreements(evidence: Evidence) -> list[Finding]:
@@ -153,19 +156,23 @@ def _disagreements(evidence: Evidence) -> list[Finding]:
 
 def _copies(evidence: Evidence) -> list[Finding]:
     parted, training = evidence.parted(), np.count_nonzero(evidence.split_of[evidence.seen] == 0)
-    if evidence.dataset.validation is None and parted and parted >= GRAVE * training:
+    if evidence.dataset.validation is None and parted and _in_all(parted, evidence) >= GRAVE * training:
         drawn = "validation images" if evidence.dataset.test is not None else "validation and test images"
         effect = f"The {drawn} that are drawn from them will be copies of those that train."
         advice = "Name the group of each image, which keeps copies together, or take them out."
-        return [Finding("warning", "copies", parted, f"{_repeating(parted)} {effect} {advice}")]
+        return [Finding("warning", "copies", parted, f"{_repeating(parted, evidence)} {effect} {advice}")]
     places, starts, between, differ = evidence.group_facts
     sizes = np.diff(np.append(starts, len(places)))
     more = int((sizes - 1)[~between & ~differ].sum())
-    return [Finding("note", "copies", more, f"{_repeating(more)} They count double.")] if more else []
+    return [Finding("note", "copies", more, f"{_repeating(more, evidence)} They count double.")] if more else []
 
 
-def _repeating(count: int) -> str:
-    return f"{counted(count, 'image repeats', 'images repeat')} another of the same split and label, or nearly."
+def _repeating(count: int, evidence: Evidence) -> str:
+    images = counted(count, "image repeats", "images repeat")
+    if evidence.sampled:
+        verb = "repeats" if count == 1 else "repeat"
+        images = f"At least {count:,} of {evidence.look.looked:,} images looked at {verb}"
+    return f"{images} another of the same split and label, or nearly."
 
 
 def _unreadable(evidence: Evidence) -> list[Finding]:

@@ -224,6 +224,20 @@ def test_within_a_time_a_sample_is_looked_at_and_that_is_said(folder, monkeypatc
     assert sampled.mean == again.mean, "the same seed looks at the same images"
 
 
+@pytest.mark.parametrize(("tests", "level", "kind"), [(2000, "problem", "train in test"), (0, "warning", "copies")])
+def test_of_a_sample_copies_are_told_as_the_least_and_judged_by_what_all_images_would_have(tests, level, kind):
+    """A copy is found only where both images are in the sample: a tenth of the images shows a tenth of it."""
+    pixels, labels, train = RNG.integers(0, 255, (4000, 8, 8, 1), np.uint8), np.arange(4000) % 2, 4000 - tests
+    looked_at = looking.chosen_places(4000, sample=400, shuffled=False, seed=0)
+    for values in (pixels, labels):
+        values[looked_at[-1]] = values[looked_at[0]]
+    test = Split(pixels[train:], labels[train:]) if tests else None
+    data = ImageDataset("noise", ("cat", "dog"), Split(pixels[:train], labels[:train]), test=test)
+    first = inspected(validated(data), sample=400).findings[0]
+    assert (first.level, first.kind, first.count) == (level, kind, 1)
+    assert first.sentence.startswith("At least 1 of ") and "images looked at" in first.sentence
+
+
 def test_nothing_on_disk_changes_and_the_answer_is_json(folder):
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
     text = json.dumps(inspected(dataset(folder)).as_dict())
