@@ -149,9 +149,14 @@ def _disagreements(evidence: Evidence) -> list[Finding]:
         return []
     exact = int((differ & evidence.groups.exact).sum())
     level: Level = "problem" if count >= GRAVE * len(evidence.seen) else "warning"
-    sentence = f"{counted(count, 'picture is', 'pictures are')} there more than once with different labels"
-    certainty = "" if count == exact else f" ({exact:,} with the very same pixels)"
-    return [Finding(level, "different labels", count, f"{sentence}{certainty}: at most one of the labels is right.")]
+    there = f"{counted(count, 'picture is', 'pictures are')} there more than once"
+    if count == exact:
+        sentence = f"{there} with different labels: at most one of the labels is right."
+    else:
+        certainty = f" ({exact:,} with the very same pixels)" if exact else ""
+        unless = "at most one of the labels is right, unless the little in which they differ decides"
+        sentence = f"{there}, or nearly, with different labels{certainty}: {unless}."
+    return [Finding(level, "different labels", count, sentence)]
 
 
 def _copies(evidence: Evidence) -> list[Finding]:
