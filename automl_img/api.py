@@ -180,7 +180,15 @@ def look_at(
         images = load_dataset(recipe, registry)
     checked = validated(images, recipe.data.task)
     limits = replace(limits or Limits(), unreadable=recipe.data.max_unreadable)
-    found = inspect_dataset(checked, limits=limits, sample=sample, seed=recipe.seed, progress=progress, advice=True)
+    found = inspect_dataset(
+        checked,
+        limits=limits,
+        sample=sample,
+        seed=recipe.seed,
+        progress=progress,
+        advice=True,
+        shares=(recipe.data.validation, recipe.data.test),
+    )
     return Looked(recipe, checked, found)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from automl_img.cli.output import refuse_place, writing
+from automl_img.cli.output import refuse_place, refuse_recipe, writing
 
 if TYPE_CHECKING:
     from automl_img.api import Looked
@@ -89,12 +88,8 @@ class _Bar:
 
 def _refuse_places(html: Path | None, recipe: Path | None, json: Path | None) -> None:
     """Refuse files that cannot be written before the images are looked at, which may take its time."""
-    from automl_img.errors import UsageError
-
-    if recipe is not None and recipe.suffix != ".toml":
-        raise UsageError("a recipe's name ends in .toml", where="--recipe", found=str(recipe))
-    if recipe is not None and os.path.exists(recipe):  # noqa: PTH110 - Path.exists raises where nobody may look
-        raise UsageError("this file exists and is left as it is", where=str(recipe), hint="Give another name.")
+    if recipe is not None:
+        refuse_recipe(recipe, "--recipe")
     for option, path in (("--html", html), ("--recipe", recipe), ("--json", json)):
         if path is not None and (option != "--json" or path != STANDARD_OUTPUT):
             refuse_place(path, option)

@@ -11,25 +11,23 @@ from typing import Annotated, Any
 
 import typer
 
-from automl_img.cli.output import writing
+from automl_img.cli.output import refuse_recipe, writing
 
 TITLE = "A recipe of automl-img. What is commented out is the default."
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="The recipe to write.")] = Path("recipe.toml"),
+    file: Annotated[Path, typer.Argument(help="The recipe to write; its name ends in .toml.")] = Path("recipe.toml"),
     source: Annotated[str, typer.Option(help="Where the images come from: the name of a source.")] = "folder",
     path: Annotated[str | None, typer.Option(help="Where the images are, for sources that need it.")] = None,
     budget: Annotated[str, typer.Option(help="Wall time of the search.")] = "10m",
 ) -> None:
     """Write a recipe with every key explained; what is commented out is the default."""
-    from automl_img.errors import UsageError
     from automl_img.paths import expanded_path
     from automl_img.plugin.manager import discover
     from automl_img.recipe import recipe_from_mapping
 
-    if os.path.exists(file):  # noqa: PTH110 - Path.exists raises where nobody may look
-        raise UsageError("this file exists and is left as it is", where=str(file), hint="Give another name.")
+    refuse_recipe(file, "FILE")
     discover().get("source", source, where="--source")
     chosen: dict[str, Any] = {"data": {"source": source}, "budget": {"time": budget}}
     if path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import json
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -94,6 +95,22 @@ def refuse_place(path: Path, option: str) -> None:
         raise UsageError("this is a folder, not a file", where=option, found=str(path))
     if not has_folder:
         raise UsageError("the folder of this file is not there", where=option, found=str(path))
+
+
+def refuse_recipe(path: Path, where: str) -> None:
+    """Refuse a file in which no new recipe can be: other commands tell a recipe by its ending, and what is there stays.
+
+    Args:
+        path: The file.
+        where: What named it, such as "--recipe".
+
+    Raises:
+        UsageError: Its name does not end in .toml, or it is there.
+    """
+    if path.suffix != ".toml":
+        raise UsageError("a recipe's name ends in .toml", where=where, found=str(path))
+    if os.path.exists(path):  # noqa: PTH110 - Path.exists raises where nobody may look
+        raise UsageError("this file exists and is left as it is", where=str(path), hint="Give another name.")
 
 
 @contextlib.contextmanager

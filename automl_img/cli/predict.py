@@ -54,8 +54,8 @@ def predict(
 ) -> None:
     """Predict the class of images; with several labels an image, the column labels holds those that reach their thresholds.
 
-    The answer of a model with a [decision], or a threshold between two classes, stands in a column of its own: a class, the parent of
-    one, "don't know" or "unknown".
+    The answer of a model whose recipe has a table decision, or of one with a threshold between two classes, stands in a column of its
+    own: a class, the parent of one, "don't know" or "unknown".
 
     An image that cannot be read gives a row with its error; the others are predicted, and the exit code is 3.
     """

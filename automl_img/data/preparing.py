@@ -68,7 +68,7 @@ class StoreWriter:
         """
         splits = [split for split in self._splits() if split is not None]
         labels = np.concatenate([np.asarray(split.labels) for split in splits])
-        groups = _group_numbers(splits)
+        groups = group_numbers(splits)
         shape = (len(labels), self.height, self.width, self.channels)
         images = None if self.streamed else _new_array(folder / IMAGES_FILE, shape)
         first = 0
@@ -196,7 +196,7 @@ def _refuse_want_of_memory(error: DataError) -> None:
         raise error
 
 
-def _group_numbers(splits: Sequence[Split]) -> npt.NDArray[np.int64] | None:
+def group_numbers(splits: Sequence[Split]) -> npt.NDArray[np.int64] | None:
     """Return a number for each image, the same within a group; an image of no group has one of its own."""
     if all(split.groups is None for split in splits):
         return None

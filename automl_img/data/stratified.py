@@ -13,6 +13,8 @@ Labels = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Groups = npt.NDArray[np.int64]
 
+ALONE = "Each group has all images of some class: see whether data.options.group names the right column."
+
 
 def class_counts(labels: Labels, classes: int) -> npt.NDArray[np.int64]:
     """Return the number of images of each class, from indices, shape (n,), or a matrix of 0 and 1, shape (n, classes)."""
@@ -72,7 +74,10 @@ def _one(labels: Labels, share: float, groups: Groups | None, seed: int, where: 
     wanted = round(share * len(labels))
     if not wanted or len(free) < 2:
         raise DataError(
-            "no image can be held out without leaving a class without training images", where=where, found=len(labels)
+            "no image can be held out without leaving a class without training images",
+            where=where,
+            found=len(labels),
+            hint=ALONE if groups is not None and not len(free) else "",
         )
     if groups is not None:
         held[free] = _by_group(labels[free], groups[free], wanted, seed, where)

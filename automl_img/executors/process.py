@@ -165,6 +165,7 @@ class ChildProcess:
 
 
 _avoided = threading.Event()
+_starting = threading.RLock()  # what is changed while a process starts is there for all threads
 
 
 def avoid_fork_server() -> None:
@@ -197,15 +198,16 @@ def _nothing_of_the_user() -> Iterator[None]:
     multiprocessing would run the script once more in each child, and ``python -c``, by which it starts processes, looks for modules in the
     current folder first, where a keras.py or a random.py may lie. A child gets this process's own path before its task.
     """
-    main, safe = sys.modules["__main__"], os.environ.get(SAFE_PATH)
-    sys.modules["__main__"], os.environ[SAFE_PATH] = types.ModuleType("__main__"), "1"
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        del os.environ[SAFE_PATH]
-        if safe is not None:
-            os.environ[SAFE_PATH] = safe
+    with _starting:
+        main, safe = sys.modules["__main__"], os.environ.get(SAFE_PATH)
+        sys.modules["__main__"], os.environ[SAFE_PATH] = types.ModuleType("__main__"), "1"
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            del os.environ[SAFE_PATH]
+            if safe is not None:
+                os.environ[SAFE_PATH] = safe
 
 
 def _main(connection: Any, task: Task, argument: Any, log: str) -> None:

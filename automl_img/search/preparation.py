@@ -140,8 +140,9 @@ def prepare_data(
         assert earlier is not None
         notes, description = tuple(earlier["notes"]), dict(earlier["analysis"])
     else:
-        warnings = [one.sentence for one in found.findings if one.level != "note" and one.kind != "unreadable"]
-        notes = (*dataset.notes, *_set_aside(store), *warnings, *splits.notes)
+        told = [one for one in found.findings if one.level != "note" or one.kind == "sample"]
+        sentences = [one.sentence for one in told if one.kind != "unreadable"]
+        notes = (*dataset.notes, *_set_aside(store), *sentences, *splits.notes)
         description = {**analysis.as_dict(), "inspection": found.as_dict()}
     return PreparedData(store, splits, mean, std, analysis.imbalance, notes, description)
 

@@ -55,6 +55,24 @@ def test_unusable_data_is_said_and_exits_with_2(analyse, photos, tmp_path):
     assert json.loads((tmp_path / "facts.json").read_text())["unusable"]
 
 
+def test_images_of_which_none_can_validate_or_test_are_not_usable(analyse, photos, tmp_path):
+    (tmp_path / "list.csv").write_text(
+        "image,label,subject_id\n"
+        + "".join(
+            f"photos/dog [red]x[bold]/{number}.png,class {number % 10},person {number % 10}\n" for number in range(30)
+        )
+    )
+    ran = analyse(tmp_path / "list.csv", "--recipe", tmp_path / "mine.toml")
+    assert ran.returncode == 2, ran.stderr
+    assert "Not usable: test: no image can be held out" in ran.stdout and "data.options.group" in ran.stdout
+    assert not (tmp_path / "mine.toml").exists()
+    for path in photos.glob("*/*.png"):
+        if path.name not in ("0.png", "1.png"):
+            path.unlink()
+    assert "no class has a third image" in analyse(photos).stdout
+    assert analyse(photos, "--set", "data.test=0").returncode == 0
+
+
 def test_the_limits_can_be_set(analyse, photos):
     assert "Fewer than 50 training images" in analyse(photos, "--few", "50").stdout
 

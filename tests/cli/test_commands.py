@@ -15,8 +15,11 @@ import pandas as pd
 import pytest
 import typer
 from PIL import Image
+from rich.text import Text
+from typer.main import get_command
 
 from automl_img.cache import downloads_folder, in_use
+from automl_img.cli import app
 from automl_img.cli import predict as predict_command
 from automl_img.cli.init import commented_recipe
 from automl_img.cli.predict import Format
@@ -61,6 +64,17 @@ def test_each_command_explains_itself(typed, command):
     ran = typed(*command.split(), "--help")
     assert ran.returncode == 0
     assert "Usage" in ran.stdout
+
+
+def test_no_word_of_a_help_is_taken_for_a_tag_and_left_out():
+    def commands(command):
+        yield command
+        for inner in getattr(command, "commands", {}).values():
+            yield from commands(inner)
+
+    for command in commands(get_command(app)):
+        for text in (command.help, *(getattr(parameter, "help", None) for parameter in command.params)):
+            assert Text.from_markup(text or "").plain == (text or ""), command.name
 
 
 def test_the_help_of_export_names_the_formats_that_there_are(typed):
@@ -160,6 +174,7 @@ def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
         (["evaluate", "nowhere"], "nowhere: there is no such run folder"),
         (["recipe", "check", "missing.toml"], "there is no such recipe"),
         (["init", "--source", "foldr"], "Did you mean 'folder'"),
+        (["init", "mine"], "FILE: a recipe's name ends in .toml; found 'mine'"),
         (["search", LONG], f"{LONG}: the path cannot be looked at: File name too long"),
         (["search", "digits", "--set", f"train.weights={LONG}.h5"], "train.weights: there is no such weights file"),
         (["leaderboard", LONG], f"{LONG}: the run folder cannot be read: File name too long"),
@@ -178,7 +193,7 @@ def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(typed, arguments, sai
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert len(ran.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize(

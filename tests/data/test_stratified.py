@@ -127,3 +127,12 @@ def test_a_group_in_both_given_splits_is_a_warning():
 def test_one_group_alone_cannot_be_split():
     with pytest.raises(DataError, match="held out"):
         split(np.arange(40) % 2, groups=np.zeros(40, int))
+
+
+def test_groups_of_which_each_is_a_class_are_told_with_where_they_come_from():
+    labels = np.arange(40) % 4
+    with pytest.raises(DataError, match=r"Each group has all images of some class: .* data\.options\.group"):
+        split(labels, groups=labels)
+    with pytest.raises(DataError) as few:
+        split(np.arange(4) % 2, validation=0.1, groups=np.arange(4))
+    assert not few.value.hint, "it is for want of images"

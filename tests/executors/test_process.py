@@ -4,12 +4,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from automl_img.executors import pulse
+from automl_img.executors import process, pulse
 from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, start_context, wait_for_news
 from automl_img.executors.pulse import Pulse
 from automl_img.training.spec import FailureKind
@@ -77,6 +79,30 @@ def test_files_of_the_current_folder_do_not_stand_in_for_modules_of_the_same_nam
     command = [sys.executable, tools / "command.py"]
     ran = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120, check=False)
     assert "TaskDone(value=42)" in ran.stdout, ran.stderr
+
+
+def test_threads_that_start_processes_at_once_leave_the_script_and_the_environment_as_they_were(monkeypatch):
+    script = sys.modules["__main__"]
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    monkeypatch.delenv(process.SAFE_PATH, raising=False)
+    first_in, second_in, first_out = threading.Event(), threading.Event(), threading.Event()
+
+    def start_first():
+        with process._nothing_of_the_user():
+            first_in.set()
+            second_in.wait(0.5)  # the second could begin meanwhile
+        first_out.set()
+
+    def start_second():
+        first_in.wait(10)
+        with process._nothing_of_the_user():
+            second_in.set()
+            first_out.wait(10)
+
+    with ThreadPoolExecutor(2) as threads:
+        for ended in [threads.submit(start_first), threads.submit(start_second)]:
+            ended.result(30)
+    assert sys.modules["__main__"] is script and process.SAFE_PATH not in os.environ
 
 
 def test_what_a_task_prints_is_in_its_log(tmp_path, capfd):

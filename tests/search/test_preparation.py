@@ -12,10 +12,12 @@ from automl_img.cache import in_use
 from automl_img.data.analysis import analyse
 from automl_img.data.arrays import dataset_from_arrays
 from automl_img.data.cached import cached
+from automl_img.data.inspection import looking
 from automl_img.errors import DataError, RecipeError
 from automl_img.executors.choosing import site_of
 from automl_img.plugin import ImageDataset, Spill, Split, discover
 from automl_img.recipe import ComputeSettings, recipe_from_mapping
+from automl_img.search import preparation
 from automl_img.search.engine import _prepare_data
 from automl_img.search.preparation import load_dataset, prepare_data
 from automl_img.search.run import Run
@@ -63,6 +65,15 @@ def test_copies_that_the_draw_of_splits_would_part_are_among_the_notes():
     notes = prepared(dataset_from_arrays(pixels, np.repeat(np.arange(40) % 2, 3))).notes
     (told,) = (note for note in notes if "80 images repeat another" in note)
     assert "drawn from them will be copies of those that train" in told
+
+
+def test_that_a_sample_only_was_looked_at_is_among_the_notes(monkeypatch):
+    for name, value in {"ARRAY_BYTES_AT_A_TIME": 6400, "AHEAD": 1, "cores": lambda: 1}.items():
+        monkeypatch.setattr(looking, name, value)
+    monkeypatch.setattr(preparation, "INSPECTION_SHARE", 0.0)
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 8, 8), np.uint8)
+    notes = prepared(dataset_from_arrays(pixels, np.arange(300) % 2)).notes
+    assert "A sample was looked at: 100 of 300 images. Duplicates were searched for within it." in notes
 
 
 def test_a_search_that_goes_on_keeps_to_the_files_that_could_be_read_when_it_began(tmp_path):

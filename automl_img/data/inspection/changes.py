@@ -24,6 +24,7 @@ LEAST_OF_A_CLASS = 5
 TELLING = 0.2  # how far above chance, of the way to 1, neighbours must know the classes for a judgement
 SAFE, UNSAFE = 0.6, 0.45  # what a safe change keeps at least, and an unsafe one at most; in between is open
 EXCHANGED = 0.6  # of two classes, that take each other's place
+TOO_FEW = "there are too few images to compare"
 
 Effect = Literal["safe", "unsafe", "open"]
 Rows = npt.NDArray[np.float32]
@@ -90,22 +91,24 @@ def judge_changes(
     """
     answering, asked = _sampled(labels, len(names), seed)
     if len(answering) < 2 or not len(asked):
-        return _all_open("there are too few images to compare")
+        return _all_open(TOO_FEW)
     if thumbs.shape[1] != thumbs.shape[2]:
         thumbs = thumbnails(thumbs, (THUMB, THUMB))
     known, asked_for = _rows(thumbs[answering]), thumbs[asked]
-    rows = labels if labels.ndim == 2 else np.eye(len(names), dtype=np.uint8)[labels]
+    answer, true = _encoded(labels[answering], len(names)), _encoded(labels[asked], len(names))
 
     def neighbours(images: Pixels) -> Labels:
-        nearest: Labels = rows[answering][(_rows(images) @ known.T).argmax(axis=1)]
+        nearest: Labels = answer[(_rows(images) @ known.T).argmax(axis=1)]
         return nearest
 
     drawn = np.random.default_rng(seed).choice(answering, len(asked))
-    chance = float(agreement(rows[asked], rows[drawn]).mean())
-    answers = _Answers(rows[asked], neighbours(asked_for), chance)
+    chance = float(agreement(true, _encoded(labels[drawn], len(names))).mean())
+    answers = _Answers(true, neighbours(asked_for), chance)
     above_chance = (float(answers.recognised.mean()) - chance) / max(1e-9, 1 - chance)
-    if above_chance < TELLING or answers.recognised.sum() < LEAST:
+    if above_chance < TELLING:
         return _all_open(f"the nearest thumbnail tells the class of {answers.recognised.mean():.0%} of the images only")
+    if answers.recognised.sum() < LEAST:
+        return _all_open(TOO_FEW)
     several = labels.ndim == 2
     return tuple(
         _judged(name, what, answers, neighbours(change(asked_for)), () if several else names)
@@ -136,21 +139,32 @@ def _confusions(
     answers: _Answers, changed: Labels, names: Sequence[str]
 ) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
     """Return two classes that a change exchanges, and the class that it most often makes another of, with the other."""
-    counts = np.zeros((len(names), len(names)))
     recognised = answers.recognised > 0
-    if names:
-        pairs = (answers.true[recognised].argmax(axis=1), changed[recognised].argmax(axis=1))
-        np.add.at(counts, pairs, 1)
-    totals = counts.sum(axis=1, keepdims=True)
-    rates = np.where(totals >= LEAST_OF_A_CLASS, counts / np.maximum(totals, 1), 0)
-    np.fill_diagonal(rates, 0)
+    if not names or not recognised.any():
+        return None, None
+    true, found = answers.true[recognised].argmax(axis=1), changed[recognised].argmax(axis=1)
+    totals = np.bincount(true)
+    # Of all pairs of classes, which may be millions, those that occur: no more than images.
+    pairs, counts = np.unique(true * len(names) + found, return_counts=True)
+    one, other = np.divmod(pairs, len(names))
+    rates = np.where((one != other) & (totals[one] >= LEAST_OF_A_CLASS), counts / totals[one], 0.0)
     if not rates.any():
         return None, None
-    both = np.minimum(rates, rates.T)
-    one, other = divmod(int(both.argmax()), len(names))
-    here, there = divmod(int(rates.argmax()), len(names))
-    exchanged = (names[min(one, other)], names[max(one, other)]) if both[one, other] >= EXCHANGED else None
-    return exchanged, (names[here], names[there])
+    reverse = other * len(names) + one
+    place = np.minimum(np.searchsorted(pairs, reverse), len(pairs) - 1)
+    both = np.where(pairs[place] == reverse, np.minimum(rates, rates[place]), 0.0)
+    most, mostly = int(both.argmax()), int(rates.argmax())
+    exchanged = (names[one[most]], names[other[most]]) if both[most] >= EXCHANGED else None
+    return exchanged, (names[one[mostly]], names[other[mostly]])
+
+
+def _encoded(labels: npt.NDArray[Any], classes: int) -> Labels:
+    """Return labels as 0 and 1, shape (n, classes)."""
+    if labels.ndim == 2:
+        return labels
+    rows = np.zeros((len(labels), classes), np.uint8)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
 
 
 def _sampled(labels: npt.NDArray[Any], classes: int, seed: int) -> tuple[Places, Places]:

@@ -61,6 +61,18 @@ class Evidence:
         """Places of the images that could be read."""
         return np.flatnonzero(self.look.records["seen"])
 
+    @property
+    def sampled(self) -> bool:
+        """Whether a sample only was looked at: an image of which the copy is not in it seems to have none."""
+        return self.look.looked < len(self.look)
+
+    @property
+    def train_share(self) -> float:
+        """Share of the training images that was looked at."""
+        looked = self.look.records["seen"].copy()
+        looked[list(self.look.failed)] = True
+        return float(looked[self.split_of == 0].mean())
+
     @cached_property
     def split_of(self) -> npt.NDArray[np.int8]:
         """Number of the split of each image."""

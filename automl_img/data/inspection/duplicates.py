@@ -25,6 +25,7 @@ NEIGHBOURS = 8  # that are looked at for each image; groups of more join through
 SAMPLE = 2_000  # images by which the usual distance is known
 USUAL = 0.75  # of the images have their nearest neighbour below the usual distance
 COPIES = 0.07  # of the distance between any two images: nearer ones count once when the usual distance is taken
+SCENE = 0.05  # of the images: so many that are all but the same are a scene in front of a fixed camera, and no copies
 NEAREST = 0.15  # the most that counts as near in any data: a correlation of 0.989
 WEAK = 8.0  # deviation in grey levels below which noise would be all that is compared
 TINT = 12.0  # levels by which the tint may differ
@@ -115,9 +116,10 @@ def _neighbours(projected: Floats, distance: float) -> Places:
 
 
 def _usual_distance(sample: Floats) -> float:
-    """Return how far away the nearest neighbour usually is; of images that are all but the same, one stands for all.
+    """Return how far away the nearest neighbour usually is; of copies, images that are all but the same, one stands for all.
 
     Where most images have a copy, the usual distance would be that between copies, and none of them would be nearer than usual.
+    If one stood for all of a scene, the usual distance would be that between scenes, and all pictures of one would be copies.
     """
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import connected_components
@@ -128,8 +130,9 @@ def _usual_distance(sample: Floats) -> float:
     copies = length[:, np.newaxis] + length - 2 * likeness < COPIES**2 * between_any
     count, which = connected_components(csr_matrix(copies), directed=False)
     if 1 < count < len(sample):
-        first = np.unique(which, return_index=True)[1]
-        likeness, length = likeness[np.ix_(first, first)], length[first]
+        kept = np.bincount(which)[which] > max(NEIGHBOURS, SCENE * len(sample))
+        kept[np.unique(which, return_index=True)[1]] = True
+        likeness, length = likeness[np.ix_(kept, kept)], length[kept]
     np.fill_diagonal(likeness, -1)
     best = likeness.argmax(axis=1)
     squared = length + length[best] - 2 * likeness.max(axis=1)

@@ -14,7 +14,7 @@ from automl_img.data.inspection.collecting import Evidence
 from automl_img.data.inspection.duplicates import find_duplicates
 from automl_img.data.inspection.findings import Inspection, Limits
 from automl_img.data.inspection.looking import Clock, Look, chosen_places
-from automl_img.data.inspection.sentences import findings, unusable
+from automl_img.data.inspection.sentences import findings, undrawable, unusable
 from automl_img.plugin import ImageDataset
 
 LOOKING_SHARE = 0.7  # of the seconds; the rest is for duplicates
@@ -29,6 +29,7 @@ def inspect_dataset(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     advice: bool = False,
+    shares: tuple[float, float] | None = None,
     clock: Clock = time.monotonic,
 ) -> Inspection:
     """Look at all images of a checked data set, see :func:`automl_img.data.arrays.validated`.
@@ -42,6 +43,8 @@ def inspect_dataset(
         seed: Decides what is sampled.
         progress: Called with the images done and the images in all.
         advice: Whether to say what to do, too; a search measures the same with its networks, and leaves it out.
+        shares: Of the training images that a search is to draw for validation and test, to see whether it can; None: a search that
+            draws them anyway.
         clock: Gives seconds.
 
     Returns:
@@ -60,12 +63,14 @@ def inspect_dataset(
     look.read(places, progress, until, clock)
     groups = find_duplicates(look.records, look.thumbs, near=limits.near, blank=limits.blank, seed=seed)
     evidence = Evidence(dataset, look, groups, limits)
-    found = _inspection(evidence, sampled=look.looked < len(look))
+    found = _inspection(evidence)
+    if shares is not None and not found.unusable:
+        found = dataclasses.replace(found, unusable=undrawable(evidence, shares, seed))
     said = _advice(evidence, found, seed) if advice else None
     return dataclasses.replace(found, seconds=clock() - began, advice=said)
 
 
-def _inspection(evidence: Evidence, *, sampled: bool) -> Inspection:
+def _inspection(evidence: Evidence) -> Inspection:
     dataset, look = evidence.dataset, evidence.look
     counts = {name: evidence.counts(np.arange(first, first + len(split))) for name, split, first in look.starts()}
     shapes = evidence.shapes()
@@ -94,7 +99,7 @@ def _inspection(evidence: Evidence, *, sampled: bool) -> Inspection:
         counts={name: tuple(map(int, each)) for name, each in counts.items()},
         images={name: len(split) for name, split in look.splits.items()},
         looked=look.looked,
-        sampled=sampled,
+        sampled=evidence.sampled,
         imbalance=float(present.max() / present.min()) if len(present) else 1.0,
         shapes=shapes,
         channels=channels,
@@ -109,7 +114,7 @@ def _inspection(evidence: Evidence, *, sampled: bool) -> Inspection:
         odd=odd,
         duplicates=evidence.duplicates(),
         near=evidence.groups.distance,
-        findings=findings(evidence, shapes, misnamed_count, odd_counts, sampled),
+        findings=findings(evidence, shapes, misnamed_count, odd_counts),
         limits=evidence.limits,
         notes=dataset.notes,
         unusable=unusable(evidence),

@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from automl_img.data.inspection.collecting import Evidence
 from automl_img.data.inspection.findings import Finding, Level, Limits, Shapes
+from automl_img.data.preparing import group_numbers
+from automl_img.data.splits import make_splits
+from automl_img.errors import DataError
 from automl_img.recipe import counted
 
 GRAVE = 0.01  # share of a split's images from which duplicates make a figure worthless
@@ -23,9 +26,7 @@ ODDITIES = {
 }
 
 
-def findings(
-    evidence: Evidence, shapes: Shapes | None, misnamed: int, odd: Mapping[str, int], sampled: bool
-) -> tuple[Finding, ...]:
+def findings(evidence: Evidence, shapes: Shapes | None, misnamed: int, odd: Mapping[str, int]) -> tuple[Finding, ...]:
     """Return everything worth a sentence.
 
     Args:
@@ -33,7 +34,6 @@ def findings(
         shapes: Sizes of the images.
         misnamed: Files whose ending does not fit.
         odd: Oddity → images.
-        sampled: Whether a sample only was looked at.
     """
     names, limits = evidence.dataset.class_names, evidence.limits
     training = evidence.counts(np.flatnonzero(evidence.split_of == 0))
@@ -49,7 +49,7 @@ def findings(
     if misnamed:
         ending = f"{counted(misnamed, 'file has', 'files have')} an ending that does not fit the content"
         found.append(Finding("note", "misnamed", misnamed, f"{ending}; the content counts."))
-    if sampled:
+    if evidence.sampled:
         looked, total = evidence.look.looked, len(evidence.look)
         sentence = f"A sample was looked at: {looked:,} of {total:,} images. Duplicates were searched for within it."
         found.append(Finding("note", "sample", looked, sentence))
@@ -72,6 +72,34 @@ def unusable(evidence: Evidence) -> str:
     failed[list(look.failed)] = True
     after = evidence.counts(np.flatnonzero(in_training & ~failed))
     return f"no training image of class {names[int(after.argmin())]!r} can be read" if after.min() == 0 else ""
+
+
+def undrawable(evidence: Evidence, shares: tuple[float, float], seed: int) -> str:
+    """Say why a search cannot draw its validation and test images, without a full stop; empty if it can.
+
+    Args:
+        evidence: What was seen; what could not be read is set aside by a search.
+        shares: Of the training images that validate, and that test.
+        seed: Of the draw.
+    """
+    look = evidence.look
+    kept = np.ones(len(look), bool)
+    kept[list(look.failed)] = False
+    sizes = {name: int(kept[first : first + len(split)].sum()) for name, split, first in look.starts()}
+    groups = group_numbers(list(look.splits.values()))
+    try:
+        make_splits(
+            evidence.labels[kept],
+            (sizes["train"], sizes.get("validation", 0), sizes.get("test", 0)),
+            validation=shares[0],
+            test=shares[1],
+            seed=seed,
+            class_names=evidence.dataset.class_names,
+            groups=None if groups is None else groups[kept],
+        )
+    except DataError as error:
+        return str(error).rstrip(".")
+    return ""
 
 
 def class_findings(counts: npt.NDArray[np.int64], names: Sequence[str], limits: Limits) -> list[Finding]:
@@ -97,15 +125,21 @@ def class_findings(counts: npt.NDArray[np.int64], names: Sequence[str], limits: 
 
 def _leaks(evidence: Evidence) -> list[Finding]:
     found = []
+    least, looked = ("At least ", " looked at") if evidence.sampled else ("", "")
     for split, (count, images) in evidence.leaked().items():
         if count:
-            level: Level = "problem" if count >= GRAVE * images else "warning"
-            share = f"{count:,} of {images:,} {split} images ({count / images:.1%})"
+            level: Level = "problem" if _in_all(count, evidence) >= GRAVE * images else "warning"
+            share = f"{least}{count:,} of {images:,} {split} images{looked} ({count / images:.1%})"
             verb = "is" if count == 1 else "are"
             effect = "the test is" if split == "test" else "validation is"
             sentence = f"{share} {verb} also in train, the same or nearly: {effect} easier than new images will be."
             found.append(Finding(level, f"train in {split}", count, sentence))
     return found
+
+
+def _in_all(count: int, evidence: Evidence) -> float:
+    """Return how many images would have a copy in train if all of train had been looked at, and not a sample."""
+    return count / max(1e-9, evidence.train_share)
 
 
 def _disagreements(evidence: Evidence) -> list[Finding]:
@@ -115,26 +149,35 @@ def _disagreements(evidence: Evidence) -> list[Finding]:
         return []
     exact = int((differ & evidence.groups.exact).sum())
     level: Level = "problem" if count >= GRAVE * len(evidence.seen) else "warning"
-    sentence = f"{counted(count, 'picture is', 'pictures are')} there more than once with different labels"
-    certainty = "" if count == exact else f" ({exact:,} with the very same pixels)"
-    return [Finding(level, "different labels", count, f"{sentence}{certainty}: at most one of the labels is right.")]
+    there = f"{counted(count, 'picture is', 'pictures are')} there more than once"
+    if count == exact:
+        sentence = f"{there} with different labels: at most one of the labels is right."
+    else:
+        certainty = f" ({exact:,} with the very same pixels)" if exact else ""
+        unless = "at most one of the labels is right, unless the little in which they differ decides"
+        sentence = f"{there}, or nearly, with different labels{certainty}: {unless}."
+    return [Finding(level, "different labels", count, sentence)]
 
 
 def _copies(evidence: Evidence) -> list[Finding]:
     parted, training = evidence.parted(), np.count_nonzero(evidence.split_of[evidence.seen] == 0)
-    if evidence.dataset.validation is None and parted and parted >= GRAVE * training:
+    if evidence.dataset.validation is None and parted and _in_all(parted, evidence) >= GRAVE * training:
         drawn = "validation images" if evidence.dataset.test is not None else "validation and test images"
         effect = f"The {drawn} that are drawn from them will be copies of those that train."
         advice = "Name the group of each image, which keeps copies together, or take them out."
-        return [Finding("warning", "copies", parted, f"{_repeating(parted)} {effect} {advice}")]
+        return [Finding("warning", "copies", parted, f"{_repeating(parted, evidence)} {effect} {advice}")]
     places, starts, between, differ = evidence.group_facts
     sizes = np.diff(np.append(starts, len(places)))
     more = int((sizes - 1)[~between & ~differ].sum())
-    return [Finding("note", "copies", more, f"{_repeating(more)} They count double.")] if more else []
+    return [Finding("note", "copies", more, f"{_repeating(more, evidence)} They count double.")] if more else []
 
 
-def _repeating(count: int) -> str:
-    return f"{counted(count, 'image repeats', 'images repeat')} another of the same split and label, or nearly."
+def _repeating(count: int, evidence: Evidence) -> str:
+    images = counted(count, "image repeats", "images repeat")
+    if evidence.sampled:
+        verb = "repeats" if count == 1 else "repeat"
+        images = f"At least {count:,} of {evidence.look.looked:,} images looked at {verb}"
+    return f"{images} another of the same split and label, or nearly."
 
 
 def _unreadable(evidence: Evidence) -> list[Finding]:

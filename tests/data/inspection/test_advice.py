@@ -1,6 +1,7 @@
 """What is advised: mirrored clothes are clothes, mirrored digits are not; sizes, budgets and weights follow from the data."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -112,6 +113,25 @@ def test_a_handful_of_images_says_nothing(digits):
     images, labels = digits
     assert set(effects(images[:20], labels[:20], [str(name) for name in range(10)]).values()) == {"open"}
     assert set(effects(images[:0], labels[:0], ["a", "b"]).values()) == {"open"}
+
+
+def test_few_images_are_named_as_the_reason_where_neighbours_know_all_of_them(digits):
+    images, labels = digits
+    chosen = np.flatnonzero(np.isin(labels, (0, 1)))[:60]
+    reasons = {change.reason for change in judge_changes(images[chosen], labels[chosen], ["0", "1"])}
+    assert reasons == {"there are too few images to compare"}
+
+
+def test_thousands_of_classes_take_no_memory_of_classes_squared_or_of_all_images():
+    classes = 3_000
+    patterns = np.random.default_rng(0).integers(0, 255, (classes, 6, 6)).astype(np.uint8)
+    labels = np.tile(np.arange(classes), 4)
+    tracemalloc.start()
+    found = judge_changes(patterns[labels], labels, [str(number) for number in range(classes)])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert {change.effect for change in found} == {"unsafe"}, "neighbours know the classes, and no change leaves them"
+    assert most < 120e6, "labels of the images that are compared, as 0 and 1, and their likeness"
 
 
 def test_images_that_are_no_squares_can_be_judged(digits):

@@ -81,6 +81,23 @@ def test_pictures_of_one_scene_are_alike_and_yet_no_copies():
     assert inspected(dataset_from_arrays(pixels, np.arange(40) % 2)).totals["duplicate groups"] == 0
 
 
+def pictures_of(scenes, each):
+    """Photographs by a fixed camera of ``scenes`` things, ``each`` of one, which differ in noise alone."""
+    seen = [np.asarray(photo(32), np.int16) for _ in range(scenes)]
+    return np.stack([scene + RNG.integers(-2, 3, scene.shape) for scene in seen for _ in range(each)]).clip(0, 255)
+
+
+@pytest.mark.parametrize(("scenes", "each"), [(2, 20), (2, 500), (10, 60)])
+def test_pictures_of_several_scenes_are_no_copies_either(scenes, each):
+    pixels = pictures_of(scenes, each).astype(np.uint8)
+    assert inspected(dataset_from_arrays(pixels, np.arange(len(pixels)) % 2)).totals["duplicate groups"] == 0
+
+
+def test_frames_of_many_short_films_are_copies():
+    found = inspected(dataset_from_arrays(pictures_of(30, 12).astype(np.uint8), np.arange(30 * 12) // 12 % 2))
+    assert found.totals["duplicate groups"] == 30
+
+
 def test_channel_statistics_are_those_of_numpy():
     pixels = RNG.integers(0, 255, (20, 8, 8, 3), np.uint8)
     found = inspected(dataset_from_arrays(pixels, np.arange(20) % 2))
@@ -150,7 +167,18 @@ def test_the_same_picture_with_two_labels_is_told(folder):
     names = ["1.png", "other.png", *(f"{n}.png" for n in range(2, 40))]
     found = inspected(dataset(folder, names, labels=np.arange(40) % 2))
     assert "different labels" in kinds(found)
+    told = next(finding.sentence for finding in found.findings if finding.kind == "different labels")
+    assert told.endswith("with different labels: at most one of the labels is right.")
     assert found.duplicates[0].different_labels and {m.label for m in found.duplicates[0].members} == {"cat", "dog"}
+
+
+def test_nearly_the_same_picture_may_have_two_labels(folder):
+    Image.open(folder / "1.png").save(folder / "other.jpg", quality=95)
+    names = ["1.png", "other.jpg", *(f"{n}.png" for n in range(2, 40))]
+    found = inspected(dataset(folder, names, labels=np.arange(40) % 2))
+    told = next(finding.sentence for finding in found.findings if finding.kind == "different labels")
+    assert "1 picture is there more than once, or nearly, with different labels: " in told
+    assert told.endswith("unless the little in which they differ decides.")
 
 
 def test_every_unreadable_file_is_listed_with_its_kind(folder):
@@ -222,6 +250,20 @@ def test_within_a_time_a_sample_is_looked_at_and_that_is_said(folder, monkeypatc
     assert sampled.looked == 10 and "10 of 40 images" in sampled.findings[0].sentence
     again = inspected(dataset(folder), sample=10)
     assert sampled.mean == again.mean, "the same seed looks at the same images"
+
+
+@pytest.mark.parametrize(("tests", "level", "kind"), [(2000, "problem", "train in test"), (0, "warning", "copies")])
+def test_of_a_sample_copies_are_told_as_the_least_and_judged_by_what_all_images_would_have(tests, level, kind):
+    """A copy is found only where both images are in the sample: a tenth of the images shows a tenth of it."""
+    pixels, labels, train = RNG.integers(0, 255, (4000, 8, 8, 1), np.uint8), np.arange(4000) % 2, 4000 - tests
+    looked_at = looking.chosen_places(4000, sample=400, shuffled=False, seed=0)
+    for values in (pixels, labels):
+        values[looked_at[-1]] = values[looked_at[0]]
+    test = Split(pixels[train:], labels[train:]) if tests else None
+    data = ImageDataset("noise", ("cat", "dog"), Split(pixels[:train], labels[:train]), test=test)
+    first = inspected(validated(data), sample=400).findings[0]
+    assert (first.level, first.kind, first.count) == (level, kind, 1)
+    assert first.sentence.startswith("At least 1 of ") and "images looked at" in first.sentence
 
 
 def test_nothing_on_disk_changes_and_the_answer_is_json(folder):
