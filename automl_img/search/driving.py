@@ -189,7 +189,8 @@ class Driver:
 
     def _count_saved(self, earlier: TrialSpec, last: TrialSpec, result: TrialResult, how: str) -> None:
         """Let a trial that was cut off count with the weights that one of its attempts saved last."""
-        self.run.decided(f"trial {last.trial} was cut off {how}; the weights it had saved count")
+        if not self.interrupted:  # else it goes on with the search
+            self.run.decided(f"trial {last.trial} was cut off {how}; the weights it had saved count")
         self._hand_on_weights(earlier, last)
         whole = result.why_ended != INTERRUPTED
         self._done(last, result if whole else replace(result, why_ended=CUT_OFF))

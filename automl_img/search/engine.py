@@ -33,6 +33,7 @@ from automl_img.search.journal import GIVEN, Journal
 from automl_img.search.leaderboard import best_trial
 from automl_img.search.planning import make_scheduler
 from automl_img.search.preparation import PreparedData
+from automl_img.search.progress import FAILED
 from automl_img.search.run import Run
 from automl_img.search.run_folder import RunFolder
 from automl_img.search.space import SearchSpace, build_space
@@ -247,15 +248,15 @@ class _Progress:
     def _end_with_the_search(self, done: int, total: int) -> None:
         run, budget = self._run, self._run.recipe.budget.time
         if run.interruption.asked:
-            raise SearchError("the search was asked to end while its images were prepared", where=str(run.folder.path))
-        if budget is None or run.elapsed < budget or run.resumed:
+            problem, more = "the search was asked to end while its images were prepared", ""
+        elif budget is not None and run.elapsed >= budget and not run.resumed:
+            problem = f"the budget of {duration_text(budget)} has gone with preparing {done:,} of {total:,} images"
+            more = f" --budget {math.ceil((budget + run.elapsed * total / max(1, done)) / 60)}m"
+        else:
             return
-        whole = duration_text(run.elapsed * total / max(1, done))
-        raise SearchError(
-            f"the budget of {duration_text(budget)} has gone with preparing {done:,} of {total:,} images",
-            where=str(run.folder.path),
-            hint=f"All of them take some {whole}: give a longer budget. Once prepared, they are kept for later searches.",
-        )
+        run.journal.set_meta("state", FAILED)
+        hint = f"`automl-img search --resume RUN{more}` goes on, and prepares them anew."
+        raise SearchError(problem, where=str(run.folder.path), hint=hint)
 
 
 def _write_versions(run: Run) -> None:

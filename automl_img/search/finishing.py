@@ -79,7 +79,12 @@ def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
     interrupted = run.interruption.asked  # perhaps since then
     if run.recipe.output.keep == "best":
         # Weights that are no longer in the model are needed if the search goes on.
-        unfinished = [row.trial for row in rows if row.status == "running" or row.interrupted]
+        # Of a search that may go on, promising trials may be promoted from their checkpoints.
+        unfinished = [
+            row.trial
+            for row in rows
+            if row.status == "running" or row.interrupted or (interrupted and row.spec.promotable)
+        ]
         run.folder.delete_weights(
             but=attempt_folder(run.folder.trials, best.spec) if refitted else None, unfinished=unfinished
         )
@@ -133,7 +138,7 @@ def _tell_ended(run: Run, metrics: Mapping[str, Any], entries: Sequence[Entry], 
 
 def _no_model(run: Run, rows: Sequence[TrialRow], *, interrupted: bool) -> SearchError:
     hint = ""
-    if not rows and interrupted:
+    if interrupted and all(row.status == "running" for row in rows):
         hint = "What was prepared is kept: `automl-img search --resume RUN` goes on."
     elif not rows and _too_late_to_begin(run):
         hint = "What was prepared is kept: `automl-img search --resume RUN --budget 10m` goes on."
@@ -252,8 +257,10 @@ def _too_late_to_begin(run: Run) -> bool:
 
 def _why_nothing(run: Run, rows: Sequence[TrialRow], *, interrupted: bool = False) -> str:
     budget = run.recipe.budget.time
-    if not rows and interrupted:
+    if interrupted and not rows:
         return "no trial was run: the search was asked to end before the first one began"
+    if interrupted and all(row.status == "running" for row in rows):
+        return "there is no model yet: the search was asked to end before a trial that was cut off had begun again"
     if not rows and budget is not None and _too_late_to_begin(run):
         used = f"{duration_text(run.elapsed)} of a budget of {duration_text(budget)} had gone"
         return f"no trial was run: {used} when the first one could have begun"

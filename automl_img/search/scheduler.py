@@ -208,8 +208,8 @@ class Scheduler:
             anew: Let the strategy start anew if the space has changed.
 
         Returns:
-            Trials that were running and cannot be brought further in the time that is left, each with what its saved weights are
-            worth. They are to be recorded. All others that were running are tried again.
+            Trials that were running and cannot be brought further in the time that is left, or had been given less than there is
+            now, each with what its saved weights are worth. They are to be recorded. All others that were running are tried again.
 
         Raises:
             PluginError: The space is another one.
@@ -229,13 +229,16 @@ class Scheduler:
             self.plan = None
         elif not math.isinf(end):
             self.plan = extended(plan, end, self._rules.final_share)
+        again = plan is not None and self._may_search_again(plan.end, elapsed)
         settled: dict[int, TrialResult] = {}
         for row in trials:
             self._records.restore(row, state[f"trial/{row.trial}"], curves.get(row.trial, ()))
             if row.status != "running" or row.trial in self._retries:
                 continue
             goes_on = row.trial not in self._gone
-            if row.saved is not None and not self._catches_up(row.saved.seconds, elapsed, from_checkpoint=goes_on):
+            if row.saved is not None and (
+                again or not self._catches_up(row.saved.seconds, elapsed, from_checkpoint=goes_on)
+            ):
                 settled[row.trial] = row.saved
             else:
                 self._retries.go_on(row.spec)
@@ -244,7 +247,7 @@ class Scheduler:
             self._suggester.learn(self._records.done())
         if self._suggester.started:
             self._suggester.remember(self._records.of_stage(SEARCH))
-        if plan is not None and not settled and not self._retries and self._may_search_again(plan.end, elapsed):
+        if again and not self._retries:
             self._search_again(anew_planned, anew_queued)
         return settled
 
@@ -518,6 +521,7 @@ class Scheduler:
         if spec.deadline is not None and not math.isinf(left):
             spec = replace(spec, deadline=min(spec.deadline, left))
         self._records.begin_again(spec)
+        self._gone -= {spec.trial}  # this attempt leaves its own checkpoint
         return spec
 
     def _threads(self, parallel: float) -> int:

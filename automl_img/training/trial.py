@@ -248,7 +248,8 @@ class _Training:
                 self.spec.values, self.steps, self.training_seconds, self.steps_before, self.seconds_before
             ),
             running.rates,
-            at_the_end=lambda why: why == STOPPED or self.spec.promotable,
+            # One in the middle of a pass would be measured at other moments from there on, and end as another network.
+            at_the_end=lambda why: not self.spec.deterministic if why == STOPPED else self.spec.promotable,
         )
 
     def result(self) -> TrialResult:

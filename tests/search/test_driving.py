@@ -11,6 +11,7 @@ from automl_img.plugin import Parameter, SearchStrategy, discover
 from automl_img.recipe import ComputeSettings, recipe_from_mapping
 from automl_img.search.budget import Budget
 from automl_img.search.driving import Driver
+from automl_img.search.journal import Journal
 from automl_img.search.resuming import restore
 from automl_img.search.run import Run
 from automl_img.search.scheduler import Scheduler
@@ -181,6 +182,8 @@ def test_a_request_to_end_before_a_killed_trial_has_begun_again_ends_it_for_no_l
     attempts, row, _ = drive(run, {(1, 2): [Saved(1, came_to(0.6, CUT_OFF)), KILLED]}, resume=True)
     assert attempts == [(1, 2)]
     assert drive(run, {}, resume=True, asked=True)[1].interrupted
+    with contextlib.closing(Journal(run)) as journal:
+        assert not [text for text in journal.remarks() if "cut off" in text], "it goes on"
     attempts, row, weights = drive(run, {(1, 3): [Done(1, came_to(0.9))]}, resume=True)
     assert (attempts, row.result.f1, weights) == ([(1, 3)], 0.9, "attempt 3")
 

@@ -217,6 +217,7 @@ def preparing(**changes):
         "elapsed": 30.0,
         "say": lambda *told: None,
     }
+    given["journal"] = types.SimpleNamespace(set_meta=lambda key, value: None)
     return types.SimpleNamespace(**{**given, "folder": types.SimpleNamespace(path="run"), **changes})
 
 
@@ -225,8 +226,9 @@ def test_preparing_the_images_ends_when_the_search_is_asked_to_end():
     _Progress(run)(10, 100)
     run.interruption.ask()
     _Progress(run)(100, 100)
-    with pytest.raises(automl_img.SearchError, match="asked to end while its images were prepared"):
+    with pytest.raises(automl_img.SearchError, match="asked to end while its images were prepared") as caught:
         _Progress(run)(20, 100)
+    assert "--resume RUN` goes on" in caught.value.hint
 
 
 def test_preparing_the_images_ends_with_the_budget_and_says_how_long_all_take():
@@ -234,7 +236,7 @@ def test_preparing_the_images_ends_with_the_budget_and_says_how_long_all_take():
         automl_img.SearchError, match="the budget of 1m 00s has gone with preparing 20 of 100"
     ) as caught:
         _Progress(preparing(elapsed=60.0))(20, 100)
-    assert "some 5m 00s: give a longer budget" in caught.value.hint
+    assert "--resume RUN --budget 6m` goes on" in caught.value.hint, "five minutes for all of them, and what there was"
     _Progress(preparing(elapsed=60.0))(100, 100)
     _Progress(preparing(elapsed=60.0, resumed=True))(20, 100)
 

@@ -292,6 +292,34 @@ def test_an_interrupted_trial_costs_no_epochs_twice_and_tells_the_strategy_nothi
     assert len(play.rows) == 10
 
 
+def test_a_trial_that_began_anew_leaves_a_checkpoint_from_which_another_goes_on():
+    quiet = Play(math.inf, 14, kind=SuccessiveHalving).to_the_end()
+    promoted = next(spec for spec in quiet.launched if spec.continues)
+    trial = int(promoted.continues.split("/")[0])
+    play = Play(math.inf, 14, kind=SuccessiveHalving)
+    while trial not in play.rows:
+        play.step()
+    play.new_process(gone=[trial])
+    play.to_the_end()
+    assert next(spec for spec in play.launched if spec.trial == promoted.trial).continues == f"{trial}/2"
+
+
+def test_a_final_training_that_was_interrupted_counts_where_the_search_is_given_so_much_more_that_it_searches_on():
+    play = Play(580.0, None)
+    while not play.launched or play.launched[-1].stage != "final":
+        assert play.step()
+    final, first = play.launched[-1], len(play.launched)
+    play.scheduler.interrupt()
+    play.done(final.trial, replace(result(final.trial), why_ended=INTERRUPTED))
+    play.rows[final.trial] = play.rows[final.trial].reopened()
+    play.end = 3600.0
+    assert list(play.new_process()) == [final.trial]
+    play.to_the_end()
+    more = [spec.stage for spec in play.launched[first:]]
+    assert more[0] == "search" and "final" in more
+    assert max(spec.deadline for spec in play.launched[first:] if spec.stage == "final") > final.deadline
+
+
 def test_looks_that_an_earlier_process_has_left_no_time_for_are_left_out():
     play = Play(580.0, None)
     play.step()

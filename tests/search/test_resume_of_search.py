@@ -204,6 +204,21 @@ def test_a_promoted_trial_goes_on_from_the_checkpoint_of_the_one_it_continues(tm
 
 
 @pytest.mark.train
+def test_checkpoints_from_which_trials_may_be_promoted_outlive_a_polite_stop(tmp_path, quick_settings):
+    run = tmp_path / "run"
+
+    def listen(event):
+        if isinstance(event, events.TrialEnded) and event.trial == 2:
+            (run / "stop").touch()
+
+    settings = {**quick_settings, "search.strategy": "hyperband", "search.starts": False, "train.epochs": 4}
+    settings |= {"search.options": {"factor": 2}, "compute.slots": 1}
+    automl_img.fit("digits", trials=8, settings=settings, out=run, listener=listen)
+    promotable = [row.trial for row in rows_of(run) if row.spec.promotable]
+    assert promotable and all(list(run.glob(f"trials/{trial}/*/checkpoint.npz")) for trial in promotable)
+
+
+@pytest.mark.train
 def test_a_stop_file_ends_the_search_in_good_order(tmp_path, quick_settings):
     run = tmp_path / "run"
 
