@@ -208,7 +208,7 @@ def _mirrored(
 ) -> tuple[bool, Logits]:
     """Whether the mean over an image and its mirror image is better, and fast enough; and the logits that follow."""
     plain = scorer.logits(images, indices)
-    both = scorer.logits(images, indices, mirrored=True)
+    both = scorer.mirrored(images, indices, plain)
     better = task.score(truth, both).f1 > task.score(truth, plain).f1
     if better and (latency is None or scorer.seconds_of_one(images, mirrored=True) <= latency):
         return True, both

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def finalise(
         terms.settings,
         seed=terms.seed,
         latency=terms.latency,
-        seconds=terms.seconds,
+        seconds=terms.until - time.monotonic(),
         afterwards=len(splits.test) if terms.test else 0,
         deterministic=terms.deterministic,
     )

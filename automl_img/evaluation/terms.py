@@ -18,7 +18,7 @@ class Terms:
         wishes: Its ``[decision]``.
         seed: Of everything random.
         latency: Seconds that one prediction may take; None: any.
-        seconds: That the comparison of candidates, and the winner's predictions of the test images, may take.
+        until: ``time.monotonic()`` at which the candidates must have been compared, and the winner have predicted the test images.
         test: Whether the test images are read now; not if the model will be trained once more.
         deterministic: Whether the same must win every time: what a network costs is counted then, not measured.
         modules: Modules that hold plugins without an entry point.
@@ -29,7 +29,7 @@ class Terms:
     wishes: Wishes = field(default_factory=Wishes)
     seed: int = 0
     latency: float | None = None
-    seconds: float = math.inf
+    until: float = math.inf
     test: bool = True
     deterministic: bool = False
     modules: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,10 @@ INTERRUPTED_SECONDS = 10.0  # for the comparison, where a person has asked the s
 LEAST_DIFFERENCE = 0.01  # of F1, below which a trial is always worth comparing
 CLEAR_ERRORS = 3.0  # standard errors of a share, beyond which it is not
 SUSPECTS_SECONDS = 8.0  # of a time budget that must be left to look for wrong labels
-CONTEST_RESERVE = 6.0  # seconds of a time budget that are kept for the figures, the report and the end
+LEAST_RESERVE, MOST_RESERVE = 1.5, 6.0  # seconds of a time budget that are kept for the figures, the report and the end
+RESERVE_SHARE = (
+    0.5  # of what a trial takes beside its training, that this is: both build and compile a network, and write
+)
 
 
 def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
@@ -205,13 +209,14 @@ def _finalise(
     run: Run, candidates: tuple[Candidate, ...], data: PreparedData, place: Place, *, interrupted: bool, test: bool
 ) -> dict[str, Any]:
     folder, recipe, budget = run.folder, run.recipe, run.recipe.budget.time
-    left = math.inf if budget is None else budget - run.elapsed - CONTEST_RESERVE
+    left = math.inf if budget is None else budget - run.elapsed - _reserve(run.journal.trials())
     terms = Terms(
         settings=recipe.final if test else recipe.final.model_copy(update={"ensemble": 1}),  # only one is trained again
         wishes=wishes_of(recipe.decision, data.store.task),
         seed=recipe.seed,
         latency=recipe.search.limits.latency,
-        seconds=min(left, INTERRUPTED_SECONDS) if interrupted else left,  # who has asked for the end waits for it
+        # Who has asked for the end waits for it. The process that compares them starts after this moment.
+        until=time.monotonic() + (min(left, INTERRUPTED_SECONDS) if interrupted else left),
         test=test,
         deterministic=recipe.train.deterministic,
         modules=tuple(recipe.plugins.modules),
@@ -226,6 +231,12 @@ def _finalise(
             hint="`automl-img search --resume RUN` tries again.",
         )
     return dict(answer.value)
+
+
+def _reserve(rows: Sequence[TrialRow]) -> float:
+    """Seconds to keep for what follows the comparison, by how quickly trials began and ended on this machine."""
+    beside = [row.result.seconds - row.result.training_seconds for row in rows if row.result and row.spec.attempt == 1]
+    return min(MOST_RESERVE, max(LEAST_RESERVE, RESERVE_SHARE * min(beside, default=MOST_RESERVE)))
 
 
 def _tell_wishes(run: Run, wishes: list[dict[str, Any]], kind: str) -> None:

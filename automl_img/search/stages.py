@@ -31,6 +31,9 @@ LEAST_FOR_SEARCH = 6  # suggestions below which a search stage is not worth its 
 
 LONG_BUDGET = 1200.0  # seconds, from which on there are mostly several trained networks to be compared at the end
 CONTEST_SHARE, LONGEST_CONTEST = 0.01, 60.0  # of the time, and seconds at most, for that
+PREDICTION_STEPS = (
+    0.85  # training steps that predicting an image and its mirror image may take: a prediction takes a third of one
+)
 ANOTHER_MODEL = 2.0  # seconds to build one more network for the comparison on validation images
 
 
@@ -81,18 +84,18 @@ def overhead_of(hardware: Hardware) -> float:
 def finish_seconds(time: float, *, gpus: bool = False) -> float:
     """Seconds to keep for the end of a search of ``time`` seconds beside predictions: its process, leaderboard, report and model file."""
     contest = min(LONGEST_CONTEST, CONTEST_SHARE * time) if time >= LONG_BUDGET else 0.0
-    return 3.0 + GPU_START * gpus + 0.006 * time + contest
+    return 2.5 + GPU_START * gpus + 0.006 * time + contest
 
 
 def prediction_seconds(images: int, seconds_per_image: float, networks: int = 1) -> float:
     """Seconds to keep for the predictions at the end.
 
     Args:
-        images: Those to be predicted, each as it is and mirrored: a prediction takes a third of a training step.
+        images: Those to be predicted, each as it is and mirrored.
         seconds_per_image: Predicted time of a training step on one image.
         networks: How many may become the model together.
     """
-    return images * seconds_per_image * (1 + networks) / 2 + (networks - 1) * ANOTHER_MODEL
+    return PREDICTION_STEPS * images * seconds_per_image * (1 + networks) / 2 + (networks - 1) * ANOTHER_MODEL
 
 
 def plan_stages(

@@ -49,14 +49,30 @@ class Scorer:
             indices: Which of them; None: all.
             mirrored: Whether to take the mean over each image and its mirror image.
         """
+
+        def both(batch: npt.NDArray[np.uint8]) -> Any:
+            return (self._answer(batch) + self._answer(batch[:, :, ::-1])) / 2
+
+        return self._over(images, indices, both if mirrored else self._answer)
+
+    def mirrored(
+        self, images: Any, indices: npt.NDArray[np.int64], plain: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Return what :meth:`logits` does with ``mirrored``, of images whose own logits, ``plain``, are known."""
+        return (plain + self._over(images, indices, lambda batch: self._answer(batch[:, :, ::-1]))) / 2
+
+    def _over(
+        self,
+        images: Any,
+        indices: npt.NDArray[np.int64] | None,
+        answer: Callable[[npt.NDArray[np.uint8]], Any],
+    ) -> npt.NDArray[np.float32]:
         n = len(images) if indices is None else len(indices)
         size = max(1, min(self._batch_size, math.ceil(n / self._at_once)))
 
         def answered(start: int) -> Any:
             span = slice(start, start + size)
-            batch = np.asarray(images[span] if indices is None else images[indices[span]])
-            answer = self._answer(batch)
-            return (answer + self._answer(batch[:, :, ::-1])) / 2 if mirrored else answer
+            return answer(np.asarray(images[span] if indices is None else images[indices[span]]))
 
         return np.concatenate(self._each(answered, range(0, n, size))).astype(np.float32)
 

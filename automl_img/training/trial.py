@@ -42,7 +42,8 @@ EVALUATION_SHARE = 0.02  # of the training time that measuring the validation sp
 SAVE_EVERY = 10.0  # seconds between two writes of better weights while training goes on
 AFFINITY_SAMPLE = 2000  # validation images
 LATENCY_PREDICTIONS = 20  # of one image each, by which the latency is measured
-CLOSING_SECONDS = 0.5  # for the result, beside the weights
+CLOSING_SECONDS = 0.3  # for the result, beside the weights
+LAST_MEASUREMENT = 1.25  # times the predicted time of one, for which there is time at the end
 WRITTEN_BYTES = 1e8  # of weights, each second, on a slow disk
 
 
@@ -187,7 +188,9 @@ class _Training:
         store, validation = self.data.store, self.data.splits.validation
         evaluation_seconds = self.scorer.time_pass(store.images, validation)
         closing = CLOSING_SECONDS + 4 * self.cost.parameters / WRITTEN_BYTES
-        reserve = 1.5 * evaluation_seconds + closing + (evaluation_seconds + 3.0 if self.spec.probe else 0.0)
+        reserve = (
+            LAST_MEASUREMENT * evaluation_seconds + closing + (evaluation_seconds + 3.0 if self.spec.probe else 0.0)
+        )
         earlier = self._earlier()
         left = 1.0
         for number, phase in enumerate(training_phases(self.spec.values, self.network)):

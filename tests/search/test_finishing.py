@@ -1,7 +1,9 @@
 """What is made of the trained models at the end: the winner, an ensemble, other seeds, and a decision."""
 
+import contextlib
 import functools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from automl_img.export import export_model, exporter_of
 from automl_img.export.comparison import Samples
 from automl_img.plugin import discover
 from automl_img.recipe import FinalSettings
+from automl_img.search.finishing import _reserve
 from automl_img.search.journal import Journal
 from automl_img.search.run_folder import STOP_FILE
 from automl_img.training.artifacts import sha256_of
@@ -128,6 +131,17 @@ def test_the_contest_leaves_time_for_the_images_that_the_model_is_asked_for_afte
     assert len(tight.contestants) == len(candidates) and len(tight.members) == 1, "two are not asked in time"
     hopeless = contest(afterwards=10**6, seconds=0.5 * one)
     assert len(hopeless.contestants) == len(hopeless.members) == 1, "there is a model in any case"
+
+
+@pytest.mark.parametrize(("beside", "kept"), [((4.0, 6.0), 2.0), ((0.5,), 1.5), ((40.0,), 6.0), ((), 3.0)])
+def test_what_follows_the_comparison_has_time_by_how_quickly_trials_begin_and_end_here(ended, beside, kept):
+    with contextlib.closing(Journal(ended.run_dir)) as journal:
+        row = journal.trials()[0]
+    rows = [replace(row, result=replace(row.result, seconds=50.0 + more, training_seconds=50.0)) for more in beside]
+    again = replace(
+        row, spec=replace(row.spec, attempt=2), result=replace(row.result, seconds=1.0, training_seconds=50.0)
+    )
+    assert _reserve([*rows, again, replace(row, result=None)]) == pytest.approx(kept)
 
 
 def test_a_model_stays_with_its_figures_where_it_cannot_be_shown_where_it_looks(ended, tmp_path, monkeypatch):

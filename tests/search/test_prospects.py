@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from automl_img.search.finals import best_of_each
 from automl_img.search.prospects import Prospects, foreseen_error
+from automl_img.search.stages import PREDICTION_STEPS
 from automl_img.search.trials import Record, Rules, Start
 from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
 
 NAMES = ("small", "large")
+PREDICTED = 10_000 / PREDICTION_STEPS  # images whose predictions take as long as 10,000 training steps
 
 
 def record(trial=1, f1=0.9, seen=40_000.0, speed=5000.0, threads=1):
@@ -100,12 +102,12 @@ def test_forty_passes_are_enough_for_a_training_with_a_part_of_the_cores(speed, 
 
 
 def test_no_time_is_kept_for_predictions_that_will_not_be_made():
-    kept = prospects(evaluated=10_000)
+    kept = prospects(evaluated=PREDICTED)
     assert kept.spared(NAMES, together=2) == 0
     assert kept.spared(["small"], together=2) == pytest.approx(1.5)
     assert kept.spared(["small"], together=1) == pytest.approx(2.0 + 2.0), "and no second network is built"
     assert kept.spared([], together=2) == 0, "nothing was tried yet: it may be the dearest"
-    alone = replace(kept, rules=rules(finals=1, evaluated=10_000))
+    alone = replace(kept, rules=rules(finals=1, evaluated=PREDICTED))
     assert alone.spared(["small"], together=1) == pytest.approx(1.0)
 
 
@@ -115,7 +117,7 @@ def test_no_time_is_kept_for_predictions_that_will_not_be_made():
     ids=["as predicted", "half as fast", "so with all cores", "faster", "no speed"],
 )
 def test_time_is_kept_for_predictions_at_the_speed_of_the_look(speed, threads, times):
-    here = replace(prospects(), rules=rules(finals=1, evaluated=10_000))
+    here = replace(prospects(), rules=rules(finals=1, evaluated=PREDICTED))
     look = record(speed=5000.0, threads=threads)
     look.result = replace(look.result, images_per_second=speed)
     assert here.spared(["small"], 1, [look]) == pytest.approx(2.0 - times * 1.0)
@@ -123,7 +125,7 @@ def test_time_is_kept_for_predictions_at_the_speed_of_the_look(speed, threads, t
 
 @pytest.mark.parametrize(("speed", "times"), [(2500.0, 2), (40_000.0, 1)], ids=["slower", "faster"])
 def test_an_architecture_without_a_look_is_as_slow_as_predicted_and_slower_if_others_were(speed, times):
-    here = replace(prospects(), rules=rules(finals=1, evaluated=10_000))
+    here = replace(prospects(), rules=rules(finals=1, evaluated=PREDICTED))
     look = record(speed=5000.0)
     look.result = replace(look.result, images_per_second=speed)
     assert here.spared(NAMES, 1, [look]) == pytest.approx(2.0 - times * 2.0), "the large one is twice as dear"
@@ -131,7 +133,7 @@ def test_an_architecture_without_a_look_is_as_slow_as_predicted_and_slower_if_ot
 
 
 def test_a_suggestion_and_an_architecture_without_a_prediction_tell_nothing_of_the_speed():
-    here = replace(prospects(), rules=rules(finals=1, evaluated=10_000))
+    here = replace(prospects(), rules=rules(finals=1, evaluated=PREDICTED))
     suggested, strange, failed = record(speed=50.0), record(speed=50.0), record(speed=50.0)
     suggested.spec = replace(suggested.spec, stage="search")
     strange.spec = replace(strange.spec, values={"architecture": "strange"})

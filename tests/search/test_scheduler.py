@@ -10,6 +10,7 @@ from automl_img.search.budget import Budget
 from automl_img.search.journal import TrialRow
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
+from automl_img.search.stages import PREDICTION_STEPS
 from automl_img.search.trials import Rules, Start
 from automl_img.training.spec import EpochReport, FailureKind, TrialResult, TrialSpec
 
@@ -194,7 +195,7 @@ def test_a_final_training_has_the_time_that_was_kept_for_predictions_of_dearer_n
         assert final.architecture == best
         return final.deadline
 
-    assert deadline(20_000) == pytest.approx(deadline(0) + 20_000 * spared)
+    assert deadline(20_000) == pytest.approx(deadline(0) + PREDICTION_STEPS * 20_000 * spared)
 
 
 def test_what_is_suggested_after_the_final_trainings_leaves_time_for_predictions_of_the_dearest_network():
@@ -210,7 +211,7 @@ def test_what_is_suggested_after_the_final_trainings_leaves_time_for_predictions
         f1, speed = 0.9 if answer.architecture == "small" else 0.8, speeds[answer.architecture]
         affinity = {name: AFFINITY[name] for name in answer.probe}
         made.record(answer.trial, result(f1, affinity=affinity, speed=speed))
-    assert ends[stages.index("final")] == pytest.approx(580.0 + 20_000 * 2e-4)
+    assert ends[stages.index("final")] == pytest.approx(580.0 + PREDICTION_STEPS * 20_000 * 2e-4)
     assert stages[-1] == "search" and ends[-1] == pytest.approx(580.0)
 
 

@@ -163,6 +163,9 @@ def test_scores_do_not_depend_on_the_size_of_batches(registry, space):
     np.testing.assert_allclose(Scorer(model, 5).logits(images), Scorer(model, 100).logits(images), atol=1e-5)
     chosen = np.array([3, 1, 22])
     np.testing.assert_allclose(Scorer(model, 2).logits(images, chosen), Scorer(model).logits(images)[chosen], atol=1e-5)
+    scorer = Scorer(model)
+    both = scorer.mirrored(images, chosen, scorer.logits(images, chosen))
+    np.testing.assert_array_equal(both, scorer.logits(images, chosen, mirrored=True))
 
 
 @pytest.mark.parametrize("at_once", [2, 3, 40])
