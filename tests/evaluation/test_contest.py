@@ -26,6 +26,10 @@ class Answers:
     def logits(self, images, indices, *, mirrored=False):
         return self.both if mirrored else self.plain
 
+    def mirrored(self, images, indices, plain):
+        assert plain is self.plain
+        return self.logits(images, indices, mirrored=True)
+
     def seconds_of_one(self, images, *, mirrored=False):
         self.timed.append(mirrored)
         return self.seconds
