@@ -59,7 +59,8 @@ class Scorer:
         self, images: Any, indices: npt.NDArray[np.int64], plain: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
         """Return what :meth:`logits` does with ``mirrored``, of images whose own logits, ``plain``, are known."""
-        return (plain + self._over(images, indices, lambda batch: self._answer(batch[:, :, ::-1]))) / 2
+        flipped = self._over(images, indices, lambda batch: self._answer(batch[:, :, ::-1]))
+        return (plain + flipped) / np.float32(2)
 
     def _over(
         self,
