@@ -99,9 +99,11 @@ def closing(event: SearchEnded) -> RenderableType:
     grid.add_row("cost", cost + ("; interrupted" if event.interrupted else ""))
     grid.add_row("run folder", Text(f"{event.run_dir} ({event.run_bytes / 1e6:.1f} MB)"))
     grid.add_row("", "")
-    grid.add_row("next", Text(f"automl-img predict {event.run_dir} IMAGE…"))
-    grid.add_row("", Text(f"automl-img evaluate {event.run_dir}"))
-    grid.add_row("", Text(f'automl_img.load("{event.run_dir}").predict([...])'))
+    commands = [f"automl-img search --resume {event.run_dir}"] if event.interrupted else []
+    commands += [f"automl-img predict {event.run_dir} IMAGE…", f"automl-img evaluate {event.run_dir}"]
+    commands += [f'automl_img.load("{event.run_dir}").predict([...])']
+    for place, command in enumerate(commands):
+        grid.add_row("" if place else "next", Text(command))
     return grid
 
 

@@ -75,6 +75,14 @@ def test_a_model_of_several_networks_is_told_as_their_mean(capsys):
     assert "the mean of resnet9, trial 2 and vgg, trial 1" in capsys.readouterr().out
 
 
+def test_what_to_do_next_is_to_go_on_where_the_search_was_interrupted(capsys):
+    view = PlainView()
+    view.hear(STORY[-1])
+    assert "--resume" not in capsys.readouterr().out
+    view.hear(replace(STORY[-1], interrupted=True))
+    assert "next        automl-img search --resume runs/fashion" in capsys.readouterr().out
+
+
 def test_json_lines_are_json_and_nothing_else(capsys):
     view = JsonView()
     for event in STORY:
