@@ -100,10 +100,8 @@ def check_range(parameter: Parameter) -> None:
         problem = "the sampling of a hyperparameter is unknown"
         raise PluginError(problem, where=where, found=parameter.sampling, allowed="linear, log")
     if not -LARGEST_NUMBER <= low <= high <= LARGEST_NUMBER:
-        problem, allowed = (
-            "the bounds of a hyperparameter leave no range",
-            "two numbers up to 2**31, the lower one first",
-        )
+        problem = "the bounds of a hyperparameter leave no range"
+        allowed = "two numbers up to 2**31, the lower one first"
         raise PluginError(problem, where=where, found=(low, high), allowed=allowed)
     if log and low <= 0:
         raise PluginError("a hyperparameter with log sampling must be above 0", where=where, found=low)

@@ -42,7 +42,7 @@ CLEAR_ERRORS = 3.0  # standard errors of a share, beyond which it is not
 SUSPECTS_SECONDS = 8.0  # of a time budget that must be left to look for wrong labels
 LEAST_RESERVE, MOST_RESERVE = 1.5, 6.0  # seconds of a time budget that are kept for the figures, the report and the end
 RESERVE_SHARE = (
-    0.5  # of what a trial takes beside its training, that this is: both build and compile a network, and write
+    0.5  # that this is of what a trial takes beside its training: both build a network, compile it, and write
 )
 
 

@@ -215,7 +215,7 @@ class Scheduler:
             PluginError: The space is another one.
         """
         own, self._gone = state["scheduler"], frozenset(gone)
-        anew_planned, anew_queued = self.plan, self._queue
+        plan_now, starts_now = self.plan, self._queue
         self._number, self.stage = own["number"], own["stage"]
         self._queue = [self._starts[place] for place in own["queue"]]
         self._policy.affinity = dict(own["affinity"])
@@ -248,7 +248,7 @@ class Scheduler:
         if self._suggester.started:
             self._suggester.remember(self._records.of_stage(SEARCH))
         if again and not self._retries:
-            self._search_again(anew_planned, anew_queued)
+            self._search_again(plan_now, starts_now)
         return settled
 
     def _may_search_again(self, end: float, elapsed: float) -> bool:

@@ -32,7 +32,7 @@ LEAST_FOR_SEARCH = 6  # suggestions below which a search stage is not worth its 
 LONG_BUDGET = 1200.0  # seconds, from which on there are mostly several trained networks to be compared at the end
 CONTEST_SHARE, LONGEST_CONTEST = 0.01, 60.0  # of the time, and seconds at most, for that
 PREDICTION_STEPS = (
-    0.85  # training steps that predicting an image and its mirror image may take: a prediction takes a third of one
+    0.85  # that the predictions of an image and its mirror image may take: each takes a third of a training step
 )
 ANOTHER_MODEL = 2.0  # seconds to build one more network for the comparison on validation images
 

@@ -121,6 +121,10 @@ class Play:
         self.running.append((self.now + length, answer.trial))
         return True
 
+    def to_the_first_final(self):
+        while not self.launched or self.launched[-1].stage != "final":
+            assert self.step()
+
     def to_the_end(self, limit=400):
         for _ in range(limit):
             if not self.step():
@@ -178,8 +182,7 @@ def test_full_trainings_stay_full_trainings():
 
 def test_final_trainings_side_by_side_begin_again_side_by_side():
     play = Play(580.0, None, 2, finals=2, final_threads=1)
-    while not play.launched or play.launched[-1].stage != "final":
-        assert play.step()
+    play.to_the_first_final()
     first = play.launched[-1]
     while len(play.running) < 2 or {play.rows[trial].stage for _, trial in play.running} != {"final"}:
         assert play.step()
@@ -192,8 +195,7 @@ def test_final_trainings_side_by_side_begin_again_side_by_side():
 
 def test_a_final_training_that_began_ahead_begins_again_beside_the_last_trial_and_then_has_its_partner():
     play = Play(580.0, None, 2, finals=2, final_threads=1)
-    while not play.launched or play.launched[-1].stage != "final":
-        assert play.step()
+    play.to_the_first_final()
     first = play.launched[-1]
     play.new_process()
     for _ in range(2):
@@ -247,8 +249,7 @@ def test_being_cut_off_does_not_use_up_the_attempts_that_a_crash_has():
 
 def test_saved_weights_count_where_no_time_is_left_to_do_as_well():
     play = Play(580.0, None)
-    while not play.launched or play.launched[-1].stage != "final":
-        assert play.step()
+    play.to_the_first_final()
     trial = play.launched[-1].trial
     play.rows[trial] = replace(play.rows[trial], saved=result(trial, seconds=200.0))
     play.now = 500.0
@@ -260,8 +261,7 @@ def test_saved_weights_count_where_no_time_is_left_to_do_as_well():
 
 def test_a_trial_with_a_checkpoint_goes_on_however_long_it_has_trained_unless_nothing_can_be_gained():
     play = Play(580.0, None)
-    while not play.launched or play.launched[-1].stage != "final":
-        assert play.step()
+    play.to_the_first_final()
     trial = play.launched[-1].trial
     play.rows[trial] = replace(play.rows[trial], saved=result(trial, seconds=400.0))
     play.now = 500.0
@@ -306,8 +306,7 @@ def test_a_trial_that_began_anew_leaves_a_checkpoint_from_which_another_goes_on(
 
 def test_a_final_training_that_was_interrupted_counts_where_the_search_is_given_so_much_more_that_it_searches_on():
     play = Play(580.0, None)
-    while not play.launched or play.launched[-1].stage != "final":
-        assert play.step()
+    play.to_the_first_final()
     final, first = play.launched[-1], len(play.launched)
     play.scheduler.interrupt()
     play.done(final.trial, replace(result(final.trial), why_ended=INTERRUPTED))
