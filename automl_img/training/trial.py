@@ -38,7 +38,7 @@ from automl_img.training.trainee import Augment, Trainee
 
 EXECUTION_SECONDS = 0.3  # of one call of the training function: short against a deadline, long against its overhead
 TIMED_STEPS = 4  # by which the time of a step is known before training begins
-EVALUATION_SHARE = 0.02  # of the training time that measuring the validation split may take
+EVALUATION_SHARE = 0.01  # of the training time that measuring the validation split may take
 SAVE_EVERY = 10.0  # seconds between two writes of better weights while training goes on
 AFFINITY_SAMPLE = 2000  # validation images
 LATENCY_PREDICTIONS = 20  # of one image each, by which the latency is measured
