@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from automl_img.data.inspection import Inspection
-from automl_img.data.inspection.advice import Advice
+from automl_img.data.inspection.advice import Advice, Point
+from automl_img.errors import RecipeError
 from automl_img.paths import expanded_path
-from automl_img.recipe import Recipe
+from automl_img.recipe import Recipe, recipe_from_mapping
 
 #: Key of a recipe → topic of the advice on it.
 TOPICS = {
@@ -23,6 +24,8 @@ TOPICS = {
 
 def advised_recipe(recipe: Recipe, found: Inspection, advice: Advice, *, file: Path, kept: Collection[str]) -> str:
     """Return the text of a complete recipe, with the reasons in comments.
+
+    Advice that a recipe does not allow beside what a person has set is left out, and a comment says why.
 
     Args:
         recipe: Where the images come from, and what else was set.
@@ -42,11 +45,16 @@ def advised_recipe(recipe: Recipe, found: Inspection, advice: Advice, *, file: P
         chosen.setdefault(table, {})[key] = path_from(file, expanded_path(path))
     if "data.test" not in kept:
         data.pop("test", None)
+    refused: dict[str, str] = {}
     advised = [(table, key, value) for table, settings in advice.settings().items() for key, value in settings.items()]
     for table, key, value in advised:
         if f"{table}.{key}" not in kept:
-            chosen.setdefault(table, {})[key] = value
-    return commented_recipe(chosen, reasons=_reasons(advice, kept), title=_title(found))
+            with_it = {**chosen, table: {**chosen.get(table, {}), key: value}}
+            if why := _why_refused(with_it):
+                refused[f"{table}.{key}"] = why
+            else:
+                chosen = with_it
+    return commented_recipe(chosen, reasons=_reasons(advice, kept, refused), title=_title(found))
 
 
 def keys_set(content: Mapping[str, Any], prefix: str = "") -> set[str]:
@@ -57,10 +65,19 @@ def keys_set(content: Mapping[str, Any], prefix: str = "") -> set[str]:
     return keys
 
 
-def _reasons(advice: Advice, kept: Collection[str]) -> dict[str, list[str]]:
+def _why_refused(content: Mapping[str, Any]) -> str:
+    """Say why these settings make no recipe; empty: they make one."""
+    try:
+        recipe_from_mapping(content)
+    except RecipeError as error:
+        return error.problem
+    return ""
+
+
+def _reasons(advice: Advice, kept: Collection[str], refused: Mapping[str, str]) -> dict[str, list[str]]:
     points = {point.topic: point for point in advice.points}
     reasons = {
-        key: [_sentence(f"{points[topic].answer}: {points[topic].reason}")]
+        key: [_reason(points[topic], refused.get(key))]
         for key, topic in TOPICS.items()
         if key not in kept and topic in points
     }
@@ -69,6 +86,10 @@ def _reasons(advice: Advice, kept: Collection[str]) -> dict[str, list[str]]:
         _sentence(f"{point.topic}: {point.answer}; {point.reason}") for point in changes
     ] + ["The search leaves out what its own networks find unsafe."]
     return reasons
+
+
+def _reason(point: Point, refused: str | None) -> str:
+    return _sentence(f"{point.answer}: {point.reason}" if refused is None else f"left out: {point.answer}; {refused}")
 
 
 def _sentence(text: str) -> str:

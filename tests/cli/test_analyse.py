@@ -140,6 +140,29 @@ def test_a_budget_of_trials_gets_no_time_beside_it(analyse, photos, tmp_path):
     assert tomllib.loads(text)["budget"] == {"trials": 50} and "# 2m: " not in text
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "left", "said"),
+    [
+        (
+            '[train]\nweights = "imagenet"\n',
+            "image_size",
+            "auto",
+            "# Left out: 30×40, colour; train.weights needs data.image_size of at least 32",
+        ),
+        ("validation = 0.9\n", "test", 0.0, "# Left out: keep 10%; validation and test together leave nothing"),
+    ],
+)
+def test_advice_that_does_not_go_with_what_is_set_is_left_out_of_the_recipe(
+    analyse, photos, tmp_path, table, key, left, said
+):
+    (tmp_path / "given.toml").write_text(f'[data]\npath = "photos"\n{table}')
+    ran = analyse(tmp_path / "given.toml", "--recipe", tmp_path / "new.toml")
+    assert ran.returncode == 0, ran.stderr
+    recipe = read_recipe(tmp_path / "new.toml")
+    assert getattr(recipe.data, key) == left and recipe.data.task == "binary", "the other advice is taken"
+    assert said in (tmp_path / "new.toml").read_text(encoding="utf-8")
+
+
 def test_what_to_do_next_can_be_typed_as_it_stands(analyse, photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     photos.rename("my photos")
