@@ -56,7 +56,8 @@ def fit(
             ``"./fashion_mnist"`` or as a ``Path``), a recipe or its path, a pair ``(x, y)`` of arrays (x of shape (n, height, width) or
             (n, height, width, channels), uint8, or floating point in 0..1 or 0..255, or a list of images of one size that Pillow has
             opened; y of shape (n,), numbers or names; or several labels an image, as 0 and 1 of shape (n, classes) or as lists of
-            names), an :class:`ImageDataset`, or an object of another library that a source knows, such as a pandas DataFrame.
+            names), two such pairs for training and test, as ``keras.datasets.mnist.load_data()`` gives them, an :class:`ImageDataset`, or
+            an object of another library that a source knows, such as a pandas DataFrame.
         budget: Wall time of the whole search, such as ``"10m"``, the final evaluation included. Unless given, it is what the recipe
             says; without a recipe 10 minutes, or no limit if ``trials`` is given.
         trials: Number of trials at most.

@@ -30,13 +30,19 @@ def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDa
     if isinstance(dataset, tuple) and len(dataset) == 2:
         from automl_img.data.arrays import dataset_from_arrays
 
-        return _made_recipe({"name": "arrays"}, overrides), dataset_from_arrays(*dataset)
+        (x, y), test = dataset if all(map(_is_split, dataset)) else (dataset, None)
+        return _made_recipe({"name": "arrays"}, overrides), dataset_from_arrays(x, y, test=test)
     if isinstance(dataset, Recipe):
         content = dataset.model_dump(mode="json", exclude_unset=True, exclude_none=True)
         return recipe_from_mapping(content, overrides), None
     if not isinstance(dataset, str | Path):
         return _resolve_object(dataset, overrides)
     return _resolve_name(dataset, overrides), None
+
+
+def _is_split(part: Any) -> bool:
+    """Whether this is an array of images with their labels; of two labels none is an array of that many axes."""
+    return isinstance(part, tuple) and len(part) == 2 and getattr(part[0], "ndim", 0) >= 3
 
 
 def resolve_again(dataset: Any, recipe: Recipe, run: str | Path) -> ImageDataset | None:
@@ -59,8 +65,8 @@ def _resolve_object(data: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, Im
         "labelled images cannot come from this",
         where="dataset",
         found=type(data).__name__,
-        allowed="a path, the name of a source, a recipe, a pair (x, y) of arrays, an ImageDataset, a pandas DataFrame, a tf.data.Dataset, "
-        "a Hugging Face dataset",
+        allowed="a path, the name of a source, a recipe, a pair (x, y) of arrays, two such pairs, an ImageDataset, a pandas DataFrame, "
+        "a tf.data.Dataset, a Hugging Face dataset",
     )
 
 

@@ -243,6 +243,18 @@ def test_arrays_are_searched(digits_data, quick_settings, tmp_path):
     assert result.metrics["test"]["images"] == 30
 
 
+def test_two_pairs_of_arrays_are_training_and_test_as_keras_gives_them(digits_data):
+    images, labels = digits_data
+    read = resolve(((images[:40], labels[:40]), (images[40:60], labels[40:60])), {})[1]
+    np.testing.assert_array_equal(read.train.images[..., 0], images[:40])
+    np.testing.assert_array_equal(read.test.images[..., 0], images[40:60])
+    assert [read.class_names[label] for label in read.test.labels] == list(map(str, labels[40:60]))
+    colours = tuple(np.full((8, 8, 3), level, np.uint8) for level in (10, 200))
+    for given in (("dark", "light"), (np.array([0, 1]), np.array([1, 1]))):
+        read = resolve((colours, given), {})[1]
+        assert len(read.train) == 2 and read.test is None, "two images with their labels"
+
+
 def test_a_search_goes_on_with_a_frame_as_it_was_read_when_it_began(digits_data, quick_settings, tmp_path):
     images, labels = digits_data[0][:200], digits_data[1][:200]
     files = [tmp_path / f"{number}.png" for number in range(len(images))]
