@@ -41,7 +41,7 @@ def dataset_from_arrays(
         DataError: The images or the labels cannot be used.
     """
     tests = Split(*test) if test is not None else None
-    dataset = ImageDataset(name, tuple(class_names or ()), Split(x, y), test=tests, task=task)
+    dataset = ImageDataset(name, () if class_names is None else tuple(class_names), Split(x, y), test=tests, task=task)
     return _checked(dataset, {"train": ("x", "y"), "test": ("test x", "test y")})
 
 
@@ -73,7 +73,8 @@ def _checked(dataset: ImageDataset, places: dict[str, tuple[str, str]]) -> Image
     if not len(images["train"]):
         raise DataError("there are no images", where=places["train"][0])
     raw = {name: (split.labels, len(images[name]), places[name][1]) for name, split in splits.items()}
-    found = encoded_labels(raw, dataset.class_names, dataset.task)
+    given = dataset.class_names  # which may be an array: whether it is empty is not seen by its truth
+    found = encoded_labels(raw, () if given is None else tuple(map(str, given)), dataset.task)
     _refuse_names_that_are_no_text(found.names, places["train"][1])
     _refuse_names_that_are_too_long(found.names, places["train"][1])
     checked: dict[str, Any] = {

@@ -58,6 +58,35 @@ def test_checking_twice_changes_nothing():
     assert twice.train.images is once.train.images
 
 
+@pytest.mark.parametrize("kind", [list, np.array, pd.Index, pd.Series])
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["cat", "dog"], [1, 0, 1, 0]),
+        ([5, 7], ["7", "5", "7", "5"]),
+        (["cat", "dog"], [["cat", "dog"], [], ["dog"], []]),
+    ],
+)
+def test_class_names_may_be_in_an_array_and_may_be_numbers(kind, names, labels):
+    texts = tuple(map(str, names))
+    for dataset in (
+        validated(ImageDataset("d", kind(names), Split(PIXELS, labels))),
+        dataset_from_arrays(PIXELS, labels, class_names=kind(names)),
+    ):
+        assert dataset.class_names == texts and {type(name) for name in dataset.class_names} == {str}
+        expected = validated(ImageDataset("d", texts, Split(PIXELS, labels))).train.labels
+        assert np.array_equal(dataset.train.labels, expected)
+
+
+@pytest.mark.parametrize("none", [(), None, np.array([]), pd.Index([])])
+def test_without_class_names_the_classes_are_the_labels_that_occur(none):
+    for dataset in (
+        validated(ImageDataset("d", none, Split(PIXELS, ["b", "a"] * 2))),
+        dataset_from_arrays(PIXELS, ["b", "a"] * 2, class_names=none),
+    ):
+        assert dataset.class_names == ("a", "b")
+
+
 def test_an_image_whose_group_is_missing_stands_for_itself_and_missing_metadata_is_empty():
     missing = [None, float("nan"), np.float32("nan"), pd.NA]
     split = Split(PIXELS, np.array([0, 1, 0, 1]), missing, {"camera": missing})
