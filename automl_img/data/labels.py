@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -138,7 +139,7 @@ def refuse_missing(missing: npt.NDArray[np.bool_], where: str) -> None:
 
 def _distinct(class_names: Sequence[str]) -> tuple[str, ...]:
     names = tuple(str(name) for name in class_names)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise DataError("a class name is given twice", where="class_names", found=twice[0])
     return names
