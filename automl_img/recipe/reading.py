@@ -91,12 +91,12 @@ def _is_given(dotted: str, overrides: Mapping[str, Any]) -> bool:
 
 
 def override(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of nested ``content`` with the values of dotted keys replaced.
+    """Return a copy of nested ``content`` with the values of dotted keys replaced; the tables among these are copied, too.
 
     Raises:
         RecipeError: A key leads through something that is no table.
     """
-    result = _copy(content)
+    result: dict[str, Any] = _copied(content)
     for key, value in overrides.items():
         table = result
         *parents, last = key.split(".") if not key.startswith("search.fixed.") else ["search", "fixed", key[13:]]
@@ -104,12 +104,13 @@ def override(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[s
             table = table.setdefault(parent, {})
             if not isinstance(table, dict):
                 raise RecipeError("this key has no keys below it", where=key, found=parent)
-        table[last] = value
+        table[last] = _copied(value)
     return result
 
 
-def _copy(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in content.items()}
+def _copied(value: Any) -> Any:
+    """Return a table with copies of the tables in it, so that what is written into them is not written into the given ones."""
+    return {key: _copied(below) for key, below in value.items()} if isinstance(value, Mapping) else value
 
 
 def _explain(detail: ErrorDetails, file: Path | None, text: str) -> RecipeError:

@@ -191,6 +191,13 @@ def test_an_override_leaves_what_it_was_given_alone():
     content = {"budget": {"time": "10m"}}
     override(content, {"budget.time": "5m"})
     assert content == {"budget": {"time": "10m"}}
+    settings = {"budget": {"trials": 3}, "data": {"options": {"label": "kind"}}}
+    more = {"budget.time": "5m", "data.options.root": "images"}
+    assert override(content, {**settings, **more}) == {
+        "budget": {"trials": 3, "time": "5m"},
+        "data": {"options": {"label": "kind", "root": "images"}},
+    }
+    assert settings == {"budget": {"trials": 3}, "data": {"options": {"label": "kind"}}}
 
 
 def test_an_unknown_override_is_refused_with_the_nearest_key():
