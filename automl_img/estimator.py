@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from automl_img.api import SearchResult, fit
+from automl_img.data.label_sets import has_label_sets
 from automl_img.data.labels import plain_labels
 from automl_img.data.pixels import array_of
 from automl_img.errors import DataError
@@ -77,15 +78,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             RunFolderError: The run folder cannot be made.
             SearchError: The search found no model.
         """
-        images, labels = array_of(X, "X"), np.asarray(y)
-        if labels.ndim == 2 and labels.shape[1] > 1:
-            raise DataError(
-                "the labels have too many dimensions",
-                where="y",
-                found=labels.shape,
-                allowed="(n,)",
-                hint="automl_img.fit takes several labels an image.",
-            )
+        images, labels = array_of(X, "X"), _one_each(y)
         if images.ndim < 3:
             raise DataError(
                 "these are rows of numbers, not images",
@@ -166,6 +159,26 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for file in sorted(self._predictor.folder.iterdir()):
                 archive.write(file, file.name)
         return buffer.getvalue()
+
+
+def _one_each(y: Any) -> npt.NDArray[Any]:
+    """Return labels as an array.
+
+    Raises:
+        DataError: They are several for each image.
+    """
+    try:
+        labels = np.asarray(y)
+    except ValueError as error:
+        raise _not_one_each("lists of different lengths") from error
+    if labels.ndim and has_label_sets(labels):
+        raise _not_one_each(f"shape {labels.shape}" if labels.ndim > 1 else "a collection for each image")
+    return labels
+
+
+def _not_one_each(found: str) -> DataError:
+    hint = "automl_img.fit takes several labels an image."
+    return DataError("the labels are not one for each image", where="y", found=found, allowed="shape (n,)", hint=hint)
 
 
 def _remove_after(predictor: Predictor, folder: tempfile.TemporaryDirectory[str]) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.base import clone
@@ -124,6 +125,23 @@ def test_labels_that_are_none_are_refused(labels, said):
         classifier.fit(np.zeros((10, 8, 8)), labels * 5)
     with pytest.raises(NotFittedError):
         classifier.predict(np.zeros((1, 8, 8)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        ([["a"], ["a", "b"]], "lists of different lengths"),
+        ([[], ["a"]], "lists of different lengths"),
+        ([{"a"}, {"a", "b"}], "a collection for each image"),
+        (pd.Series([["a"], ["a", "b"]]), "a collection for each image"),
+        ([["a", "b"], ["a", "c"]], r"shape \(2, 2\)"),
+        (np.eye(2), r"shape \(2, 2\)"),
+    ],
+)
+def test_several_labels_of_an_image_are_told_with_what_takes_them(labels, found):
+    said = f"^y: the labels are not one for each image; found '{found}'; allowed: .* automl_img.fit takes several"
+    with pytest.raises(DataError, match=said):
+        ImageClassifier().fit(np.zeros((2, 8, 8)), labels)
 
 
 @pytest.mark.parametrize(
