@@ -13,7 +13,7 @@ from automl_img.paths import expanded_path
 from automl_img.plugin import ImageDataset, PluginRegistry, discover, nearest
 from automl_img.plugin.choosing import RAISED
 from automl_img.plugin.trust import refuse_strange_modules
-from automl_img.recipe import Recipe, override, read_recipe, recipe_from_mapping
+from automl_img.recipe import Recipe, is_name, override, read_recipe, recipe_from_mapping
 
 
 def resolve(dataset: Any, overrides: Mapping[str, Any]) -> tuple[Recipe, ImageDataset | None]:
@@ -169,7 +169,7 @@ def _made_recipe(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> Re
 
 
 def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "_-." else "-" for c in name) or "search"
+    return "".join(c if is_name(c) else "-" for c in name) or "search"
 
 
 def run_path(recipe: Recipe, out: str | Path | None = None) -> Path | None:

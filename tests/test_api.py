@@ -315,6 +315,17 @@ def test_a_source_that_raises_when_it_is_asked_is_passed_over_with_a_warning(tmp
         resolve(Path(__file__), settings)
 
 
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [("10m²", "10m-"), ("①", "-"), ("मछली", "मछली"), ("my photos", "my-photos"), ("a_b-c3", "a_b-c3")],
+)
+def test_a_folder_and_a_data_set_may_be_called_anything(tmp_path, called, name):
+    (tmp_path / called / "cat").mkdir(parents=True)
+    assert resolve(tmp_path / called, {})[0].name == name
+    images = automl_img.Split(np.zeros((2, 8, 8), np.uint8), [0, 1])
+    assert resolve(automl_img.ImageDataset(called, (), images), {})[0].name == name
+
+
 def test_a_path_that_is_called_as_a_source_is_a_path_and_a_text_is_the_source_with_a_warning(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with warnings.catch_warnings():

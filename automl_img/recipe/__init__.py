@@ -13,7 +13,7 @@ from automl_img.recipe.models import (
     SearchSettings,
     TrainSettings,
 )
-from automl_img.recipe.reading import override, read_recipe, recipe_from_mapping
+from automl_img.recipe.reading import is_name, override, read_recipe, recipe_from_mapping
 from automl_img.recipe.units import counted, duration_seconds, duration_text
 from automl_img.recipe.wishes import Wish
 
@@ -33,6 +33,7 @@ __all__ = [
     "counted",
     "duration_seconds",
     "duration_text",
+    "is_name",
     "override",
     "read_recipe",
     "recipe_from_mapping",

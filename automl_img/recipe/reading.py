@@ -41,8 +41,17 @@ def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"this is not TOML: {error}", where=str(path)) from error
-    content.setdefault("name", path.stem if re.fullmatch(r"[\w.-]+", path.stem) else "search")
+    content.setdefault("name", path.stem if is_name(path.stem) else "search")
     return recipe_from_mapping(content, overrides, file=path, text=text)
+
+
+def is_name(text: str) -> bool:
+    """Whether a recipe may be called so. Its model alone says that: Python takes more signs for letters and digits, such as "²"."""
+    try:
+        Recipe.model_validate({"name": text})
+    except ValidationError:
+        return False
+    return True
 
 
 def recipe_from_mapping(

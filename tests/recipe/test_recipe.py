@@ -123,6 +123,14 @@ def test_a_text_where_a_number_belongs_is_told_without_the_words_of_a_parser(tmp
     assert refusal(tmp_path, "[data]\nmax_unreadable = '5%'\n").endswith("found '5%'; allowed: a valid number")
 
 
+@pytest.mark.parametrize(
+    ("called", "name"), [("10m²", "search"), ("①", "search"), ("my net", "search"), ("मछली", "मछली")]
+)
+def test_a_recipe_file_may_be_called_anything(tmp_path, called, name):
+    (tmp_path / f"{called}.toml").write_text(GOOD)
+    assert read_recipe(tmp_path / f"{called}.toml").name == name
+
+
 def test_a_missing_recipe_is_one_line(tmp_path):
     with pytest.raises(RecipeError, match="there is no such recipe"):
         read_recipe(tmp_path / "none.toml")
