@@ -128,6 +128,11 @@ def _explain(detail: ErrorDetails, file: Path | None, text: str) -> RecipeError:
     if detail["type"] == "extra_forbidden":
         known = sorted(_walked(keys[:-1])[1].model_fields)
         return RecipeError(f"unknown key {keys[-1]!r}", where=where, allowed=known, hint=nearest(keys[-1], known))
+    if keys[:2] == ["search", "fixed"] and (inner := _names_within(detail["input"])):
+        name = ".".join([*keys[2:], *inner])
+        problem = "without quotation marks the dots in the name of a hyperparameter make tables of it"
+        hint = f'Under [search.fixed], write the name as "{name}".'
+        return RecipeError(problem, where=_place([*keys, *inner], file, text), hint=hint)
     message = detail["msg"].removeprefix("Value error, ")
     found = None if isinstance(detail["input"], Mapping | BaseModel) else detail["input"]
     hint = ""
@@ -138,6 +143,14 @@ def _explain(detail: ErrorDetails, file: Path | None, text: str) -> RecipeError:
         allowed = _choices(kind) or expected.group(1)  # of several types Pydantic has an error for each
         return RecipeError("this value is not allowed", where=where, found=found, allowed=allowed, hint=hint)
     return RecipeError(message[:1].lower() + message[1:], where=where, found=found, hint=hint)
+
+
+def _names_within(table: Any) -> list[str]:
+    """Return the keys that lead through a table and the first of those below it; none: it is no table, or an empty one."""
+    if not isinstance(table, Mapping) or not table:
+        return []
+    key, below = next(iter(table.items()))
+    return [str(key), *_names_within(below)]
 
 
 def _is_given_beside(detail: ErrorDetails, content: Mapping[str, Any], overrides: Mapping[str, Any]) -> bool:

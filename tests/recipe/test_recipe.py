@@ -66,6 +66,12 @@ def test_a_recipe_is_read_with_its_units(tmp_path):
         ),
         ("[data]\nvalidation = 0.6\ntest = 0.5\n", "leave nothing to train on"),
         ("[data]\nimage_size = 4\n", "image_size must lie between 8 and 1024"),
+        (
+            "[search.fixed]\noptimizer.muon.lr = 0.01\n",
+            "FILE:2: search.fixed.optimizer.muon.lr: without quotation marks the dots in the name of a hyperparameter make tables "
+            'of it. Under [search.fixed], write the name as "optimizer.muon.lr".',
+        ),
+        ("[search.fixed.transfer]\nlayers = 0\n", "FILE:2: search.fixed.transfer.layers: without quotation marks"),
         ('[train]\noptimizers = ["adan"]\n', "Did you mean 'adam'?"),
         (
             '[search]\narchitectures = "resnet9"\n',
