@@ -32,7 +32,7 @@ def read_recipe(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """
     path = expanded_path(path, error=RecipeError)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Notepad begins a file with a byte order mark
     except FileNotFoundError as error:
         raise RecipeError("there is no such recipe", where=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:

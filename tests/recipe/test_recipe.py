@@ -137,6 +137,14 @@ def test_a_recipe_file_may_be_called_anything(tmp_path, called, name):
     assert read_recipe(tmp_path / f"{called}.toml").name == name
 
 
+def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "recipe.toml").write_bytes(b"\xef\xbb\xbf" + b"seed = 3\r\n")
+    assert read_recipe(tmp_path / "recipe.toml").seed == 3
+    (tmp_path / "recipe.toml").write_bytes(b"\xef\xbb\xbf" + b"sede = 3\r\n")
+    with pytest.raises(RecipeError, match=r"recipe\.toml:1: sede: unknown key"):
+        read_recipe(tmp_path / "recipe.toml")
+
+
 def test_a_missing_recipe_is_one_line(tmp_path):
     with pytest.raises(RecipeError, match="there is no such recipe"):
         read_recipe(tmp_path / "none.toml")
