@@ -101,14 +101,19 @@ def search(
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
-    """Parse ``key=value`` pairs; a value is read as TOML, and as plain text where it is none.
+    """Parse ``key=value`` pairs.
+
+    A value is read as TOML, and as plain text where it is none, where it is a date, and where the key takes nothing but text: a folder
+    may be called 2024.
 
     Raises:
         UsageError: There is no ``=`` or no key.
     """
+    import datetime
     import tomllib
 
     from automl_img.errors import UsageError
+    from automl_img.recipe import takes_text
 
     parsed: dict[str, Any] = {}
     for setting in settings:
@@ -118,8 +123,11 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
             raise UsageError(
                 "this is no setting", where="--set", found=setting, allowed="key=value, such as search.strategy=random"
             )
+        plain = text.strip() or text  # a blank or a tab is a value, too: a separator may be one
         try:
-            parsed[key] = tomllib.loads(f"value = {text}")["value"]
+            value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            parsed[key] = text.strip() or text  # a blank or a tab is a value, too: a separator may be one
+            value = plain
+        is_date = isinstance(value, datetime.date | datetime.time)
+        parsed[key] = plain if is_date or (takes_text(key) and not isinstance(value, str)) else value
     return parsed

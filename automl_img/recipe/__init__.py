@@ -13,7 +13,7 @@ from automl_img.recipe.models import (
     SearchSettings,
     TrainSettings,
 )
-from automl_img.recipe.reading import is_name, override, read_recipe, recipe_from_mapping
+from automl_img.recipe.reading import is_name, override, read_recipe, recipe_from_mapping, takes_text
 from automl_img.recipe.units import counted, duration_seconds, duration_text
 from automl_img.recipe.wishes import Wish
 
@@ -37,4 +37,5 @@ __all__ = [
     "override",
     "read_recipe",
     "recipe_from_mapping",
+    "takes_text",
 ]

@@ -184,6 +184,11 @@ def _walked(place: Sequence[int | str]) -> tuple[list[str], Any]:
     return keys, kind
 
 
+def takes_text(dotted: str) -> bool:
+    """Whether the key of this dotted name holds a text and nothing else; an unknown key holds nothing."""
+    return _walked(dotted.split("."))[1] in (str, str | None)
+
+
 def _choices(kind: Any) -> str:
     """Say what a value of several types may be, such as "'auto' or a whole number"; empty for one type."""
     branches = [branch for branch in typing.get_args(kind) if branch is not types.NoneType]

@@ -25,7 +25,7 @@ from automl_img.cli.init import commented_recipe
 from automl_img.cli.predict import Format
 from automl_img.cli.search import parse_settings
 from automl_img.errors import UsageError
-from automl_img.recipe import Recipe, read_recipe
+from automl_img.recipe import Recipe, read_recipe, recipe_from_mapping
 from automl_img.search.exporting import export_run
 from automl_img.search.lock import RunLock
 from automl_img.search.run_folder import STOP_FILE, RunFolder
@@ -167,7 +167,7 @@ def test_what_is_commented_out_in_a_written_recipe_is_right_too(tmp_path):
         (["search", "digits", "--set", "nothing"], "--set: this is no setting"),
         (["search", "digits", "--set", 'search.architectures=["vgx"]'], "Did you mean 'vgg'"),
         (["search", "digits", "--set", "search.options.speed=3"], "has no option 'speed'"),
-        (["search", "digits", "--set", "data.path=3"], "data.path"),
+        (["search", "digits", "--set", "plugins.only=3"], "plugins.only: this value is not allowed; found 3"),
         (["leaderboard", "nowhere"], "nowhere: there is no such run folder"),
         (["predict", "nowhere", "x.png"], "nowhere: there is no such folder"),
         (["predict", "nowhere", "x.png", "--out", "."], "--out: this is a folder, not a file; found '.'"),
@@ -213,6 +213,28 @@ def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(typed, arguments, sai
 )
 def test_settings_are_read_as_toml_or_as_text(text, value):
     assert parse_settings([text]) == {"a.b": value}
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("data.path", "2024", "2024"),
+        ("data.path", " 007 ", "007"),
+        ("data.path", "'2024'", "2024"),
+        ("train.weights", "true", "true"),
+        ("name", "1.10", "1.10"),
+        ("name", "2024-05-01", "2024-05-01"),
+        ("data.options.label", "2024-05-01", "2024-05-01"),
+        ("data.options.label", "07:30:00", "07:30:00"),
+        ("data.options.label", "3", 3),
+        ("plugins.only", '["digits"]', ["digits"]),
+        ("seed", "3", 3),
+    ],
+)
+def test_a_setting_of_a_key_that_takes_text_is_text_whatever_it_looks_like(key, text, value):
+    settings = parse_settings([f"{key}={text}"])
+    assert settings == {key: value} and type(settings[key]) is type(value)
+    recipe_from_mapping({}, settings)
 
 
 def test_a_setting_without_a_key_is_refused():
