@@ -75,7 +75,7 @@ class Executor(Protocol):
         ...
 
     def stop(self, trial: int) -> None:
-        """Ask a trial to end in good order, with the best it has."""
+        """Ask a trial to end in good order, with the best it has; one that still waits for room may end as if its node were lost."""
         ...
 
     def cancel(self, trial: int) -> None:

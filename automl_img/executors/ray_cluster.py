@@ -197,15 +197,23 @@ class Room:
 
     def slots(self) -> int:
         """How many trials run at once; never more than the recipe says."""
-        if time.monotonic() - self._looked > LOOK_SECONDS:
-            self._looked, self._nodes = time.monotonic(), nodes()
+        self._look(LOOK_SECONDS)
         room = sum(node.room(self.asked) for node in self._nodes)
         return room if self._wanted == "auto" else min(room, self._wanted)
 
     def request_of(self, spec: TrialSpec) -> Request:
-        """What a trial asks for; one that runs alone gets all cores of the largest node."""
+        """What a trial asks for now; one that runs alone gets all cores of the largest node."""
+        self._look()
         cpus = self.largest() if spec.threads == 0 else self.asked.cpus
         return Request(cpus, self.asked.gpus, self.asked.memory)
+
+    def has_shrunk(self, request: Request, spec: TrialSpec) -> bool:
+        """Whether no node has any more what a trial asked for, while one has what it would ask for now.
+
+        Where no node has that either, it waits for one that joins.
+        """
+        self._look(LOOK_SECONDS)
+        return not self._is_met(request) and self._is_met(self.request_of(spec))
 
     def largest(self) -> float:
         """Cores of the largest node that can run a trial."""
@@ -214,3 +222,11 @@ class Room:
     def devices(self, *, gpus: bool) -> float:
         """GPUs, or cores, of all nodes."""
         return sum(node.gpus if gpus else node.cpus for node in self._nodes)
+
+    def _is_met(self, request: Request) -> bool:
+        return any(node.room(request) for node in self._nodes)
+
+    def _look(self, pause: float = 0.0) -> None:
+        """See which nodes there are, unless the last look is no longer ago than ``pause`` seconds."""
+        if time.monotonic() - self._looked >= pause:
+            self._looked, self._nodes = time.monotonic(), nodes()

@@ -16,7 +16,7 @@ from automl_img.errors import SearchError, named_reason_of, reason_of
 from automl_img.executors.base import Done, Failed, Message
 from automl_img.executors.local import DEADLINE_GRACE, attempt_folder, message_of
 from automl_img.executors.process import TaskFailed
-from automl_img.executors.ray_cluster import Room
+from automl_img.executors.ray_cluster import Request, Room
 from automl_img.executors.ray_node import DRIVER_FILE, Files, Order, Parcel, Post, supervise
 from automl_img.executors.tasks import Place
 from automl_img.replacing import replacing
@@ -35,13 +35,17 @@ class Running:
 
     Attributes:
         spec: What it trains.
+        request: What it asked for.
         parcels: What it sends, a Ray generator.
         given_up: ``time.monotonic()`` after which nobody waits for it; None: no limit.
+        begun: Whether it has been heard of.
     """
 
     spec: TrialSpec
+    request: Request
     parcels: Any
     given_up: float | None
+    begun: bool = False
 
 
 class RayExecutor:
@@ -62,6 +66,7 @@ class RayExecutor:
         place = replace(place, store=str(Path(place.store).absolute()), splits=str(Path(place.splits).absolute()))
         self._room, self._place, self._trials, self._sharing = room, place, trials.absolute(), sharing
         self._running: dict[int, Running] = {}
+        self._taken_back: list[Message] = []
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options = {"num_cpus": 0, "max_concurrency": LISTENERS, "scheduling_strategy": here}
         self._post = ray.remote(Post).options(**options).remote(place.store, place.splits)
@@ -93,7 +98,7 @@ class RayExecutor:
             num_cpus=request.cpus, num_gpus=request.gpus, memory=request.memory or None, name=f"trial {order.key}"
         ).remote(order, self._post)
         given_up = None if deadline is None else time.monotonic() + deadline + ROOM_SECONDS
-        self._running[spec.trial] = Running(spec, parcels, given_up)
+        self._running[spec.trial] = Running(spec, request, parcels, given_up)
 
     def _earlier(self, spec: TrialSpec) -> list[Any]:
         """The checkpoints that a trial may go on from, for a node that does not see the run folder."""
@@ -111,7 +116,7 @@ class RayExecutor:
         """
         import ray
 
-        messages: list[Message] = []
+        messages, self._taken_back = self._taken_back, []
         while self._running:
             generators = {running.parcels: trial for trial, running in self._running.items()}
             try:
@@ -121,12 +126,13 @@ class RayExecutor:
             if not ready:
                 break
             messages += self._hear(generators[ready[0]])
-        return [*messages, *self._overdue()]
+        return [*messages, *self._overdue(), *self._outgrown()]
 
     def _hear(self, trial: int) -> Iterator[Message]:
         """Take one parcel of an attempt that has sent one, or has ended."""
         running = self._running[trial]
         parcel = _parcel(running.parcels)
+        running.begun = True
         _keep(parcel.files, self._trials)
         message = message_of(trial, parcel.news)
         if isinstance(message, Done | Failed):
@@ -140,11 +146,24 @@ class RayExecutor:
                 text = "it did not end in its time: its node does not answer, or the cluster had no room for it"
                 yield Failed(trial, FailureKind.TIMEOUT, text)
 
+    def _outgrown(self) -> Iterator[Message]:
+        """Let go of attempts that wait for a node with as much as one had that has gone, while another node would do."""
+        for trial, running in list(self._running.items()):
+            if not running.begun and self._room.has_shrunk(running.request, running.spec):
+                self.cancel(trial)
+                text = f"the node has gone whose room it waited for: no other one has {running.request}"
+                yield Failed(trial, FailureKind.NODE_LOST, text)
+
     def stop(self, trial: int) -> None:
-        """Ask a trial to end in good order, with the best it has."""
-        if trial in self._running:
-            spec = self._running[trial].spec
-            self._post.tell.remote(f"{spec.trial}/{spec.attempt}", "stop")
+        """Ask a trial to end in good order, with the best it has; one that still waits for room is taken back."""
+        running = self._running.get(trial)
+        if running is None:
+            return
+        if running.begun:
+            self._post.tell.remote(f"{trial}/{running.spec.attempt}", "stop")
+        else:
+            self.cancel(trial)
+            self._taken_back.append(Failed(trial, FailureKind.NODE_LOST, "it had not begun"))
 
     def cancel(self, trial: int) -> None:
         """End a trial at once; nothing more is heard of it."""

@@ -177,6 +177,9 @@ class Driver:
         ):
             self._count_saved(earlier, spec, saved, f"({failure.kind}: {failure.message})")
             return
+        if self.scheduler.leave_open(spec.trial, failure.kind):
+            self.run.decided(f"trial {spec.trial} waits until the search goes on: {failure.message}")
+            return
         again = self.scheduler.fail(spec.trial, failure.kind, failure.message)
         skipped = failure.kind is FailureKind.SKIPPED
         status, kind = ("skipped", "") if skipped else ("failed", str(failure.kind))

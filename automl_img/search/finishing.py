@@ -271,7 +271,7 @@ def _why_nothing(run: Run, rows: Sequence[TrialRow], *, interrupted: bool = Fals
     if interrupted and not rows:
         return "no trial was run: the search was asked to end before the first one began"
     if interrupted and all(row.status == "running" for row in rows):
-        return "there is no model yet: the search was asked to end before a trial that was cut off had begun again"
+        return "there is no model yet: the search was asked to end before any of its trials had come to one"
     if not rows and budget is not None and _too_late_to_begin(run):
         used = f"{duration_text(run.elapsed)} of a budget of {duration_text(budget)} had gone"
         return f"no trial was run: {used} when the first one could have begun"

@@ -148,6 +148,13 @@ class Scheduler:
         self._suggester.tell(record, None)
         return False
 
+    def leave_open(self, trial: int, kind: FailureKind) -> bool:
+        """Let a trial that has lost its node go on with the search, if this is asked to end; returns whether it is."""
+        if not self._stopping or kind is not FailureKind.NODE_LOST:
+            return False
+        self._records.end(trial)
+        return True
+
     def may_catch_up(
         self, trial: int, kind: FailureKind, seconds: float, elapsed: float, *, from_checkpoint: bool = False
     ) -> bool:

@@ -1,5 +1,6 @@
 """Trials on a Ray cluster of two nodes, which are processes of this machine."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -17,7 +18,7 @@ from automl_img.errors import SearchError
 from automl_img.executors import ray_cluster, ray_node
 from automl_img.executors.base import Done, Epoch, Failed, Saved, Started
 from automl_img.executors.process import TaskDone
-from automl_img.executors.ray_cluster import Node, Request, refuse_unless_met
+from automl_img.executors.ray_cluster import Node, Request, Room, refuse_unless_met
 from automl_img.executors.ray_executor import RayExecutor
 from automl_img.executors.ray_node import Order, Post, supervise
 from automl_img.executors.ray_site import RaySite
@@ -26,7 +27,7 @@ from automl_img.replacing import replacing
 from automl_img.search.journal import Journal
 from automl_img.search.run_folder import STOP_FILE
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
-from automl_img.training.spec import Fidelity
+from automl_img.training.spec import FailureKind, Fidelity
 
 pytestmark = [
     pytest.mark.train,
@@ -36,6 +37,7 @@ pytestmark = [
     ),
 ]
 RAY = {"compute.executor": "ray"}
+ON_RAY = ComputeSettings(executor="ray")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,24 @@ def spec(finished):
     first = journal.trials()[0].spec
     journal.close()
     return replace(first, fidelity=Fidelity(100_000, None), patience=100_000, probe=(), deadline=None, threads=1)
+
+
+@contextlib.contextmanager
+def others(count, **resources):
+    """While inside, so many other users of the cluster have a core each."""
+    import ray
+
+    class Other:
+        def is_there(self):
+            return True
+
+    made = [ray.remote(num_cpus=1, **resources)(Other).remote() for _ in range(count)]
+    ray.get([one.is_there.remote() for one in made])
+    try:
+        yield
+    finally:
+        for one in made:
+            ray.kill(one)
 
 
 def rows_of(run):
@@ -139,7 +159,7 @@ def test_a_trial_ends_in_good_order_when_asked_and_at_once_when_cancelled(
 ):
     monkeypatch.chdir(finished[0].run_dir)  # where no node runs
     relative = replace(place, store=os.path.relpath(place.store), splits="splits.npz")
-    executor = RaySite(ComputeSettings(executor="ray"), None).open(relative, tmp_path)
+    executor = RaySite(ON_RAY, None).open(relative, tmp_path)
     executor.submit(spec)
     executor.submit(replace(spec, trial=9))
     until(executor, Epoch)
@@ -150,6 +170,43 @@ def test_a_trial_ends_in_good_order_when_asked_and_at_once_when_cancelled(
     assert (tmp_path / f"{spec.trial}/1" / WEIGHTS_FILE).is_file()
     assert executor.poll(1.0) == [], "a fenced attempt is not heard of again"
     executor.close()
+
+
+def test_a_trial_that_still_waits_for_room_is_taken_back_when_it_is_asked_to_end(cluster, tmp_path, place, spec):
+    executor = RaySite(ON_RAY, None).open(place, tmp_path)
+    with others(2):
+        executor.submit(spec)
+        executor.stop(spec.trial)
+        assert executor.poll(10.0) == [Failed(spec.trial, FailureKind.NODE_LOST, "it had not begun")]
+    executor.close()
+
+
+def test_a_trial_that_waits_for_all_cores_of_a_node_that_dies_is_lost_with_it_and_begins_on_another(
+    cluster, tmp_path, place, spec
+):
+    large, alone = cluster.add_node(num_cpus=2, resources={"large": 1}), replace(spec, threads=0)
+    executor = RaySite(ON_RAY, None).open(place, tmp_path)
+    with others(1, resources={"large": 1}):
+        executor.submit(alone)
+        cluster.remove_node(large, allow_graceful=False)
+    lost = until(executor, Failed)
+    assert lost.kind is FailureKind.NODE_LOST and lost.message.endswith("no other one has 2 cores")
+    executor.submit(replace(alone, attempt=2))
+    until(executor, Epoch)
+    executor.close()
+
+
+def test_a_training_that_runs_alone_asks_for_no_more_than_the_nodes_have_that_are_left(spec, monkeypatch):
+    left = [Node("10.0.0.1", 4.0, 0.0, 0), Node("10.0.0.2", 64.0, 0.0, 0)]
+    monkeypatch.setattr(ray_cluster, "nodes", lambda: list(left))
+    monkeypatch.setattr(ray_cluster, "LOOK_SECONDS", 0.0)
+    room, alone = Room(ON_RAY, None), replace(spec, threads=0)
+    asked = room.request_of(alone)
+    assert asked == Request(64.0) and not room.has_shrunk(asked, alone)
+    del left[1]
+    assert room.request_of(alone) == Request(4.0) and room.has_shrunk(asked, alone)
+    left.clear()
+    assert not room.has_shrunk(asked, alone), "it waits for a node that joins"
 
 
 def test_a_trial_that_crashes_is_told_by_its_kind_after_a_second_attempt(cluster, tmp_path, quick_settings):

@@ -197,6 +197,16 @@ def test_a_trial_that_its_strategy_stops_does_not_go_on(tmp_path, monkeypatch):
     assert not list((tmp_path / "run").rglob(CHECKPOINT_FILE)), "nothing goes on from it"
 
 
+def test_a_trial_that_has_not_begun_when_the_search_is_asked_to_end_begins_when_it_goes_on(tmp_path):
+    script = {(1, 1): [ASKED, Failed(1, FailureKind.NODE_LOST, "it had not begun")]}
+    _, row, _ = drive(tmp_path / "run", script)
+    assert (row.status, row.result) == ("running", None)
+    with contextlib.closing(Journal(tmp_path / "run")) as journal:
+        assert "trial 1 waits until the search goes on: it had not begun" in journal.remarks()
+    attempts, row, _ = drive(tmp_path / "run", {(1, 2): [Done(1, came_to(0.9))]}, resume=True)
+    assert (attempts, row.status, row.result.f1) == ([(1, 2)], "done", 0.9)
+
+
 def test_where_there_is_no_room_for_a_trial_one_waits_for_it(tmp_path):
     """A cluster whose nodes have all gone has no slots, and sees by what waits that it needs some."""
     attempts, row, _ = drive(tmp_path / "run", {(1, 1): [Done(1, came_to(0.9))]}, room=0)
