@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from automl_img.executors.local import LocalSite
 from automl_img.executors.site import Site
 from automl_img.recipe import ComputeSettings
 
 
-def site_of(compute: ComputeSettings, memory: int | None) -> Site:
+def site_of(compute: ComputeSettings, memory: int | None, stop_asked: Callable[[], bool] = lambda: False) -> Site:
     """Return where the recipe wants trials to run.
 
     Args:
         compute: The recipe's ``[compute]``.
         memory: Bytes of main memory that each trial may take; None: its share.
+        stop_asked: Whether to wait for room in a cluster no longer.
 
     Raises:
-        SearchError: The cluster does not answer, or none of its nodes can run a trial.
+        SearchError: The cluster does not answer, none of its nodes can run a trial, or none has room for one.
     """
     if compute.executor == "local":
         return LocalSite(compute, memory)
     from automl_img.executors.ray_site import RaySite  # Ray is an extra
 
-    return RaySite(compute, memory)
+    return RaySite(compute, memory, stop_asked)

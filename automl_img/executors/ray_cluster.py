@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automl_img.errors import SearchError, reason_of
+from automl_img.errors import SearchError, named_reason_of, reason_of
 from automl_img.recipe import ComputeSettings, counted
 from automl_img.training.spec import TrialSpec
 
@@ -24,6 +24,7 @@ GIB = 2**30
 LOOK_SECONDS = 2.0  # between two looks at which nodes there are
 INSTALL = "Install it with `pip install 'automl-img[ray]'`, on all nodes of the cluster."
 CONNECT_SECONDS = 10.0  # after which an address that does not answer is not waited for; Ray itself would take minutes
+UNIMPORTABLE = "The remote function failed to import"  # how Ray begins to say so; the last line of its text says why
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,12 @@ def _knock(address: str) -> None:
     host, colon, port = address.rpartition(":")
     if colon:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+
+
+def reason_of_task(error: Any) -> str:
+    """Return why a task ended with a RayTaskError, on one line."""
+    text = str(error.cause).strip()
+    return text.splitlines()[-1] if text.startswith(UNIMPORTABLE) else named_reason_of(error.cause)
 
 
 def nodes() -> list[Node]:

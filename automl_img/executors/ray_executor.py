@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from automl_img.errors import SearchError, named_reason_of, reason_of
+from automl_img.errors import SearchError, reason_of
 from automl_img.executors.base import Done, Failed, Message
 from automl_img.executors.local import DEADLINE_GRACE, attempt_folder, message_of
 from automl_img.executors.process import TaskFailed
-from automl_img.executors.ray_cluster import Request, Room
+from automl_img.executors.ray_cluster import Request, Room, reason_of_task
 from automl_img.executors.ray_node import DRIVER_FILE, Files, Order, Parcel, Post, supervise
 from automl_img.executors.tasks import Place
 from automl_img.replacing import replacing
@@ -196,7 +196,7 @@ def _parcel(parcels: Any) -> Parcel:
     except StopIteration:
         return Parcel(TaskFailed(FailureKind.NODE_LOST, "its supervisor ended without a word"))
     except errors.RayTaskError as error:
-        return Parcel(TaskFailed(FailureKind.RAISED, named_reason_of(error.cause), str(error)))
+        return Parcel(TaskFailed(FailureKind.RAISED, reason_of_task(error), str(error)))
     except errors.OutOfMemoryError:
         text = "Ray ended its worker because the node ran out of memory"
         return Parcel(TaskFailed(FailureKind.OUT_OF_MEMORY, text))

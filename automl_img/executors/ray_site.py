@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
-from automl_img.executors.ray_cluster import Request, Room, connect
+from automl_img.errors import AutoMLImageWarning, SearchError, reason_of
+from automl_img.executors.ray_cluster import INSTALL, Request, Room, connect, reason_of_task
 from automl_img.executors.ray_executor import RayExecutor
 from automl_img.executors.site import Capacity
 from automl_img.executors.tasks import Place
 from automl_img.recipe import ComputeSettings
 from automl_img.training.hardware import TRIALS_SHARE, Hardware
+
+ROOM_SECONDS = 300.0  # that a search waits for room before it begins: others may have taken it, and a new machine takes minutes to start
+SILENT_SECONDS = 10.0  # of those, after which it says so
+WAIT_SECONDS = 0.5  # between two looks at whether it is asked to end meanwhile
 
 
 class RaySite:
@@ -18,17 +26,20 @@ class RaySite:
     Args:
         compute: Where the cluster is, and what each trial asks for.
         memory: Bytes of main memory that each trial may take; None: its share of the node's.
+        stop_asked: Whether to wait for room no longer.
 
     Raises:
-        SearchError: There is no such cluster, or none of its nodes can run a trial.
+        SearchError: There is no such cluster, none of its nodes can run a trial, or none has room for one.
     """
 
-    def __init__(self, compute: ComputeSettings, memory: int | None) -> None:
+    def __init__(
+        self, compute: ComputeSettings, memory: int | None, stop_asked: Callable[[], bool] = lambda: False
+    ) -> None:
         self._compute = compute
         self._own = connect(compute.address)
         try:
             self._room = Room(compute, memory)
-            self._capacity = self._measured(_look(self._room.asked))
+            self._capacity = self._measured(_look(self._room.asked, stop_asked))
         except BaseException:
             self.close()
             raise
@@ -65,11 +76,40 @@ class RaySite:
             self._own = False
 
 
-def _look(request: Request) -> Hardware:
-    """Return what a trial finds on the node on which it would run now."""
+def _look(request: Request, stop_asked: Callable[[], bool]) -> Hardware:
+    """Return what a trial finds on the node on which it would run now, when there is room for one.
+
+    Raises:
+        SearchError: There is none, automl-img does not run there, or the search is asked to end meanwhile.
+    """
     import ray
 
     from automl_img.executors.ray_node import look_around
 
-    found: Hardware = ray.get(ray.remote(look_around).options(num_cpus=request.cpus, num_gpus=request.gpus).remote())
+    reference = ray.remote(look_around).options(num_cpus=request.cpus, num_gpus=request.gpus).remote()
+    end = time.monotonic() + ROOM_SECONDS
+    try:
+        if not ray.wait([reference], timeout=SILENT_SECONDS)[0]:
+            problem = f"the cluster gives no room yet to a trial, which asks for {request}; the search waits for it"
+            warnings.warn(problem, AutoMLImageWarning, stacklevel=2)
+        while not ray.wait([reference], timeout=WAIT_SECONDS)[0]:
+            if stop_asked() or time.monotonic() > end:
+                ray.cancel(reference, force=True)
+                raise _no_room(request, asked=stop_asked())
+        found: Hardware = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        reason = reason_of_task(error) if isinstance(error, ray.exceptions.RayTaskError) else reason_of(error, 200)
+        problem = f"automl-img does not run on a node of the cluster: {reason}"
+        raise SearchError(problem, where="compute", hint=INSTALL) from error
     return found
+
+
+def _no_room(request: Request, *, asked: bool) -> SearchError:
+    if asked:
+        return SearchError("the search was asked to end while it waited for room in the cluster", where="compute")
+    return SearchError(
+        f"the cluster has had no room in {ROOM_SECONDS:.0f} s for a trial, which asks for {request}",
+        where="compute",
+        hint="`ray status` shows what is free. Search when there is room, or ask for less with compute.cpus_per_trial or "
+        "compute.devices_per_trial.",
+    )

@@ -91,7 +91,9 @@ def run_search(
     if recipe.search.warm_start is not None and not resume:  # what cannot be read is told before anything is made
         Journal(RunFolder.open(recipe.search.warm_start).path).close()
     begun = time.monotonic() if begun is None else begun
-    with contextlib.closing(site_of(_compute_of(recipe), recipe.search.limits.memory)) as site:
+    interruption = interruption or Interruption()
+    compute, memory = _compute_of(recipe), recipe.search.limits.memory
+    with contextlib.closing(site_of(compute, memory, lambda: interruption.asked)) as site:
         run = Run(recipe, registry, folder, listener, begun, site, resume=resume, interruption=interruption)
         with _leaving_nothing_if_refused(run), contextlib.closing(run):
             return _search(run, site, dataset, accept=accept_changes)

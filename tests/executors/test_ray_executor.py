@@ -14,11 +14,11 @@ import pytest
 
 import automl_img
 from automl_img import events
-from automl_img.errors import SearchError
-from automl_img.executors import ray_cluster, ray_node
+from automl_img.errors import AutoMLImageWarning, SearchError
+from automl_img.executors import ray_cluster, ray_node, ray_site
 from automl_img.executors.base import Done, Epoch, Failed, Saved, Started
 from automl_img.executors.process import TaskDone
-from automl_img.executors.ray_cluster import Node, Request, Room, refuse_unless_met
+from automl_img.executors.ray_cluster import INSTALL, Node, Request, Room, refuse_unless_met
 from automl_img.executors.ray_executor import RayExecutor
 from automl_img.executors.ray_node import Order, Post, supervise
 from automl_img.executors.ray_site import RaySite
@@ -281,6 +281,30 @@ def test_what_no_node_can_ever_meet_is_refused_at_once_with_what_there_is(cluste
     with pytest.raises(SearchError, match=r"compute: no node .* asks for 64 cores: .* has 1 core, .*cpus_per_trial"):
         automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_search_waits_for_a_full_cluster_and_says_so_but_neither_without_end_nor_if_asked_to_end(
+    cluster, monkeypatch
+):
+    monkeypatch.setattr(ray_site, "SILENT_SECONDS", 0.1)
+    waits = pytest.warns(AutoMLImageWarning, match="no room yet to a trial, which asks for 1 core; the search waits")
+    with others(2), waits:
+        with pytest.raises(SearchError, match="asked to end while it waited for room"):
+            RaySite(ON_RAY, None, lambda: True)
+        monkeypatch.setattr(ray_site, "ROOM_SECONDS", 0.1)
+        with pytest.raises(SearchError, match=r"compute: the cluster has had no room .* asks for 1 core.*ray status"):
+            RaySite(ON_RAY, None)
+
+
+def test_a_node_on_which_automl_img_is_missing_is_told_in_one_line(cluster, tmp_path, monkeypatch):
+    (tmp_path / "known_to_the_driver.py").write_text("def look_around():\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("known_to_the_driver")
+    monkeypatch.setattr(ray_node, "look_around", module.look_around)
+    with pytest.raises(SearchError) as refused:
+        RaySite(ON_RAY, None)
+    reason = "ModuleNotFoundError: No module named 'known_to_the_driver'"
+    assert str(refused.value) == f"compute: automl-img does not run on a node of the cluster: {reason}. {INSTALL}"
 
 
 def test_a_sigterm_does_what_it_did_before_ray_was_there(monkeypatch):
