@@ -236,10 +236,11 @@ def _answer(link: Link, task: Task, argument: Any) -> TaskDone | TaskFailed:
         return TaskFailed(failure.kind, failure.message)
     except BaseException as error:
         traceback.print_exc()
-        return TaskFailed(_kind(error), named_reason_of(error), traceback.format_exc())
+        return TaskFailed(kind_of(error), named_reason_of(error), traceback.format_exc())
 
 
-def _kind(error: BaseException) -> FailureKind:
+def kind_of(error: BaseException) -> FailureKind:
+    """Return how an attempt has failed that ended with this error."""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return FailureKind.OUT_OF_MEMORY
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -15,13 +15,13 @@ from typing import Any
 from automl_img.errors import SearchError, reason_of
 from automl_img.executors.base import Done, Failed, Message
 from automl_img.executors.local import DEADLINE_GRACE, attempt_folder, message_of
-from automl_img.executors.process import TaskFailed
+from automl_img.executors.process import TaskDone, TaskFailed, kind_of
 from automl_img.executors.ray_cluster import Request, Room, reason_of_task
 from automl_img.executors.ray_node import DRIVER_FILE, Files, Order, Parcel, Post, supervise
 from automl_img.executors.tasks import Place
 from automl_img.replacing import replacing
-from automl_img.training.artifacts import CHECKPOINT_FILE
-from automl_img.training.spec import FailureKind, TrialSpec
+from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
+from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
 ROOM_SECONDS = (
     120.0  # that a trial with a deadline may wait for room beyond it: other users of the cluster may have taken it
@@ -133,8 +133,15 @@ class RayExecutor:
         running = self._running[trial]
         parcel = _parcel(running.parcels)
         running.begun = True
-        _keep(parcel.files, self._trials)
-        message = message_of(trial, parcel.news)
+        news = parcel.news
+        try:
+            _keep(parcel.files, self._trials)
+        except OSError as error:
+            if isinstance(news, TrialResult):  # the disk is full, perhaps: training goes on, and sends them at its end
+                return
+            if isinstance(news, TaskDone):
+                news = TaskFailed(kind_of(error), f"what its node sent back cannot be written: {reason_of(error)}")
+        message = message_of(trial, news)
         if isinstance(message, Done | Failed):
             del self._running[trial]
         yield message
@@ -205,8 +212,11 @@ def _parcel(parcels: Any) -> Parcel:
 
 
 def _keep(files: Files, trials: Path) -> None:
-    """Write an attempt's files into its folder; each is there as a whole or not at all."""
-    for name, content in files.items():
+    """Write an attempt's files into its folder; each is there as a whole or not at all.
+
+    The weights come last: where one cannot be written, they stay those that the journal knows.
+    """
+    for name, content in sorted(files.items(), key=lambda file: file[0].endswith(WEIGHTS_FILE)):
         with replacing(trials / name) as temporary:
             temporary.write_bytes(content)
 

@@ -1,6 +1,7 @@
 """Trials on a Ray cluster of two nodes, which are processes of this machine."""
 
 import contextlib
+import errno
 import importlib.metadata
 import importlib.util
 import os
@@ -15,19 +16,19 @@ import pytest
 import automl_img
 from automl_img import events
 from automl_img.errors import AutoMLImageWarning, SearchError
-from automl_img.executors import ray_cluster, ray_node, ray_site
+from automl_img.executors import ray_cluster, ray_executor, ray_node, ray_site
 from automl_img.executors.base import Done, Epoch, Failed, Saved, Started
 from automl_img.executors.process import TaskDone
 from automl_img.executors.ray_cluster import INSTALL, Node, Request, Room, refuse_unless_met
-from automl_img.executors.ray_executor import RayExecutor
-from automl_img.executors.ray_node import Order, Post, supervise
+from automl_img.executors.ray_executor import RayExecutor, Running
+from automl_img.executors.ray_node import Order, Parcel, Post, supervise
 from automl_img.executors.ray_site import RaySite
 from automl_img.recipe import ComputeSettings
 from automl_img.replacing import replacing
 from automl_img.search.journal import Journal
 from automl_img.search.run_folder import STOP_FILE
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
-from automl_img.training.spec import FailureKind, Fidelity
+from automl_img.training.spec import FailureKind, Fidelity, TrialResult
 
 pytestmark = [
     pytest.mark.train,
@@ -305,6 +306,28 @@ def test_a_node_on_which_automl_img_is_missing_is_told_in_one_line(cluster, tmp_
         RaySite(ON_RAY, None)
     reason = "ModuleNotFoundError: No module named 'known_to_the_driver'"
     assert str(refused.value) == f"compute: automl-img does not run on a node of the cluster: {reason}. {INSTALL}"
+
+
+def test_what_a_node_sends_back_to_a_full_disk_is_left_out_and_at_the_end_of_a_trial_costs_its_attempt(
+    tmp_path, spec, monkeypatch
+):
+    def full_after_the_weights(path):
+        if path.name == WEIGHTS_FILE:
+            return replacing(path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sent = {f"{spec.trial}/1/{name}": b"new" for name in (WEIGHTS_FILE, CHECKPOINT_FILE)}
+    result = TrialResult(0.9, 0.3, 9.0, 8.0, 90, 100, 1.0, 10.0, 8.0, 100.0, "epochs", "")
+    parcels = iter([Parcel(result, sent), Parcel(TaskDone(result), sent)])
+    monkeypatch.setattr(ray_executor, "_parcel", lambda generator: next(parcels))
+    monkeypatch.setattr(ray_executor, "replacing", full_after_the_weights)
+    executor = object.__new__(RayExecutor)
+    executor._trials, executor._running = tmp_path, {spec.trial: Running(spec, Request(1.0), None, None)}
+    assert list(executor._hear(spec.trial)) == [], "it goes on, and sends them again"
+    (failed,) = executor._hear(spec.trial)
+    assert failed.kind is FailureKind.NO_SPACE and failed.message.endswith("No space left on device")
+    assert not executor._running
+    assert not list(tmp_path.rglob(WEIGHTS_FILE)), "those stay that the journal knows"
 
 
 def test_a_sigterm_does_what_it_did_before_ray_was_there(monkeypatch):
