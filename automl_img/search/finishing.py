@@ -15,6 +15,7 @@ from automl_img.evaluation.terms import Terms
 from automl_img.executors.local import attempt_folder
 from automl_img.executors.process import TaskFailed
 from automl_img.executors.running import run_tasks
+from automl_img.executors.site import Site
 from automl_img.executors.tasks import FinaliseArgument, Place, finalise_best
 from automl_img.recipe import duration_text
 from automl_img.search import run_folder
@@ -46,13 +47,14 @@ RESERVE_SHARE = (
 )
 
 
-def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
+def finish(run: Run, data: PreparedData, place: Place, site: Site) -> dict[str, Any]:
     """Write the leaderboard, the best model and its figures; return what ``metrics.json`` holds.
 
     Args:
         run: The search.
         data: Its data.
         place: Where a child process finds the data.
+        site: Where its trials ran.
 
     Raises:
         SearchError: There is no model.
@@ -75,7 +77,7 @@ def finish(run: Run, data: PreparedData, place: Place) -> dict[str, Any]:
     for sentence in selection["sentences"]:
         run.decided(sentence)
     _tell_wishes(run, selection["wishes"], data.store.task.kind)
-    refitted = refitting and refit(run, data, place, best)
+    refitted = refitting and refit(run, data, place, site, best)
     if refitting:
         begun = run.elapsed
         figures["test"] = measured(run, place)

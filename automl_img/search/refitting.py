@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import time
@@ -14,26 +15,27 @@ import numpy as np
 from automl_img.data.splits import SplitIndices
 from automl_img.errors import SearchError
 from automl_img.evaluation.model_file import read_model, write_model
-from automl_img.executors.devices import DevicePool
+from automl_img.executors import Done, Executor, Failed
 from automl_img.executors.local import DEADLINE_GRACE, attempt_folder
-from automl_img.executors.process import TaskDone, TaskFailed
-from automl_img.executors.running import run_tasks
-from automl_img.executors.tasks import MeasureArgument, Place, TrainArgument, measure_model, train
+from automl_img.executors.process import TaskDone
+from automl_img.executors.running import ATTEMPTS, LOST, run_tasks
+from automl_img.executors.site import Site
+from automl_img.executors.tasks import MeasureArgument, Place, measure_model
 from automl_img.search.journal import TrialRow
 from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.search.stages import overhead_of
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
-from automl_img.training.hardware import Hardware
-from automl_img.training.spec import Fidelity, TrialSpec
+from automl_img.training.spec import FailureKind, Fidelity, TrialSpec
 
 FOLDER = "refit"  # among the trials
 RESERVE = 8.0  # seconds of a time budget that are kept for the test images and the report
 WHOLE = 0.8  # of the passes, below which the new weights are no better than the old ones
 MARGIN = 1.05  # over the predicted time, below which it is not begun; a slower one still comes to most of its passes
+POLL_SECONDS = 1.0
 
 
-def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
+def refit(run: Run, data: PreparedData, place: Place, site: Site, best: TrialRow) -> bool:
     """Train the winner once more on all images but the test's, and put its weights into the model.
 
     When the search is asked to end meanwhile, the training is given up.
@@ -42,6 +44,7 @@ def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
         run: The search; its model is written.
         data: Its data.
         place: Where a child process finds the data.
+        site: Where trials run, and this training too.
         best: The trial that the model was made of.
 
     Returns:
@@ -55,23 +58,15 @@ def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
     together = replace(splits, train=np.sort(np.concatenate([splits.train, splits.validation])))
     folder.mkdir(parents=True, exist_ok=True)
     together.save(folder / "splits.npz")
-    devices = DevicePool.of(Hardware.detect(), run.recipe.compute).take(spec.trial, alone=True)
-    everything = replace(place, splits=str(folder / "splits.npz"))
-    argument = TrainArgument(spec, everything, str(folder), time.monotonic(), devices)
-    (answer,) = run_tasks(
-        train,
-        [argument],
-        [folder / "log.txt"],
-        deadline=math.inf if spec.deadline is None else spec.deadline + DEADLINE_GRACE,
-        stop_asked=lambda: run.interruption.asked,
-    )
-    if isinstance(answer, TaskFailed):
-        run.decided(f"the winner could not be trained again on all images: {answer.message}; it stays as it was")
+    spec, ended = _trained(run, site, replace(place, splits=str(folder / "splits.npz")), folder, spec)
+    if isinstance(ended, Failed):
+        run.decided(f"the winner could not be trained again on all images: {ended.message}; it stays as it was")
         return False
+    result = ended.result
     # One that came to its end may count fewer passes than it was given: batches do not divide the images evenly.
-    if answer.value.why_ended == "time" and answer.value.epochs < WHOLE * spec.fidelity.epochs:
+    if result.why_ended == "time" and result.epochs < WHOLE * spec.fidelity.epochs:
         run.decided(
-            f"training the winner again on all images came to {answer.value.epochs:.1f} of {spec.fidelity.epochs} passes in "
+            f"training the winner again on all images came to {result.epochs:.1f} of {spec.fidelity.epochs} passes in "
             "the time that was left; it stays as it was"
         )
         return False
@@ -79,12 +74,40 @@ def refit(run: Run, data: PreparedData, place: Place, best: TrialRow) -> bool:
     if not own.is_file():  # an earlier process has ended this search, and left them in the model alone
         own.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run.folder.model / WEIGHTS_FILE, own)
-    _replace_weights(run.folder.model, folder / WEIGHTS_FILE, len(together.train), answer.value.epochs)
+    _replace_weights(run.folder.model, attempt_folder(folder, spec) / WEIGHTS_FILE, len(together.train), result.epochs)
     run.decided(
         f"the winner was trained again on {len(together.train):,} images, those of validation among them, for "
-        f"{answer.value.epochs:.1f} passes; figures on validation are those from before"
+        f"{result.epochs:.1f} passes; figures on validation are those from before"
     )
     return True
+
+
+def _trained(run: Run, site: Site, place: Place, folder: Path, spec: TrialSpec) -> tuple[TrialSpec, Done | Failed]:
+    """Train where the trials ran; returns the last attempt, and how it ended."""
+    try:
+        with contextlib.closing(site.open(place, folder)) as executor:
+            return _ended(run, executor, spec)
+    except SearchError as error:  # the cluster has gone
+        return spec, Failed(spec.trial, FailureKind.NODE_LOST, error.problem)
+
+
+def _ended(run: Run, executor: Executor, spec: TrialSpec) -> tuple[TrialSpec, Done | Failed]:
+    """Train, once more if the process or its node is lost, until the time is over or the search is asked to end."""
+    end = math.inf if spec.deadline is None else time.monotonic() + spec.deadline
+    executor.submit(spec)
+    while not run.interruption.asked and time.monotonic() < end + DEADLINE_GRACE:
+        for message in executor.poll(POLL_SECONDS):
+            if isinstance(message, Done):
+                return spec, message
+            if isinstance(message, Failed):
+                left = end - time.monotonic()
+                lost = message.kind in (*LOST, FailureKind.NODE_LOST)
+                if not lost or spec.attempt == ATTEMPTS or left <= 0:
+                    return spec, message
+                spec = replace(spec, attempt=spec.attempt + 1, deadline=None if math.isinf(left) else left)
+                executor.submit(spec)
+    text = "the search was asked to end" if run.interruption.asked else "it did not end in its time"
+    return spec, Failed(spec.trial, FailureKind.TIMEOUT, text)
 
 
 def measured(run: Run, place: Place) -> dict[str, Any]:

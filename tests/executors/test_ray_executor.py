@@ -210,6 +210,23 @@ def test_a_training_that_runs_alone_asks_for_no_more_than_the_nodes_have_that_ar
     assert not room.has_shrunk(asked, alone), "it waits for a node that joins"
 
 
+def test_the_winner_is_trained_again_on_the_nodes_by_whose_speed_its_time_was_kept(
+    cluster, tmp_path, quick_settings, monkeypatch
+):
+    on_ray, submit = [], RayExecutor.submit
+
+    def noted(self, spec):
+        on_ray.append(spec.stage)
+        submit(self, spec)
+
+    monkeypatch.setattr(RayExecutor, "submit", noted)
+    settings = {**quick_settings, **RAY, "final.repeats": 0, "final.refit": True, "final.ensemble": 1}
+    ended = automl_img.fit("digits", trials=1, settings=settings, out=tmp_path / "run")
+    assert on_ray == ["search", "refit"]
+    assert ended.predictor.card.trained["refit"]["images"] == 1617
+    assert not list((tmp_path / "run" / "trials").rglob(".driver-*"))
+
+
 def test_a_trial_that_crashes_is_told_by_its_kind_after_a_second_attempt(cluster, tmp_path, quick_settings):
     modules = [*quick_settings["plugins.modules"], "faulty_steps"]
     changed = {"plugins.modules": modules, "search.architectures": ["segfault", "plainnet"]}

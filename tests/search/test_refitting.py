@@ -1,11 +1,59 @@
-"""For how long the winner is trained again on all images."""
+"""For how long the winner is trained again on all images, where, and how often it is tried."""
 
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
-from automl_img.search.refitting import _spec
-from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
+from automl_img.executors import Done, Epoch, Failed
+from automl_img.search.interruption import Interruption
+from automl_img.search.refitting import _ended, _spec
+from automl_img.training.spec import EpochReport, FailureKind, Fidelity, TrialResult, TrialSpec
+
+VALUES = {"architecture": "small"}
+RESULT = TrialResult(0.9, 0.3, 9.0, 8.0, 90, 100, 1.0, 10.0, 8.0, 100.0, "epochs", "")
+
+
+class Scripted:
+    """An executor that says one thing each time it is asked, and is asked for no more than it has to say."""
+
+    def __init__(self, *said):
+        self.said, self.submitted = list(said), []
+
+    def submit(self, spec):
+        self.submitted.append(spec)
+
+    def poll(self, timeout):
+        return [self.said.pop(0)]
+
+
+def trained_again(executor, *, deadline=None, asked=False):
+    run = SimpleNamespace(interruption=Interruption())
+    if asked:
+        run.interruption.ask()
+    return _ended(run, executor, TrialSpec(7, 1, "refit", "", VALUES, {}, Fidelity(9), 0, deadline, 0, "float32"))
+
+
+@pytest.mark.parametrize("kind", [FailureKind.CRASHED, FailureKind.NODE_LOST])
+def test_a_training_whose_process_or_node_is_lost_is_begun_once_more_in_the_time_that_is_left(kind):
+    measured = Epoch(7, EpochReport(1.0, 10, 0.5, 0.5, 0.8, 0.5, 1000.0))
+    executor = Scripted(measured, Failed(7, kind, "lost"), Done(7, RESULT))
+    spec, ended = trained_again(executor, deadline=1000.0)
+    assert ended == Done(7, RESULT) and spec is executor.submitted[1]
+    assert [one.attempt for one in executor.submitted] == [1, 2]
+    assert spec.deadline < 1000.0
+    executor = Scripted(Failed(7, kind, "lost"), Failed(7, kind, "lost again"))
+    assert trained_again(executor)[1].message == "lost again"
+
+
+def test_a_training_that_fails_by_its_own_fault_is_not_begun_once_more():
+    executor = Scripted(Failed(7, FailureKind.NONFINITE, "the loss is NaN"))
+    assert trained_again(executor)[1].message == "the loss is NaN"
+    assert len(executor.submitted) == 1
+
+
+def test_a_training_is_given_up_when_the_search_is_asked_to_end():
+    assert trained_again(Scripted(), asked=True)[1].message == "the search was asked to end"
 
 
 def searched():
