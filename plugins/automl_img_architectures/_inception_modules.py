@@ -1,6 +1,6 @@
 """The modules of InceptionV3; each takes a feature map (batch, rows, columns, channels) and returns one.
 
-Channels are those of the paper times ``width``, as multiples of 8.
+Channels are those of the paper times ``width``, as multiples of 16 where that is below 1.
 Source: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016, figures 5 to 7 and table 1.
 """
 

@@ -52,6 +52,7 @@ class MobileNetV3(Architecture):
     """
 
     name = "mobilenet_v3"
+    version = "2"
     weight_sets = ("imagenet",)
 
     def space(self, hp: Space, image: ImageTraits) -> None:
@@ -77,7 +78,7 @@ class MobileNetV3(Architecture):
                     kernel=stage.kernel,
                     strides=halving(x) if stage.halves and block == 0 else 1,
                     activation=stage.activation,
-                    squeezed=scaled(expanded, SQUEEZE, EIGHT) if stage.squeezes else 0,
+                    squeezed=_squeezed(expanded) if stage.squeezes else 0,
                     gate=("relu", "hard_sigmoid"),
                 )
         return conv_bn(x, HEAD_EXPANSION * x.shape[-1], 1, activation="hard_silu")
@@ -97,6 +98,13 @@ class MobileNetV3(Architecture):
         from automl_img_architectures._pretrained import application
 
         return application("MobileNetV3Large", inputs, weights, least_side=32, preprocessing="built in")
+
+
+def _squeezed(expanded: int) -> int:
+    """Return the nearest multiple of 8 to the wanted share, or the next one where that is a tenth below, as the paper's own code does."""
+    wanted = SQUEEZE * expanded
+    nearest = max(EIGHT, int(wanted + EIGHT / 2) // EIGHT * EIGHT)
+    return nearest + EIGHT if nearest < 0.9 * wanted else nearest
 
 
 @hookimpl

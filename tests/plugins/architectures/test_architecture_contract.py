@@ -33,7 +33,7 @@ PUBLISHED = {
     "inception": ("InceptionV3", 0.02),
     "vgg": ("VGG19", 0.02),
     "efficientnet_v2": ("EfficientNetV2B0", 0.02),
-    "mobilenet_v3": ("MobileNetV3Large", 0.02),
+    "mobilenet_v3": ("MobileNetV3Large", 0.0),
     "convnext": ("ConvNeXtTiny", 0.02),
 }
 
