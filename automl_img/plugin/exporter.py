@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.errors import UsageError
+from automl_img.errors import UsageError, reason_of
 from automl_img.plugin.base import Plugin
 
 #: What :meth:`Exporter.load` returns: from images, uint8 of shape (n, height, width, channels), to probabilities, float32 of shape
@@ -84,13 +84,16 @@ def needed_library(module: str, *, package: str = "", install: str = "") -> Any:
         install: What to install, if it is not the package alone, such as ``"automl-img[export]"``.
 
     Raises:
-        UsageError: It is not installed; the message has the line that installs it.
+        UsageError: It is not installed, and the message has the line that installs it, or it is and cannot be imported.
     """
     import importlib
 
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        if not (isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")):
+            problem = f"{package or module} is installed and cannot be imported ({reason_of(error)})"
+            raise UsageError(problem, where="--to") from error
         raise UsageError(
             "a library that this export needs is not installed",
             where="--to",

@@ -1,6 +1,7 @@
 """Exports are loaded back by their own runtimes, and none is left behind that answers otherwise."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -228,6 +229,25 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it():
         needed_library("no_such_library", package="no-such", install="automl-img[export]")
     with pytest.raises(UsageError, match=r"found 'nothing_here'. Install it with `pip install 'nothing_here'`"):
         needed_library("nothing_here")
+    with pytest.raises(UsageError, match=r"found 'nothing_here\.inside'\. Install"):
+        needed_library("nothing_here.inside")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("raise ImportError('GLIBCXX_3.4.32 not found')", "GLIBCXX_3.4.32 not found"),
+        ("import nothing_here", "No module named 'nothing_here'"),
+    ],
+)
+def test_a_library_that_is_there_and_cannot_be_imported_says_why_and_not_that_it_is_missing(
+    content, reason, tmp_path, monkeypatch
+):
+    (tmp_path / "broken_library.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = rf"--to: broken-library is installed and cannot be imported \({re.escape(reason)}\)$"
+    with pytest.raises(UsageError, match=words):
+        needed_library("broken_library", package="broken-library", install="automl-img[export]")
 
 
 def test_an_unknown_format_is_told_with_the_nearest_and_what_there_is():
