@@ -92,11 +92,13 @@ class Augment:
 
     def __call__(self, images: Any, targets: Any) -> tuple[Any, Any]:
         """Return changed images (batch, height, width, channels), 0 to 255, and targets (batch, columns), mixed as their images are."""
+        columns = targets.shape[-1]
         for layer, mixes in self._layers:
             if mixes:
                 mixed = layer({"images": images, "labels": targets}, training=True)
-                images, targets = mixed["images"], mixed["labels"]
+                images, targets = mixed["images"], tf.ensure_shape(mixed["labels"], (None, columns))
             else:
                 images = layer(images, training=True)
-        images = tf.ensure_shape(images, (None, *self._shape))
+            # TensorFlow knows no shape of what NumPy computes, and the next layer may ask for it.
+            images = tf.ensure_shape(images, (None, *self._shape))
         return images, targets

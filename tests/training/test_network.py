@@ -5,6 +5,7 @@ import types
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import automl_img.training.affinity
 from automl_img.errors import AutoMLImageWarning, PluginError
@@ -39,6 +40,20 @@ def registry(third_party_plugins):
 def space(registry):
     settings = {"search.architectures": ["plainnet"], "budget.time": "10m"}
     return build_space(recipe_from_mapping({}, settings), registry, IMAGE, imbalance=3.0)
+
+
+def registry_of(*augmentations):
+    module = types.ModuleType("augmentations_of_a_test")
+
+    @hookimpl
+    def register_augmentations(register):
+        for augmentation in augmentations:
+            register(augmentation)
+
+    module.register_augmentations = register_augmentations
+    registry = PluginRegistry()
+    registry.add_module(module, label="test")
+    return registry
 
 
 def plan(values, image=IMAGE):
@@ -155,6 +170,45 @@ def test_augmentation_changes_training_batches_only(registry, space):
     model = build_network(plan(values), registry).model
     trainee = Trainee(model, TEN, augment, [])
     np.testing.assert_array_equal(trainee(images, training=False), model(images, training=False))
+
+
+class ByNumPy(Augmentation):
+    """Lets NumPy give everything back as it is."""
+
+    def __init__(self, name, *, mixes_labels):
+        self.name, self.mixes_labels = name, mixes_labels
+
+    def layers(self, hp, image, seed):
+        def same(tensor):
+            return tf.numpy_function(lambda values: values, [tensor], tf.float32)
+
+        return [lambda given, training: tf.nest.map_structure(same, given)] * 2
+
+
+class Noting(Augmentation):
+    """Notes the shapes of the images that come."""
+
+    name = "noting"
+
+    def __init__(self):
+        self.shapes = []
+
+    def layers(self, hp, image, seed):
+        def note(images, training):
+            self.shapes.append(tuple(images.shape))
+            return images
+
+        return [note]
+
+
+def test_what_an_augmentation_computes_in_numpy_has_its_shape_for_whatever_comes_next():
+    noting = Noting()
+    plugins = (ByNumPy("by_numpy", mixes_labels=False), noting, ByNumPy("mixing", mixes_labels=True))
+    augment = Augment({f"augmentation.{one.name}": True for one in plugins}, IMAGE, registry_of(*plugins), 0)
+    signature = [tf.TensorSpec((None, 8, 8, 1)), tf.TensorSpec((None, 11))]
+    compiled = tf.function(augment.__call__, signature, autograph=False).get_concrete_function()
+    assert noting.shapes == [(None, 8, 8, 1)]
+    assert [tuple(shape) for shape in compiled.output_shapes] == [(None, 8, 8, 1), (None, 11)]
 
 
 def test_scores_do_not_depend_on_the_size_of_batches(registry, space):
@@ -333,16 +387,7 @@ class Failing(Augmentation):
 
 
 def test_an_augmentation_that_raises_has_no_affinity_and_the_others_have_theirs(monkeypatch):
-    module = types.ModuleType("augmentations_of_a_test")
-
-    @hookimpl
-    def register_augmentations(register):
-        register(Lifting())
-        register(Failing())
-
-    module.register_augmentations = register_augmentations
-    registry, scorer = PluginRegistry(), Sides()
-    registry.add_module(module, label="test")
+    registry, scorer = registry_of(Lifting(), Failing()), Sides()
     monkeypatch.setattr(automl_img.training.affinity, "VALUES_AT_ONCE", 80 * 8 * 8)
     with pytest.warns(AutoMLImageWarning, match="augmentation failing is left out: .* RuntimeError: no such images"):
         found = affinity(scorer, registry, "failing", "lifting")
