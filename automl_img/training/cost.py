@@ -70,7 +70,7 @@ def count_cost(model: Any, hardware: Hardware, precision: str) -> Cost:
     size = 2 if precision.startswith("mixed") else 4
     flops = 0.0
     seconds = hardware.step_seconds / BATCH
-    counted = _counted(model)
+    counted = flat_layers(model)
     for layer in counted:
         work, slowed = _layer_flops(layer, gpu=bool(hardware.gpus))
         elements = _elements(_output_shape(layer))
@@ -87,15 +87,15 @@ def too_large(cost: Cost, limit: int | None) -> str:
     return f"{cost.parameters:,} weights are above the limit of {limit:,}"
 
 
-def _counted(model: Any) -> list[Any]:
-    """Return the layers that are counted one by one: those whose output is known by itself, each once."""
+def flat_layers(model: Any) -> list[Any]:
+    """Return the layers of ``model``, from the input to the output, each once; of a nested model its own ones stand in its place."""
     import keras
 
-    counted: dict[int, Any] = {}
+    found: dict[int, Any] = {}
     for layer in model.layers:
         graph = isinstance(layer, keras.Model) and any(_output_shape(inner) for inner in layer.layers)
-        counted |= {id(one): one for one in (_counted(layer) if graph else [layer])}
-    return list(counted.values())
+        found |= {id(one): one for one in (flat_layers(layer) if graph else [layer])}
+    return list(found.values())
 
 
 def _layer_flops(layer: Any, *, gpu: bool) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import Any
 from automl_img.errors import PluginError
 from automl_img.plugin import ImageTraits, PluginRegistry, Regularizer
 from automl_img.tasks import KINDS
+from automl_img.training.cost import flat_layers
 
 STANDARDISE = "standardise"  # the layer from which an architecture gets its images
 LEAST_DEVIATION = 1.0  # of a channel, on the scale 0 to 255
@@ -43,7 +44,8 @@ class Network:
 
     Attributes:
         model: keras.Model from float32 images (batch, height, width, channels), 0 to 255, to float32 logits (batch, classes).
-        backbone: The layers that came with pretrained weights, from the input to the features; empty when trained from scratch.
+        backbone: The layers that came with pretrained weights, from the input to the features, those of nested models one by one; empty
+            when trained from scratch.
     """
 
     model: Any
@@ -95,13 +97,13 @@ def build_network(plan: NetworkPlan, registry: PluginRegistry, *, weights: str |
         features = architecture.build(own, standard(inputs))
     _check_features(features, architecture.name)
     base = keras.Model(inputs, features)
-    backbone = tuple(base.layers) if plan.pretrained else ()
+    backbone = tuple(flat_layers(base)) if plan.pretrained else ()
     regularizers: Sequence[tuple[Regularizer, dict[str, Any]]] = active_plugins(plan.values, "regularizer", registry)
     for regularizer, hp in regularizers:
         changed = regularizer.network(hp, base)
         if changed is not base and plan.pretrained:
             changed.set_weights(base.get_weights())
-            backbone = tuple(changed.layers)
+            backbone = tuple(flat_layers(changed))
         base = changed
     head = base.output
     if len(head.shape) == 4:

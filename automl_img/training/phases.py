@@ -33,8 +33,10 @@ class Phase:
 
         count = len(network.backbone)
         for position, layer in enumerate(network.backbone):
-            late = position >= count - self.thawed
-            layer.trainable = late and not isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = position >= count - self.thawed
+            for inner in layer._flatten_layers():  # a layer of a plugin's own may hold some
+                if isinstance(inner, keras.layers.BatchNormalization):
+                    inner.trainable = False
 
 
 def training_phases(values: Mapping[str, Any], network: Network) -> tuple[Phase, ...]:
