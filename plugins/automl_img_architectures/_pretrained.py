@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +36,7 @@ def application(
 
     Raises:
         PluginError: The weights could not be downloaded, or the file is missing or belongs to another network.
+        MemoryError, OSError, tf.errors.ResourceExhaustedError: There was too little memory or space on the disk for them.
     """
     import keras
 
@@ -44,6 +47,8 @@ def application(
         try:
             return network(include_top=False, weights="imagenet", input_tensor=images).output
         except Exception as error:
+            if _lacks_room(error):
+                raise
             raise _no_download(name, error) from error
     features = network(include_top=False, weights=None, input_tensor=images).output
     if path is not None:
@@ -95,6 +100,8 @@ def _load(network: Any, path: Path, name: str) -> None:
             warnings.simplefilter("ignore")
             network.load_weights(path)
     except Exception as error:
+        if _lacks_room(error):
+            raise
         raise PluginError(
             f"the weight file does not fit {name} without its top ({reason_of(error, 200)})",
             where=str(path),
@@ -102,12 +109,26 @@ def _load(network: Any, path: Path, name: str) -> None:
         ) from error
 
 
+def _lacks_room(error: Exception) -> bool:
+    """Whether memory or a disk was too small. The weights are not to blame: what runs the trial tells such errors from others."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
 def _no_download(name: str, error: Exception) -> PluginError:
-    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "models"
     address = re.search(r"https?://\S+\.h5", str(error))
     file = address[0].rsplit("/", 1)[-1] if address else f"the ImageNet weights of {name} without its top"
     return PluginError(
         f"the ImageNet weights could not be downloaded ({reason_of(error, 200)})",
         where=name,
-        hint=f"Put {file} into {cache}, where Keras looks for it, or give the path of a weight file in place of 'imagenet'.",
+        hint=f"Put {file} into {_cache()}, where Keras looks for it, or give the path of a weight file in place of 'imagenet'.",
     )
+
+
+def _cache() -> Path:
+    """The folder where Keras looks for weights: a temporary one if it may not write into the home folder, or into its own there."""
+    home = os.environ.get("KERAS_HOME") or ("~/.keras" if os.access(Path.home(), os.W_OK) else "")
+    own = Path(home).expanduser()
+    if not (home and os.access(own, os.W_OK)):
+        own = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()) / ".keras"
+    return own / "models"

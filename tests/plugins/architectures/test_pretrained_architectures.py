@@ -1,10 +1,13 @@
 """Networks with given weights: the same features as keras.applications gives, and clear words when the weights are not there."""
 
+import errno
 import urllib.error
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras.src.utils import file_utils
 
 from automl_img.plugin import PluginError
@@ -112,6 +115,11 @@ def test_a_damaged_weight_file_is_refused(pretrained, tmp_path):
         pretrained("mobilenet_v3", (32, 32, 3), tmp_path / "torn.weights.h5")
 
 
+def with_keras_home(monkeypatch, folder):
+    monkeypatch.setenv("KERAS_HOME", str(folder))
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(folder))  # Keras has read it already
+
+
 @pytest.mark.parametrize(
     ("family", "file"),
     [
@@ -124,9 +132,51 @@ def test_a_failed_download_names_the_file_and_where_keras_looks_for_it(pretraine
         raise urllib.error.URLError("no network here")
 
     monkeypatch.setattr(file_utils, "urlretrieve", no_network)
-    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
+    with_keras_home(monkeypatch, tmp_path)
     with pytest.raises(PluginError, match="could not be downloaded") as caught:
         pretrained(family, (32, 32, 3), "imagenet")
-    assert f"Put {file} into " in str(caught.value)
+    assert f"Put {file} into {tmp_path / 'models'}, where" in str(caught.value)
     assert "no network here" in str(caught.value)
     assert "path of a weight file" in str(caught.value)
+
+
+def test_where_keras_may_not_write_its_other_folder_is_named(pretrained, monkeypatch, tmp_path):
+    looked_for = []
+
+    def no_network(address, file, *args):
+        looked_for.append(Path(file))
+        raise urllib.error.URLError("no network here")
+
+    monkeypatch.setattr(file_utils, "urlretrieve", no_network)
+    with_keras_home(monkeypatch, tmp_path / "not there")
+    with pytest.raises(PluginError) as caught:
+        pretrained("mobilenet_v3", (32, 32, 3), "imagenet")
+    (file,) = looked_for
+    assert tmp_path not in file.parents and f"Put {file.name} into {file.parent}, where" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "lack",
+    [
+        MemoryError(),
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        tf.errors.ResourceExhaustedError(None, None, "out of memory"),
+    ],
+    ids=["memory", "disk", "quota", "tensorflow"],
+)
+def test_too_little_memory_or_disk_is_not_blamed_on_the_weights(pretrained, monkeypatch, tmp_path, lack):
+    def lacking(*args, **kwargs):
+        raise lack
+
+    monkeypatch.setattr(file_utils, "urlretrieve", lacking)
+    with_keras_home(monkeypatch, tmp_path)
+    with pytest.raises(type(lack)) as caught:
+        pretrained("mobilenet_v3", (32, 32, 3), "imagenet")
+    assert caught.value is lack
+    file = tmp_path / "mobilenet.weights.h5"
+    file.write_bytes(b"")
+    monkeypatch.setattr(keras.Model, "load_weights", lacking)
+    with pytest.raises(type(lack)) as caught:
+        pretrained("mobilenet_v3", (32, 32, 3), file)
+    assert caught.value is lack
