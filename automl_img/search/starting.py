@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from automl_img.errors import RecipeError
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageTraits, Outcome
 from automl_img.search import estimating
@@ -59,12 +60,20 @@ def find_starts(
 
     Returns:
         None: the search was asked to end, or its time is over; it begins here again when it goes on.
+
+    Raises:
+        RecipeError: No architecture can have the pretrained weights that the recipe names.
     """
     recipe, traits, names = run.recipe, data.store.traits, space.architectures()
     budget = Budget.of(recipe.budget)
     experiences = experiences_for(run, data.store.fingerprint)
     expected = expected_errors(experiences, circumstances(run, traits), names)
     worth, others = _worth_an_estimate(run, names, expected, left)
+    weights = recipe.train.weights
+    if weights != "none" and not weights.endswith(".h5"):
+        run.decided(
+            f"{weights} weights are loaded before the first trial; those that this machine lacks are downloaded"
+        )
     estimates = estimating.estimate_starts(
         worth,
         space,
@@ -74,7 +83,7 @@ def find_starts(
         hardware=_sized_for(run),
         precision=run.capacity.hardware.precision(recipe.train.precision),
         seconds_per_image=affordable,
-        weights=recipe.train.weights,
+        weights=weights,
         slots=Hardware.detect(gpus=0).slots("auto"),  # they are built by the processor
         parameter_limit=recipe.search.limits.parameters,
         deadline=budget.seconds_left(run.elapsed),
@@ -83,6 +92,8 @@ def find_starts(
     if run.interruption.asked or not budget.seconds_left(run.elapsed):
         _tell_unknown(run, estimates)
         return None
+    if weights != "none":
+        _refuse_weights_of_none(weights, estimates)
     for name, reason in others.items():
         run.skip(name, reason)
     starts, hopeless = _starts(run, estimates, len(data.splits.train), seconds, expected)
@@ -108,6 +119,14 @@ def _tell_unknown(run: Run, estimates: list[Estimate]) -> None:
     names = ", ".join(sorted(found.architecture for found in estimates if found.cost is None))
     if names:
         run.decided(f"the search ends before these architectures are estimated: {names}")
+
+
+def _refuse_weights_of_none(weights: str, estimates: list[Estimate]) -> None:
+    """All members of pretrained networks are alike: where none can be built, all trials would fail."""
+    if all(found.cost is None for found in estimates):
+        reasons = "; ".join(f"{found.architecture}: {found.problem}" for found in estimates)
+        problem = "no network can be trained with these weights"
+        raise RecipeError(problem, where="train.weights", found=weights, hint=reasons)
 
 
 def _worth_an_estimate(

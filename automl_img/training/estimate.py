@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from automl_img.errors import named_reason_of
+from automl_img.errors import AutoMLImageError, named_reason_of, reason_of
 from automl_img.plugin import PluginRegistry
 from automl_img.training.cost import Estimate, count_cost, too_large
 from automl_img.training.hardware import Hardware
@@ -15,6 +15,7 @@ from automl_img.training.network import NetworkPlan, build_network
 from automl_img.training.trial import TrialData
 
 MOST_ABOVE = 1.75  # times the wanted time of a step that a chosen member may take; many lie three times apart
+LONGEST_REASON = 1000  # characters; it may say which file to put where
 
 
 def estimate_architectures(
@@ -32,6 +33,9 @@ def estimate_architectures(
 
     Members may be far apart, and one of half of the wanted time is worse than one of 1.3 times; one of more than 1.75 times is not
     chosen. The smallest is chosen where none is fast enough. Members are built, not compiled, from the smallest on.
+
+    Pretrained weights are loaded here already, outside the time of any trial: a download may take longer than a trial has. An architecture
+    that cannot have them is one that cannot be built.
 
     Args:
         candidates: Names of architectures with the full hyperparameter values of their members, smallest first.
@@ -53,7 +57,7 @@ def estimate_architectures(
             hardware,
             precision,
             seconds_per_image,
-            weights != "none",
+            weights,
             parameter_limit,
         )
         keras.backend.clear_session()
@@ -67,19 +71,20 @@ def _nearest_that_fits(
     hardware: Hardware,
     precision: str,
     seconds_per_image: float,
-    pretrained: bool,
+    weights: str,
     parameter_limit: int | None,
 ) -> Estimate:
     chosen: Estimate | None = None
     below = 0.0
+    pretrained = weights != "none"
     for position, values in enumerate(members):
         plan = NetworkPlan(values, data.store.traits, data.mean, data.std, pretrained)
         try:
-            model = build_network(plan, registry).model
+            model = build_network(plan, registry, weights=weights if pretrained else None).model
             cost = count_cost(model, hardware, precision)
         except Exception as error:
             if chosen is None:
-                return Estimate(architecture, -1, len(members), values, None, named_reason_of(error))
+                return Estimate(architecture, -1, len(members), values, None, _problem_of(error))
             return chosen
         if problem := too_large(cost, parameter_limit):
             return chosen or Estimate(architecture, -1, len(members), values, None, problem)
@@ -89,6 +94,12 @@ def _nearest_that_fits(
         chosen, below = found, cost.seconds
     assert chosen is not None
     return chosen
+
+
+def _problem_of(error: Exception) -> str:
+    if isinstance(error, AutoMLImageError):  # a message to a person
+        return reason_of(error, LONGEST_REASON)
+    return named_reason_of(error)
 
 
 def _is_nearer(above: float, below: float, wanted: float) -> bool:

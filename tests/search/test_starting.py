@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from automl_img import Recipe
+from automl_img.errors import RecipeError
 from automl_img.plugin import ImageTraits, discover
 from automl_img.recipe import recipe_from_mapping
 from automl_img.search import estimating
@@ -71,6 +72,23 @@ def test_otherwise_all_are_estimated(left, expected, search):
     assert (sorted(kept), others) == (NAMES, {})
 
 
+def begin(*, asked=True, hardware=REFERENCE, **settings):
+    """Let a search that has prepared its images find its starting points; what it decided comes back."""
+    said = []
+    run = SimpleNamespace(
+        recipe=recipe_from_mapping({}, {"budget.trials": 4, "search.experience": False, **settings}),
+        registry=SimpleNamespace(experience=()),
+        capacity=SimpleNamespace(slots=2, hardware=hardware),
+        elapsed=0.0,
+        interruption=SimpleNamespace(asked=asked),
+        decided=said.append,
+    )
+    store = SimpleNamespace(traits=ImageTraits(28, 28, 1, 10, 1000), fingerprint="images")
+    data, space = SimpleNamespace(store=store), SimpleNamespace(architectures=lambda: NAMES)
+    assert find_starts(run, data, space, None, seconds=math.inf, left=math.inf, affordable=1e-3) is None
+    return said
+
+
 @pytest.mark.parametrize(
     ("gpus", "deterministic", "expected"),
     [(0, False, "here"), (2, False, "here"), (0, True, REFERENCE), (2, True, "here")],
@@ -81,20 +99,27 @@ def test_networks_are_sized_by_no_count_of_cores_where_results_must_be_the_same(
     asked, here = {}, Hardware(cores=64, memory=2**38, gpus=gpus, bfloat16=True)
     monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: asked.update(named) or [])
     monkeypatch.setattr(Hardware, "detect", lambda gpus=None: here)
-    recipe = recipe_from_mapping(
-        {}, {"budget.trials": 4, "train.deterministic": deterministic, "search.experience": False}
-    )
-    run = SimpleNamespace(
-        recipe=recipe,
-        registry=SimpleNamespace(experience=()),
-        capacity=SimpleNamespace(slots=2, hardware=here),
-        elapsed=0.0,
-        interruption=SimpleNamespace(asked=True),
-    )
-    store = SimpleNamespace(traits=ImageTraits(28, 28, 1, 10, 1000), fingerprint="images")
-    data, space = SimpleNamespace(store=store), SimpleNamespace(architectures=lambda: NAMES)
-    assert find_starts(run, data, space, None, seconds=math.inf, left=math.inf, affordable=1e-3) is None
+    begin(hardware=here, **{"train.deterministic": deterministic})
     assert asked["hardware"] == (here if expected == "here" else expected)
+
+
+@pytest.mark.parametrize(("weights", "times"), [("imagenet", 1), ("mine.weights.h5", 0), ("none", 0)])
+def test_it_is_told_before_the_first_trial_that_weights_may_be_downloaded(weights, times, monkeypatch):
+    monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: [])
+    said = begin(**{"train.weights": weights})
+    assert (
+        said
+        == ["imagenet weights are loaded before the first trial; those that this machine lacks are downloaded"] * times
+    )
+
+
+def test_weights_that_no_network_can_have_end_the_search_before_its_first_trial(monkeypatch):
+    problems = {"good": "GoodNet: no network here", "poor": "PoorNet: no network here either"}
+    found = [Estimate(name, -1, 1, {}, None, problem) for name, problem in problems.items()]
+    monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: found)
+    words = r"^train\.weights: no network can be trained .*; found 'imagenet'\. good: GoodNet: .* here; poor: PoorNet: .* either$"
+    with pytest.raises(RecipeError, match=words):
+        begin(asked=False, **{"train.weights": "imagenet"})
 
 
 @pytest.mark.parametrize(

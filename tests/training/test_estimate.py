@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import keras
 import pytest
 
+from automl_img.plugin import PluginError
 from automl_img.training import estimate
 from automl_img.training.cost import Cost
 from automl_img.training.hardware import REFERENCE, Hardware
@@ -14,13 +15,15 @@ MEMBERS = [{"width": width} for width in (16, 64, 256)]
 DATA = SimpleNamespace(store=SimpleNamespace(traits=None), mean=(), std=())
 
 
-def one_layer(plan, registry):
+def one_layer(plan, registry, weights=None):
     image = keras.Input((32, 32, 16))
     return SimpleNamespace(model=keras.Model(image, keras.layers.Conv2D(plan.values["width"], 3)(image)))
 
 
 def chosen_of(times, wanted, monkeypatch):
-    monkeypatch.setattr(estimate, "build_network", lambda plan, registry: SimpleNamespace(model=plan.values["seconds"]))
+    monkeypatch.setattr(
+        estimate, "build_network", lambda plan, *given, **named: SimpleNamespace(model=plan.values["seconds"])
+    )
     monkeypatch.setattr(estimate, "count_cost", lambda model, *machine: Cost(1000, 1e6, model, 1))
     (found,) = estimate.estimate_architectures(
         [("net", [{"seconds": seconds} for seconds in times])],
@@ -70,3 +73,43 @@ def test_networks_are_sized_for_the_machine_that_is_named_and_not_for_this_one(g
         seconds_per_image=8e-5,
     )
     assert (found.architecture, found.member, found.members) == ("net", member, 3)
+
+
+def estimated(weights):
+    (found,) = estimate.estimate_architectures(
+        [("net", MEMBERS[:1])],
+        DATA,
+        None,
+        hardware=REFERENCE,
+        precision="float32",
+        seconds_per_image=1.0,
+        weights=weights,
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("weights", "loaded"),
+    [("none", (False, None)), ("imagenet", (True, "imagenet")), ("my.weights.h5", (True, "my.weights.h5"))],
+)
+def test_pretrained_weights_are_loaded_before_any_trial_needs_them(weights, loaded, monkeypatch):
+    asked = []
+
+    def build(plan, registry, weights=None):
+        asked.append((plan.pretrained, weights))
+        return one_layer(plan, registry)
+
+    monkeypatch.setattr(estimate, "build_network", build)
+    assert estimated(weights).cost is not None
+    assert asked == [loaded]
+
+
+def test_weights_that_cannot_be_loaded_are_told_in_the_whole_message_with_what_to_do(monkeypatch):
+    error = PluginError("no download " + "from a far place " * 20, where="Net", hint="Put net.h5 into the cache.")
+
+    def build(plan, registry, weights=None):
+        raise error
+
+    monkeypatch.setattr(estimate, "build_network", build)
+    found = estimated("imagenet")
+    assert (found.cost, found.problem) == (None, str(error))
