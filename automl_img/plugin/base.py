@@ -185,5 +185,8 @@ class Regularizer(Plugin):
         remembers something from step to step has ``get_state()``, which returns a dict of arrays and lists of arrays, and
         ``set_state(state)``: a training that is cut off then goes on from its checkpoint as if nothing had been. There ``set_state`` is
         called on a new callback, before ``set_model``, ``set_params`` and ``on_train_begin``, which must leave its state alone.
+
+        One that makes another network of this one by and by, such as a sparse one, has ``settled``: False until it has come to its end.
+        The training does not end early before, and once it is True, no earlier measurement gives the weights that the training leaves.
         """
         return ()

@@ -84,8 +84,8 @@ class Evaluation(keras.callbacks.Callback):
         done: Share of the training that these were, 0 to 1.
         share: That this phase is.
         keeping: Keeps the weights.
-        patience: Measurements without a better F1 after which the training comes to an early end, if it may. On a plateau the
-            rate is lowered after every third of them.
+        patience: Measurements without a better F1 after which the training comes to an early end, if it may and its regularizers have
+            settled. On a plateau the rate is lowered after every third of them.
         ends_early: Whether it may.
         report: Receives each measurement.
         kept: Called when other weights are kept.
@@ -156,5 +156,5 @@ class Evaluation(keras.callbacks.Callback):
         stalled = self._keeping.stalled
         if stalled and self._clock.schedule == "reduce_on_plateau" and stalled % max(2, self._patience // 3) == 0:
             self._clock.level *= PLATEAU_FACTOR
-        if self._ends_early and stalled >= self._patience:
+        if self._ends_early and stalled >= self._patience and self._keeping.settled:
             self._clock.clock.cool_down()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from automl_img.tasks.scores import share_error
@@ -16,6 +16,8 @@ class Keeping:
 
     The highest F1 of many measurements is partly luck, the more so the fewer images there are, while later weights have seen more images
     at lower learning rates. ``benchmarks/best_measurement.py`` has what this and other rules give on test images.
+
+    What was measured before all regularizers had settled, such as one that prunes, counts only until they have: it was another network's.
 
     Args:
         images: How many the validation split has.
@@ -36,9 +38,24 @@ class Keeping:
         self.weights: list[Any] = []
         self.stalled = 0
         self._images = images
+        self._regularizers: Sequence[Any] = ()
+        self._had_settled = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether no callback of a regularizer says that it still makes another network of this one."""
+        return all(getattr(one, "settled", True) for one in self._regularizers)
+
+    def follow(self, regularizers: Sequence[Any]) -> None:
+        """A phase of the training begins, or goes on, with these callbacks."""
+        self._regularizers = regularizers
+        self._had_settled = self.settled
 
     def hear(self, report: EpochReport, weights: Callable[[], list[Any]]) -> bool:
         """Take a measurement in; returns whether its ``weights`` are kept now."""
+        if self.settled and not self._had_settled:
+            self.highest = self.own_highest = None
+        self._had_settled = self.settled
         if self.own_highest is None or _is_higher(report, self.own_highest):
             self.own_highest = report
             self.stalled = 0

@@ -212,6 +212,7 @@ class _Training:
             if earlier is not None:
                 self.steps, self.training_seconds = earlier.earlier_steps, earlier.earlier_seconds
                 before = running.restore(earlier)
+            self.keeping.follow(regularizers)
             evaluation = self._evaluation(callback, report, 1.0 - left, phase.share)
             seconds = self._seconds(reserve, before)
             clock.start(None if seconds is None else seconds * phase.share / left - before, before)

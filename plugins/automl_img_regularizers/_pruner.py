@@ -35,6 +35,11 @@ class Pruner(keras.callbacks.Callback):
         self._masks: list[tuple[Any, Any]] = []
         self._chosen = -1.0
 
+    @property
+    def settled(self) -> bool:
+        """Whether the sparsity that was asked for is reached: weights of before are not as sparse."""
+        return self._chosen >= END
+
     def get_state(self) -> dict[str, Any]:
         """Return what a checkpoint must keep beside the network's weights."""
         return {"masks": [np.asarray(mask) for _, mask in self._masks], "chosen": np.array(self._chosen)}

@@ -35,6 +35,8 @@ ON = {
     "augmentation.mixup": True,
     "augmentation.mixup.alpha": 0.2,
 }
+#: It has soon learned what it can, and may end then: what is pruned does not before it is sparse.
+SOON_LEARNED = {"plainnet.filters": 64, "plainnet.layers": 3, "regularizer.pruning": False}
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +96,21 @@ def test_the_weights_are_the_same_to_the_last_digit(spec, place, tmp_path, after
 
 
 @pytest.mark.train
+def test_a_training_that_prunes_leaves_weights_as_sparse_as_was_asked(spec, place, tmp_path):
+    others = dict.fromkeys([name for name, on in ON.items() if on is True and "pruning" not in name], False)
+    values = {**spec.values, **others, "regularizer.pruning.sparsity": 0.9}
+    ended, reports, folder = train(replace(spec, values=values, fidelity=Fidelity(20, None)), place, tmp_path)
+    assert isinstance(ended, TaskDone), ended
+    assert ended.value.f1 < max(report.f1 for report in reports), "a network with more weights was better"
+    kernels = [one for one in weights(folder).values() if one.ndim > 1]
+    assert [(kernel == 0).mean() for kernel in kernels] == pytest.approx([0.9] * len(kernels), abs=0.02)
+
+
+@pytest.mark.train
 def test_a_training_that_no_longer_improves_comes_to_an_early_end_also_if_it_is_cut_off_meanwhile(
     spec, place, tmp_path
 ):
-    values = {**spec.values, "plainnet.filters": 64, "plainnet.layers": 3}  # it has soon learned what it can
-    spec = replace(spec, values=values, patience=4, fidelity=Fidelity(80, None))
+    spec = replace(spec, values={**spec.values, **SOON_LEARNED}, patience=4, fidelity=Fidelity(80, None))
     whole, reports, _ = train(spec, place, tmp_path / "quiet")
     assert whole.value.why_ended == "patience" and whole.value.epochs < 78
     keeping, stalled = Keeping(100), []
@@ -154,6 +166,7 @@ def test_a_longer_trial_that_is_cut_off_still_knows_what_the_promoted_one_had_tr
 
 @pytest.mark.train
 def test_a_longer_trial_goes_on_also_from_one_that_came_to_an_early_end(spec, place, tmp_path):
+    spec = replace(spec, values={**spec.values, **SOON_LEARNED})
     short = replace(spec, fidelity=Fidelity(30, None), patience=1, promotable=True)
     ended, _, _ = train(short, place, tmp_path)
     assert ended.value.why_ended == "patience"

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from automl_img.training.keeping import Keeping
@@ -49,6 +51,29 @@ def test_a_training_that_goes_on_from_another_stalls_from_its_own_highest_and_ke
     assert (keeping.weights, keeping.kept.epoch) == (["annealed"], 20)
     assert keeping.hear(report(24, 0.91), lambda: ["better"]) and keeping.weights == ["better"]
     assert keeping.highest is keeping.own_highest is keeping.kept and keeping.stalled == 0
+
+
+def test_once_its_regularizers_have_settled_no_earlier_measurement_gives_the_weights():
+    pruning, keeping = SimpleNamespace(settled=False), Keeping(10_000)
+    keeping.follow([SimpleNamespace(), pruning])
+    heard = []
+    for epoch, (f1, settled) in enumerate([(0.9, False), (0.8, False), (0.6, True), (0.7, True), (0.65, True)]):
+        pruning.settled = settled
+        kept = keeping.hear(report(epoch, f1), lambda epoch=epoch: [epoch])
+        heard.append((kept, keeping.highest.f1, keeping.stalled))
+    assert heard == [(True, 0.9, 0), (False, 0.9, 1), (True, 0.6, 0), (True, 0.7, 0), (False, 0.7, 1)]
+    assert (keeping.weights, keeping.kept.f1, keeping.own_highest.f1) == ([3], 0.7, 0.7)
+
+
+@pytest.mark.parametrize(("settled", "kept"), [(True, ["before"]), (False, ["after"])])
+def test_a_training_that_goes_on_knows_whether_its_regularizers_had_settled(settled, kept):
+    pruning, keeping = SimpleNamespace(settled=settled), Keeping(10_000)
+    keeping.highest = keeping.kept = keeping.own_highest = report(20, 0.9)
+    keeping.weights = ["before"]
+    keeping.follow([pruning])
+    pruning.settled = True
+    keeping.hear(report(21, 0.7), lambda: ["after"])
+    assert keeping.weights == kept
 
 
 def test_weights_that_are_not_kept_are_not_copied():

@@ -107,9 +107,14 @@ def test_a_measurement_tells_of_the_whole_training_so_far(earlier_steps, done, s
     assert report.progress == pytest.approx(progress)
 
 
-@pytest.mark.parametrize(("ends_early", "cools"), [(True, True), (False, False)])
-def test_a_training_that_may_not_end_early_still_lowers_its_rate_on_a_plateau(ends_early, cools):
-    """Every second measurement without a better F1, a third of the patience, lowers it; the sixth ends a training that may end."""
+@pytest.mark.parametrize(
+    ("ends_early", "settled", "cools"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_a_training_that_may_not_end_early_still_lowers_its_rate_on_a_plateau(ends_early, settled, cools):
+    """Every second measurement without a better F1, a third of the patience, lowers it; the sixth ends a training that may end.
+
+    None may before its regularizers have settled.
+    """
     training, clock = (
         object.__new__(_Training),
         ClockCallback(TrainingClock(50), "reduce_on_plateau", 0.1, lambda: False),
@@ -122,6 +127,7 @@ def test_a_training_that_may_not_end_early_still_lowers_its_rate_on_a_plateau(en
     )
     training.task, training.batch_size, training.steps = make_task("multiclass", ("ant", "bee")), 8, 0
     training.keeping, training.spec = Keeping(2), types.SimpleNamespace(patience=6, ends_early=ends_early)
+    training.keeping.follow([types.SimpleNamespace(settled=settled)])
     training._save_now_and_then = lambda: None
     evaluation, levels, cooling = training._evaluation(clock, lambda report: None, 0.0, 1.0), [], []
     for steps in range(1, 9):

@@ -181,6 +181,20 @@ def test_pruning_spares_what_does_not_learn_also_when_it_goes_on(regularizer, ta
     assert (np.asarray(frozen.kernel) != 0).all()
 
 
+def test_pruning_has_settled_once_its_sparsity_is_reached_also_when_it_goes_on(regularizer, task):
+    network, *_ = task()
+    found, hp = regularizer("pruning", sparsity=0.5)
+    (callback,), (later,) = (found.callbacks(hp, network) for _ in range(2))
+    settled = [callback.settled]
+    for progress in (0.05, 0.5, 0.7):
+        callback.set_params({"progress": lambda progress=progress: progress, "epochs": 1, "steps": 1})
+        callback.on_train_batch_end(0)
+        settled.append(callback.settled)
+    assert settled == [False, False, False, True]
+    later.set_state(callback.get_state())
+    assert later.settled
+
+
 def test_sparsity_rises_by_the_cubic_rule():
     from automl_img_regularizers._pruner import BEGIN, END, scheduled
 
