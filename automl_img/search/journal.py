@@ -16,7 +16,7 @@ from automl_img.errors import RunFolderError
 from automl_img.training.spec import INTERRUPTED, EpochReport, TrialResult, TrialSpec
 
 JOURNAL_FILE = "journal.sqlite"
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 CACHE_KIB = 256  # of pages that SQLite keeps: the last trials' are all that a search reads again
 CHOSEN = "chosen"  # key of the trial that became the model, or the first part of it
@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS epochs (
     images_per_second REAL NOT NULL,
     progress REAL
 );
+CREATE INDEX IF NOT EXISTS epochs_by_trial ON epochs (trial, attempt, steps);
 CREATE TABLE IF NOT EXISTS remarks (at REAL NOT NULL, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS state (entry TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -64,6 +65,7 @@ _UPGRADES = {
     2: "ALTER TABLE epochs ADD COLUMN progress REAL",
     3: "CREATE TABLE IF NOT EXISTS state (entry TEXT PRIMARY KEY, value TEXT NOT NULL)",
     4: "ALTER TABLE trials ADD COLUMN ended REAL",
+    5: "CREATE INDEX IF NOT EXISTS epochs_by_trial ON epochs (trial, attempt, steps)",
 }
 
 

@@ -126,6 +126,7 @@ def test_another_process_can_read_while_the_search_writes(journal, tmp_path):
 
 def made_older(journal):
     with journal._transaction() as database:
+        database.execute("DROP INDEX epochs_by_trial")
         database.execute("ALTER TABLE epochs DROP COLUMN progress")
         database.execute("ALTER TABLE trials DROP COLUMN ended")
         database.execute("DROP TABLE state")
@@ -251,6 +252,15 @@ def test_text_in_the_place_of_a_measurement_is_one_clear_line(journal):
     journal._database.execute("UPDATE epochs SET loss = 'low'")
     with pytest.raises(RunFolderError, match="does not hold what it should"):
         journal.measurements(1)
+
+
+@pytest.mark.parametrize("change", [lambda journal: None, made_older], ids=["this version", "an older one"])
+def test_the_measurements_of_a_trial_are_found_without_reading_those_of_all_others(change, journal, tmp_path):
+    change(journal)
+    with contextlib.closing(Journal(tmp_path)), contextlib.closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as database:
+        asked = "EXPLAIN QUERY PLAN SELECT f1 FROM epochs WHERE trial = 1 ORDER BY attempt, steps"
+        steps = [row[-1] for row in database.execute(asked)]
+    assert len(steps) == 1 and "USING INDEX" in steps[0], "nor sorted"
 
 
 def test_a_journal_of_the_version_before_is_read_and_written_on(journal, tmp_path):
