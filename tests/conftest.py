@@ -1,8 +1,10 @@
 """What all tests share: small real data, plugins in distributions of their own, one finished search, the command line, the order."""
 
 import builtins
+import contextlib
 import errno
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -180,6 +182,22 @@ def locked(tmp_path, monkeypatch):
     for module, name in ((os, "stat"), (builtins, "open")):
         monkeypatch.setattr(module, name, refusing(getattr(module, name)))
     return folder
+
+
+@pytest.fixture
+def full_disk():
+    """A context in which this process can write no byte into any file."""
+
+    @contextlib.contextmanager
+    def full():
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return full
 
 
 @pytest.fixture

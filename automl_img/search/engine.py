@@ -198,7 +198,8 @@ def _prepare_data(run: Run, given: ImageDataset | None, keep: Keep) -> PreparedD
         resuming.refuse_other_data(run, data.store.fingerprint)
         data = replace(data, splits=SplitIndices.load(run.folder.splits))
     store, splits, traits = data.store, data.splits, data.store.traits
-    splits.save(run.folder.splits)
+    with run.folder.writing(run_folder.SPLITS_FILE):
+        splits.save(run.folder.splits)
     run.folder.write(
         run_folder.DATA_FILE,
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -19,13 +20,15 @@ class RunLock:
         folder: The run folder.
 
     Raises:
-        RunFolderError: Another process drives this run.
+        RunFolderError: Another process drives this run, or the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK_FILE
         try:
             taken = self._open()
+            if taken:
+                self._sign()
         except OSError as error:
             raise RunFolderError(f"the run folder cannot be written: {error.strerror}", where=str(folder)) from error
         if not taken:
@@ -36,9 +39,17 @@ class RunLock:
                 found=driver_of(folder),
                 hint="`automl-img status RUN` shows it, `automl-img stop RUN` ends it in good order.",
             )
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        self._file.flush()
+
+    def _sign(self) -> None:
+        """Write who drives the run, for others who ask."""
+        try:
+            self._file.truncate(0)
+            self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            self._file.flush()
+        except OSError:
+            with contextlib.suppress(OSError):  # it tries once more to write, and is closed all the same
+                self._file.close()
+            raise
 
     def _open(self) -> bool:
         self._file = self._path.open("a+", encoding="utf-8")

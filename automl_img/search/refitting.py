@@ -21,9 +21,11 @@ from automl_img.executors.process import TaskDone
 from automl_img.executors.running import ATTEMPTS, LOST, run_tasks
 from automl_img.executors.site import Site
 from automl_img.executors.tasks import MeasureArgument, Place, measure_model
+from automl_img.replacing import replacing
 from automl_img.search.journal import TrialRow
 from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
+from automl_img.search.run_folder import MODEL_FOLDER, TRIALS_FOLDER
 from automl_img.search.stages import overhead_of
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.spec import FailureKind, Fidelity, TrialSpec
@@ -49,6 +51,9 @@ def refit(run: Run, data: PreparedData, place: Place, site: Site, best: TrialRow
 
     Returns:
         Whether it was done; if not, a sentence says why, and the model stays what it was.
+
+    Raises:
+        RunFolderError: The disk is full, or the run folder cannot be written.
     """
     spec = _spec(run, data, best)
     if spec is None:
@@ -56,8 +61,9 @@ def refit(run: Run, data: PreparedData, place: Place, site: Site, best: TrialRow
     folder = run.folder.trials / FOLDER
     splits = data.splits
     together = replace(splits, train=np.sort(np.concatenate([splits.train, splits.validation])))
-    folder.mkdir(parents=True, exist_ok=True)
-    together.save(folder / "splits.npz")
+    with run.folder.writing(f"{TRIALS_FOLDER}/{FOLDER}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        together.save(folder / "splits.npz")
     spec, ended = _trained(run, site, replace(place, splits=str(folder / "splits.npz")), folder, spec)
     if isinstance(ended, Failed):
         run.decided(f"the winner could not be trained again on all images: {ended.message}; it stays as it was")
@@ -71,10 +77,12 @@ def refit(run: Run, data: PreparedData, place: Place, site: Site, best: TrialRow
         )
         return False
     own = attempt_folder(run.folder.trials, best.spec) / WEIGHTS_FILE
-    if not own.is_file():  # an earlier process has ended this search, and left them in the model alone
-        own.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(run.folder.model / WEIGHTS_FILE, own)
-    _replace_weights(run.folder.model, attempt_folder(folder, spec) / WEIGHTS_FILE, len(together.train), result.epochs)
+    weights = attempt_folder(folder, spec) / WEIGHTS_FILE
+    with run.folder.writing(MODEL_FOLDER):
+        if not own.is_file():  # an earlier process has ended this search, and left them in the model alone
+            with replacing(own) as temporary:
+                shutil.copyfile(run.folder.model / WEIGHTS_FILE, temporary)
+        _replace_weights(run.folder.model, weights, len(together.train), result.epochs)
     run.decided(
         f"the winner was trained again on {len(together.train):,} images, those of validation among them, for "
         f"{result.epochs:.1f} passes; figures on validation are those from before"

@@ -182,7 +182,7 @@ class RunFolder:
         Raises:
             RunFolderError: The disk is full, or the folder cannot be written.
         """
-        with self._writing(name):
+        with self.writing(name):
             write_json(self.path / name, content)
 
     def read(self, name: str) -> dict[str, Any]:
@@ -205,11 +205,16 @@ class RunFolder:
         Raises:
             RunFolderError: The disk is full, or the folder cannot be written.
         """
-        with self._writing(LEADERBOARD_FILE), replacing(self.path / LEADERBOARD_FILE) as temporary:
+        with self.writing(LEADERBOARD_FILE), replacing(self.path / LEADERBOARD_FILE) as temporary:
             temporary.write_text(to_csv(entries), encoding="utf-8")
 
     @contextlib.contextmanager
-    def _writing(self, name: str) -> Iterator[None]:
+    def writing(self, name: str) -> Iterator[None]:
+        """Around whatever writes the file or folder ``name``: a full disk is one line.
+
+        Raises:
+            RunFolderError: The disk is full, or the folder cannot be written.
+        """
         try:
             yield
         except OSError as error:

@@ -13,7 +13,8 @@ from automl_img.data.analysis import analyse
 from automl_img.data.arrays import dataset_from_arrays
 from automl_img.data.cached import cached
 from automl_img.data.inspection import looking
-from automl_img.errors import DataError, RecipeError
+from automl_img.data.splits import SplitIndices
+from automl_img.errors import DataError, RecipeError, RunFolderError
 from automl_img.executors.choosing import site_of
 from automl_img.plugin import ImageDataset, Spill, Split, discover
 from automl_img.recipe import ComputeSettings, recipe_from_mapping
@@ -120,6 +121,21 @@ def test_what_a_search_reads_of_the_cache_is_kept_as_soon_as_it_is_there(tmp_pat
     with in_use() as keep:
         prepare_data(settings, dataset, lambda done, total: None, keep=keep)
         assert all(entry.in_use for entry in cached()), "prepared before"
+
+
+def test_splits_that_cannot_be_written_are_one_line(tmp_path, full_disk, monkeypatch):
+    def save(self, path):
+        with full_disk():
+            saved(self, path)
+
+    saved = SplitIndices.save
+    monkeypatch.setattr(SplitIndices, "save", save)
+    settings = recipe(**{"output.trackers": [], "data.image_size": 8})
+    run = Run(settings, discover(), tmp_path / "run", lambda event: None, 0.0, site_of(ComputeSettings(), None))
+    with contextlib.closing(run), in_use() as keep:
+        with pytest.raises(RunFolderError, match=r"splits.npz cannot be written: File too large.*--resume RUN"):
+            _prepare_data(run, grey_but_for(0), keep)
+        assert not list(run.folder.path.glob("*splits.npz"))
 
 
 def test_the_home_of_a_user_who_is_not_there_is_one_line():

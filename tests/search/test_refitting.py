@@ -1,13 +1,19 @@
-"""For how long the winner is trained again on all images, where, and how often it is tried."""
+"""For how long the winner is trained again on all images, where, how often it is tried, and what becomes of it on a full disk."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from automl_img.data.splits import SplitIndices
+from automl_img.errors import RunFolderError
 from automl_img.executors import Done, Epoch, Failed
+from automl_img.executors.tasks import Place
+from automl_img.recipe import PluginSettings
+from automl_img.search import refitting
 from automl_img.search.interruption import Interruption
-from automl_img.search.refitting import _ended, _spec
+from automl_img.search.refitting import _ended, _spec, refit
+from automl_img.search.run_folder import RunFolder
 from automl_img.training.spec import EpochReport, FailureKind, Fidelity, TrialResult, TrialSpec
 
 VALUES = {"architecture": "small"}
@@ -25,6 +31,9 @@ class Scripted:
 
     def poll(self, timeout):
         return [self.said.pop(0)]
+
+    def close(self):
+        pass
 
 
 def trained_again(executor, *, deadline=None, asked=False):
@@ -79,3 +88,22 @@ def test_a_winner_is_trained_again_to_the_end_of_its_passes_with_its_own_patienc
     again = _spec(*searched(), SimpleNamespace(trial=7, spec=spec, result=result))
     assert spec.ends_early and not again.ends_early
     assert again.patience == 12
+
+
+@pytest.mark.parametrize(("full", "place"), [("splits", "trials/refit"), ("model", "model")])
+def test_a_model_that_cannot_be_written_for_want_of_room_is_one_line(full, place, tmp_path, full_disk, monkeypatch):
+    def write(*arguments):
+        with full_disk():
+            (tmp_path / "file").write_text("something")
+
+    monkeypatch.setattr(*((SplitIndices, "save") if full == "splits" else (refitting, "_replace_weights")), write)
+    spec = TrialSpec(7, 1, "search", "", {"architecture": "small"}, {}, Fidelity(9), 0, None, 1, "float32")
+    run, _ = searched()
+    run.folder, run.interruption = RunFolder(tmp_path / "run"), Interruption()
+    run.folder.model.mkdir(parents=True)
+    (run.folder.model / "model.weights.h5").touch()
+    data = SimpleNamespace(splits=SplitIndices(np.arange(80), np.arange(80, 100), np.arange(0)))
+    site = SimpleNamespace(open=lambda *given: Scripted(Done(7, RESULT)))
+    there = Place("store", "splits.npz", (0.0,), (1.0,), PluginSettings())
+    with pytest.raises(RunFolderError, match=f"{place} cannot be written: File too large.*--resume RUN"):
+        refit(run, data, there, site, SimpleNamespace(trial=7, spec=spec, result=RESULT))

@@ -274,6 +274,14 @@ def test_a_second_driver_is_refused_while_the_first_one_lives(tmp_path):
     begin(tmp_path / "run", resume=True).close()
 
 
+def test_a_search_that_goes_on_while_the_disk_is_full_is_one_line_and_keeps_nobody_out_later(tmp_path, full_disk):
+    begin(tmp_path / "run").close()
+    with full_disk(), pytest.raises(RunFolderError, match=r"run: the run folder cannot be written: File too large"):
+        begin(tmp_path / "run", resume=True)
+    assert driver_of(tmp_path / "run") == ""
+    begin(tmp_path / "run", resume=True).close()
+
+
 def test_who_may_only_read_a_run_sees_that_it_is_running(tmp_path, monkeypatch):
     run = begin(tmp_path / "run")
     monkeypatch.chdir(tmp_path / "run")  # others may not come here by its name
