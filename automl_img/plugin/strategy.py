@@ -125,10 +125,17 @@ class SearchStrategy(Plugin):
     def reason_to_stop(self, measurement: Measurement) -> str:
         """Return why the trial should end now, with the best that it has, or an empty text to let it go on.
 
-        Called for each measurement in their order, also for those of trials that had begun before the strategy; after
-        :meth:`restore` for all earlier ones again, which are therefore no part of :meth:`state`. Whoever has ended stays ended.
+        Called for each measurement in their order. Whoever has ended stays ended.
         """
         return ""
+
+    def remember(self, measurement: Measurement) -> None:
+        """Hear of a measurement that was made before the strategy began, and after :meth:`restore` of all earlier ones again.
+
+        They are therefore no part of :meth:`state`, and nobody is stopped by them: where it takes long to know whom to stop, nothing more
+        is to be done here than to remember them. Unless overridden, :meth:`reason_to_stop` hears them, and its answer does not count.
+        """
+        self.reason_to_stop(measurement)
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on later, as JSON can hold it."""

@@ -138,16 +138,15 @@ class Suggester:
 
     def measured(self, record: Record) -> str:
         """Hear of the last measurement of a trial; returns why it should end now, or an empty text."""
-        return self._reason_to_stop(_measurement(record, -1)) if self.started else ""
+        if not self.started:
+            return ""
+        return self._guarded(lambda: self._strategy.reason_to_stop(_measurement(record, -1)), "")
 
     def remember(self, records: Sequence[Record]) -> None:
         """Hear of all measurements that were made before the strategy began, or in an earlier process."""
         for record in records:
             for place in range(len(record.curve)):
-                self._reason_to_stop(_measurement(record, place))
-
-    def _reason_to_stop(self, measurement: Measurement) -> str:
-        return self._guarded(lambda: self._strategy.reason_to_stop(measurement), "")
+                self._guarded(partial(self._strategy.remember, _measurement(record, place)), None)
 
     def _guarded(self, call: Callable[[], Answer], otherwise: Otherwise) -> Answer | Otherwise:
         """Call the strategy; once it has raised anything, it is left out and the answer is ``otherwise``."""

@@ -40,8 +40,7 @@ class MedianStopping(BayesianSearch):
 
     def reason_to_stop(self, measurement: Measurement) -> str:
         """Return why the trial should end now, or an empty text."""
-        own = self._curves.setdefault((measurement.key, measurement.fraction), Curve())
-        own.add(measurement)
+        own = self._added(measurement)
         if measurement.progress < self._warm_up or measurement.progress >= 1:
             return ""
         others = [
@@ -54,6 +53,15 @@ class MedianStopping(BayesianSearch):
             return ""
         done = f"after {measurement.progress:.0%} of its training"
         return f"its best F1 {done} is {own.best:.3f}, the median of {len(others)} others {median:.3f}"
+
+    def remember(self, measurement: Measurement) -> None:
+        """Take a measurement without comparing its trial with all others: with thousands of them, that would take many minutes."""
+        self._added(measurement)
+
+    def _added(self, measurement: Measurement) -> Curve:
+        curve = self._curves.setdefault((measurement.key, measurement.fraction), Curve())
+        curve.add(measurement)
+        return curve
 
 
 class Curve:

@@ -863,6 +863,29 @@ def test_the_strategy_hears_all_measurements_again_when_a_search_goes_on():
     assert strategy.heard == [("s1", 0.2), ("s1", 0.4)]
 
 
+class Remembering(Impatient):
+    """Is asked only whom to stop of those that run."""
+
+    def start(self, problem):
+        super().start(problem)
+        self.remembered = []
+
+    def remember(self, measurement):
+        self.remembered.append((measurement.key, measurement.progress))
+
+
+def test_a_strategy_that_takes_long_to_know_whom_to_stop_may_only_remember_what_was_measured_before():
+    strategy = Remembering()
+    instance = scheduler(Budget(trials=9), strategy, end=math.inf, slots=1, probe=())
+    for _ in NAMES:
+        spec = instance.next(5.0)
+        instance.measured(spec.trial, report(0.3))
+        instance.record(spec.trial, result())
+    spec = instance.next(5.0)
+    assert strategy.remembered == [("start-1", 0.3), ("start-2", 0.3), ("start-3", 0.3)]
+    assert instance.measured(spec.trial, report(0.4)) and strategy.heard == [("s1", 0.4)]
+
+
 def test_a_search_that_is_being_interrupted_asks_nobody_whom_to_stop():
     instance = scheduler(Budget(trials=9), Impatient(), end=math.inf, slots=1, probe=())
     spec = instance.next(5.0)

@@ -2,7 +2,7 @@
 
 import pytest
 from automl_img_strategies.bayesian import BayesianSearch
-from automl_img_strategies.median_stopping import MedianStopping
+from automl_img_strategies.median_stopping import Curve, MedianStopping
 
 from automl_img.plugin import Measurement
 
@@ -74,3 +74,14 @@ def test_it_suggests_what_bayesian_suggests(started, search):
     asked = [search(started(kind, num_initial_points=2), trials=4) for kind in (BayesianSearch, MedianStopping)]
     first, second = ([suggestion.values for suggestion, _ in done] for done in asked)
     assert first == second
+
+
+def test_measurements_that_are_told_again_are_compared_with_no_others(strategy, resumed, monkeypatch):
+    """Of thousands of trials, each with each, that would take many minutes before a search goes on."""
+    fresh = resumed(strategy)
+    with monkeypatch.context() as patch:
+        patch.setattr(Curve, "mean_until", lambda self, progress: pytest.fail("it compares"))
+        for number in range(6):
+            for at, score in zip(GRID, [0.5, 0.6, 0.7, 0.8, 0.9], strict=True):
+                fresh.remember(Measurement(f"t{number}", at, score))
+    assert fresh.reason_to_stop(Measurement("bad", 0.4, 0.4)).endswith("the median of 6 others 0.550")
