@@ -85,14 +85,17 @@ class LocalSite:
         each, sharing = compute.devices_per_trial, compute.trials_per_device
         slots = hardware.slots(compute.slots, devices_per_trial=each, trials_per_device=sharing)
         whole = memory or hardware.memory_for_trials
+        gpus, cores = hardware.gpus, hardware.cores
+        devices = gpus or cores
+        used = min(each, gpus) if gpus else max(1, cores // slots)  # by a trial beside others, if there is one for each
         self._capacity = Capacity(
             hardware=hardware,
             slots=slots,
             memory=memory or (whole // slots if whole else None),
             memory_alone=whole,
-            devices=hardware.gpus or hardware.cores,
-            devices_each=each / sharing if hardware.gpus else max(1, hardware.cores // slots),
-            devices_alone=each if hardware.gpus else hardware.cores,
+            devices=devices,
+            devices_each=min(used, devices / slots),
+            devices_alone=used if gpus else cores,
         )
 
     @property

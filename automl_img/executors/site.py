@@ -21,7 +21,7 @@ class Capacity:
         memory: Bytes of main memory that one trial may allocate; None: no limit.
         memory_alone: The same for a trial that runs alone.
         devices: GPUs in all, or cores where there are none.
-        devices_each, devices_alone: Those of a trial beside others, and of one that runs alone.
+        devices_each, devices_alone: Those of a trial beside others, a part of one where several share it, and of one that runs alone.
     """
 
     hardware: Hardware

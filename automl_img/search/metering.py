@@ -46,9 +46,9 @@ class DeviceMeter:
         """Return all that :meth:`restore` needs, as JSON can hold it."""
         return {"spent": self._spent, "running": {str(trial): pair for trial, pair in self._running.items()}}
 
-    def restore(self, state: Mapping[str, Any], elapsed: float) -> None:
-        """Go on where another process ended; what ran then has ended with it."""
+    def restore(self, state: Mapping[str, Any], ended: float) -> None:
+        """Go on where another process ended, at ``ended``; what ran then has ended with it."""
         self._spent = state["spent"]
         self._running = {int(trial): (begun, devices) for trial, (begun, devices) in state["running"].items()}
         for trial in list(self._running):
-            self.end(trial, elapsed)
+            self.end(trial, ended)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from automl_img.search.prior import by_promise
 from automl_img.search.stages import prediction_seconds
-from automl_img.search.trials import LOOK, Record, Rules, Start
+from automl_img.search.trials import FINAL, LOOK, Record, Rules, Start
 from automl_img.tasks.scores import share_error
 from automl_img.training.spec import TrialSpec
 
@@ -79,9 +79,14 @@ class Prospects:
         return part * record.result.images_per_second * self.seconds / self.rules.examples
 
     def _devices(self, spec: TrialSpec) -> float:
-        """The devices of a trial; of one beside others its threads tell, as a final training may have more of them than a look."""
+        """The devices of a trial; of one beside others its threads tell.
+
+        Those of a final training have a core each. Looks may be so many that they share cores.
+        """
         rules = self.rules
-        return spec.threads * rules.devices_each / rules.threads if spec.threads else rules.devices_alone
+        if not spec.threads:
+            return rules.devices_alone
+        return spec.threads * (1.0 if spec.stage == FINAL else rules.devices_each / rules.threads)
 
     def spared(self, architectures: Collection[str], together: int, records: Sequence[Record] = ()) -> float:
         """Seconds that were kept for predictions and are not needed, as no others but these architectures will be predicted.

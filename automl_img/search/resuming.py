@@ -160,7 +160,9 @@ def restore(run: Run, scheduler: Scheduler, *, accept: bool) -> dict[int, TrialR
     begun = [row.trial for row in rows if row.status in ("done", "running")]
     gone = [trial for trial in begun if not run.folder.has_checkpoint(trial)]
     try:
-        settled = scheduler.restore(state, rows, run.elapsed, curves=run.journal.curves(), gone=gone, anew=accept)
+        settled = scheduler.restore(
+            state, rows, run.elapsed, curves=run.journal.curves(), gone=gone, anew=accept, ended=run.spent_before
+        )
     except PluginError as error:
         raise RunFolderError(
             f"the search space has changed since the search began: {error.problem}",

@@ -36,6 +36,7 @@ class Run:
         capacity: What trials find where they run.
         skipped: Architectures that got no trial, with the reason.
         resumed: Whether an earlier process has begun this search.
+        spent_before: Seconds of the budget that had gone when the last earlier process was last heard of.
 
     Raises:
         RunFolderError: The folder cannot be used, or another process drives this run.
@@ -65,7 +66,8 @@ class Run:
         self.folder.prepare()
         self.interruption.heed(self.folder.stop_file)
         self.journal = Journal(self.folder.path, create=True)
-        self._begun -= float(self.journal.meta("elapsed") or 0.0)
+        self.spent_before = float(self.journal.meta("elapsed") or 0.0)
+        self._begun -= self.spent_before
         self.journal.clock = lambda: self.elapsed
         if not resume:
             self.begin()

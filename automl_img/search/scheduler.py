@@ -203,6 +203,7 @@ class Scheduler:
         curves: Mapping[int, Sequence[tuple[float, float]]] = MappingProxyType({}),
         gone: Collection[int] = (),
         anew: bool = False,
+        ended: float | None = None,
     ) -> dict[int, TrialResult]:
         """Go on where another process ended. Called before anything else.
 
@@ -213,6 +214,7 @@ class Scheduler:
             curves: The measurements of each trial, as the journal has them.
             gone: Trials without a checkpoint to go on from: another attempt at one of them begins anew, and what continues it.
             anew: Let the strategy start anew if the space has changed.
+            ended: Seconds that had gone when that process was last heard of, and its trials took device time; None: ``elapsed``.
 
         Returns:
             Trials that were running and cannot be brought further in the time that is left, or had been given less than there is
@@ -228,7 +230,7 @@ class Scheduler:
         self._policy.affinity = dict(own["affinity"])
         self._finals.restore(own)
         self.budget = replace(self.budget, trials_spent=own["spent"][0], epochs_spent=own["spent"][1])
-        self._meter.restore(own["meter"], elapsed)
+        self._meter.restore(own["meter"], elapsed if ended is None else ended)
         end = self._end(elapsed)
         self._retries.restore(own["retries"])
         plan = None if own["plan"] is None else StagePlan(**own["plan"])

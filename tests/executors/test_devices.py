@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from automl_img.executors.devices import CONTEXT_BYTES, DevicePool, Devices
+from automl_img.executors.local import LocalSite
 from automl_img.recipe import ComputeSettings
 from automl_img.training import hardware
 from automl_img.training.hardware import Hardware
@@ -91,6 +92,27 @@ def test_slots_and_parts_follow_the_recipe(gpus, compute, slots, sharing, monkey
     assert hardware.slots(settings.slots, **counts) == slots
     part = 16 * GIB // sharing - CONTEXT_BYTES if sharing > 1 else None
     assert DevicePool.of(hardware, settings).take(1).memory == part
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cores", "compute", "each", "alone"),
+    [
+        (4, 64, {}, 1, 1),
+        (4, 64, {"trials_per_device": 2}, 0.5, 1),
+        (1, 64, {"slots": 4}, 0.25, 1),
+        (4, 64, {"slots": 2}, 1, 1),
+        (2, 64, {"devices_per_trial": 4}, 2, 2),
+        (3, 64, {"devices_per_trial": 2, "slots": 2}, 1.5, 2),
+        (0, 8, {"slots": 2}, 4, 8),
+        (0, 3, {"slots": 2}, 1, 3),
+        (0, 2, {"slots": 4}, 0.5, 2),
+    ],
+)
+def test_a_trial_counts_the_devices_or_the_part_of_one_that_it_has(gpus, cores, compute, each, alone, monkeypatch):
+    monkeypatch.setattr(Hardware, "detect", lambda gpus=gpus: Hardware(cores, 2**38, gpus, True))
+    capacity = LocalSite(ComputeSettings(**compute), None).capacity
+    assert (capacity.devices_each, capacity.devices_alone) == (each, alone)
+    assert capacity.slots * capacity.devices_each <= capacity.devices == (gpus or cores)
 
 
 def test_a_trial_on_several_gpus_and_several_trials_on_one_exclude_each_other():

@@ -94,6 +94,14 @@ def test_a_final_training_is_foreseen_with_the_devices_that_it_will_have(where, 
     assert prospects(100.0, **{"finals": 1, "final_threads": 0, **where}).error(record(threads=threads)) == alone
 
 
+def test_looks_that_share_cores_are_foreseen_with_all_of_them_and_final_trainings_side_by_side_with_their_own():
+    crowded = prospects(100.0, devices_each=0.5)
+    final = record(threads=1)
+    final.spec = replace(final.spec, stage="final")
+    assert crowded.passes(record(threads=1)) == pytest.approx(4 * crowded.passes(record(threads=0)))
+    assert crowded.passes(final) == pytest.approx(2 * crowded.passes(record(threads=0)))
+
+
 @pytest.mark.parametrize(
     ("speed", "threads", "enough"), [(20_000.0, 1, True), (19_999.0, 1, False), (39_000.0, 0, False)]
 )

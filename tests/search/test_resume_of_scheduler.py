@@ -78,7 +78,7 @@ class Play:
         self.launched = []
         self.new_process()
 
-    def new_process(self, more=(), anew=False, gone=()):
+    def new_process(self, more=(), anew=False, gone=(), ended=None):
         starts = [Start(name, space().start(name, {}), 1e-4 * (i + 1)) for i, name in enumerate(NAMES)]
         rules = Rules(7, 50, 5, 50_000, self.slots, self.end, 0.6, "float32", probe=("flip",), **self.rules)
         budget = Budget(time=None if math.isinf(self.end) else self.end + 20, trials=self.trials)
@@ -87,7 +87,7 @@ class Play:
         settled = {}
         if self.state:
             state = {name: json.loads(entry) for name, entry in self.state.items()}
-            settled = self.scheduler.restore(state, self.rows.values(), self.now, anew=anew, gone=gone)
+            settled = self.scheduler.restore(state, self.rows.values(), self.now, anew=anew, gone=gone, ended=ended)
         self.running = []
         for trial, found in settled.items():
             self.done(trial, found)
@@ -329,6 +329,14 @@ def test_looks_that_an_earlier_process_has_left_no_time_for_are_left_out():
     begun = len(play.launched)
     play.to_the_end()
     assert len(play.launched) == begun
+
+
+def test_a_trial_takes_no_device_time_after_the_process_with_which_it_ended():
+    play = Play(math.inf, 9, device_seconds=1000.0)
+    play.step()
+    play.now = 500.0  # the next process has prepared its images by then
+    play.new_process(ended=15.0)
+    assert play.scheduler._meter.spent(500.0) == pytest.approx(10.0)
 
 
 def test_another_space_is_refused_unless_accepted():

@@ -330,6 +330,7 @@ def test_time_of_earlier_processes_counts(tmp_path):
     again = begin(tmp_path / "run", resume=True)
     again._begun += time.monotonic()  # this process began now, not at zero
     assert 100 <= again.elapsed < 130
+    assert 100 <= again.spent_before <= again.elapsed
     again.close()
 
 
