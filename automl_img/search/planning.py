@@ -173,6 +173,7 @@ def _rules(run: Run, data: PreparedData, space: SearchSpace, end: float) -> Rule
         overhead=overhead_of(hardware),
         evaluated=_evaluated(data),
         validated=len(data.splits.validation),
+        local=recipe.compute.executor == "local",
     )
 
 

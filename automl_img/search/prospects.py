@@ -92,11 +92,11 @@ class Prospects:
         """Seconds that were kept for predictions and are not needed, as no others but these architectures will be predicted.
 
         Kept are those of as many networks as may run side by side, of the dearest architecture, by the predicted speed. What an
-        architecture's look has measured is believed instead. Where one was slower than predicted, architectures without a look will be,
-        too: more may be needed than was kept, which is negative.
+        architecture's look has measured is believed instead, where looks run on the machine that predicts. Where one was slower than
+        predicted, architectures without a look will be, too: more may be needed than was kept, which is negative.
         """
         images, predicted = self.rules.evaluated, {start.architecture: start.seconds_per_image for start in self.starts}
-        dearest, measured = max(predicted.values()), self._measured(records)
+        dearest, measured = max(predicted.values()), self._measured(records) if self.rules.local else {}
         slower = max([1.0, *(seconds / predicted[name] for name, seconds in measured.items())])
         costs = [measured.get(name, slower * predicted[name]) for name in architectures if name in predicted]
         needed = prediction_seconds(images, max(costs, default=slower * dearest), together)

@@ -65,6 +65,7 @@ class Rules:
         overhead: Seconds of a trial beside its training.
         evaluated: Images that are predicted after ``end``, for which time is kept.
         validated: Images by which trials are judged; 0: they are taken as without error.
+        local: Whether trials run on the machine that predicts at the end.
     """
 
     seed: int
@@ -99,6 +100,7 @@ class Rules:
     overhead: float = LOOK_OVERHEAD
     evaluated: int = 0
     validated: int = 0
+    local: bool = True
 
 
 @dataclass(slots=True)

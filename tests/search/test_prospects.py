@@ -140,6 +140,12 @@ def test_an_architecture_without_a_look_is_as_slow_as_predicted_and_slower_if_ot
     assert here.spared([], 1, [look]) == pytest.approx(2.0 - times * 2.0), "nothing was tried to its end"
 
 
+@pytest.mark.parametrize("speed", [2500.0, 40_000.0])
+def test_the_speed_of_looks_on_other_machines_is_not_that_of_predictions(speed):
+    cluster = replace(prospects(), rules=rules(finals=1, evaluated=PREDICTED, local=False))
+    assert cluster.spared(["small"], 1, [record(speed=speed)]) == pytest.approx(1.0)
+
+
 def test_a_suggestion_and_an_architecture_without_a_prediction_tell_nothing_of_the_speed():
     here = replace(prospects(), rules=rules(finals=1, evaluated=PREDICTED))
     suggested, strange, failed = record(speed=50.0), record(speed=50.0), record(speed=50.0)
