@@ -111,6 +111,8 @@ class SearchStrategy(Plugin):
         """Begin a search of ``problem``. Called once, before anything else. Raises PluginError for options that are not allowed.
 
         If the recipe has options, an instance is begun on an empty space before anything is trained, to see that they are.
+        Where each trial is a full training, one is begun on the space too: PluginError for a space that is not allowed, such as one that is
+        too large, then ends the search before anything is trained.
         """
         raise self._undefined("start")
 

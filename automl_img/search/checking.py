@@ -90,3 +90,17 @@ def _check_options(recipe: Recipe, strategy: type[SearchStrategy]) -> None:
     except Exception as error:
         reason = f"the strategy {recipe.search.strategy} cannot begin with these options: {named_reason_of(error)}"
         raise PluginError(reason, where="search.options", found=options) from error
+
+
+def refuse_space(strategy: type[SearchStrategy], problem: Problem) -> None:
+    """Begin with the strategy on the space that it will search: one that it refuses is told before anything is trained.
+
+    Raises:
+        PluginError: It refuses the space.
+    """
+    try:
+        strategy().start(problem)
+    except AutoMLImageError:
+        raise
+    except Exception:  # a mistake of its own costs its suggestions alone, and is told when it begins
+        return

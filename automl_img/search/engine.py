@@ -153,7 +153,7 @@ def _drive(run: Run, site: Site, data: PreparedData, space: SearchSpace, *, acce
         driver.drive()
     finally:
         executor.close()
-    metrics = finish(run, data, place, site)
+    metrics = finish(run, data, place, site, scheduler.failure)
     return SearchOutcome(run.folder, metrics["interrupted"], metrics)
 
 

@@ -47,7 +47,7 @@ RESERVE_SHARE = (
 )
 
 
-def finish(run: Run, data: PreparedData, place: Place, site: Site) -> dict[str, Any]:
+def finish(run: Run, data: PreparedData, place: Place, site: Site, failure: str = "") -> dict[str, Any]:
     """Write the leaderboard, the best model and its figures; return what ``metrics.json`` holds.
 
     Args:
@@ -55,6 +55,7 @@ def finish(run: Run, data: PreparedData, place: Place, site: Site) -> dict[str, 
         data: Its data.
         place: Where a child process finds the data.
         site: Where its trials ran.
+        failure: Why the search went on without its strategy; empty: it did not.
 
     Raises:
         SearchError: There is no model.
@@ -66,7 +67,7 @@ def finish(run: Run, data: PreparedData, place: Place, site: Site) -> dict[str, 
     interrupted = run.interruption.asked
     if not candidates:
         run.journal.set_meta("state", FAILED)
-        raise _no_model(run, rows, interrupted=interrupted)
+        raise _no_model(run, rows, failure, interrupted=interrupted)
     refitting = run.recipe.final.refit and not interrupted
     if refitting and run.recipe.final.ensemble > 1:
         run.decided("one network is chosen, to be trained again on all images: final.ensemble is left aside")
@@ -142,13 +143,13 @@ def _tell_ended(run: Run, metrics: Mapping[str, Any], entries: Sequence[Entry], 
     )
 
 
-def _no_model(run: Run, rows: Sequence[TrialRow], *, interrupted: bool) -> SearchError:
+def _no_model(run: Run, rows: Sequence[TrialRow], failure: str, *, interrupted: bool) -> SearchError:
     hint = ""
     if interrupted and all(row.status == "running" for row in rows):
         hint = "What was prepared is kept: `automl-img search --resume RUN` goes on."
     elif not rows and _too_late_to_begin(run):
         hint = "What was prepared is kept: `automl-img search --resume RUN --budget 10m` goes on."
-    return SearchError(_why_nothing(run, rows, interrupted=interrupted), where=str(run.folder.path), hint=hint)
+    return SearchError(_why_nothing(run, rows, failure, interrupted=interrupted), where=str(run.folder.path), hint=hint)
 
 
 def _look_for_wrong_labels(run: Run) -> None:
@@ -268,12 +269,14 @@ def _too_late_to_begin(run: Run) -> bool:
     return Budget.of(run.recipe.budget).seconds_left(run.elapsed) < SHORTEST_LOOK + overhead_of(run.capacity.hardware)
 
 
-def _why_nothing(run: Run, rows: Sequence[TrialRow], *, interrupted: bool = False) -> str:
+def _why_nothing(run: Run, rows: Sequence[TrialRow], failure: str = "", *, interrupted: bool = False) -> str:
     budget = run.recipe.budget.time
     if interrupted and not rows:
         return "no trial was run: the search was asked to end before the first one began"
     if interrupted and all(row.status == "running" for row in rows):
         return "there is no model yet: the search was asked to end before any of its trials had come to one"
+    if not rows and failure:
+        return f"no trial was run: {failure}"
     if not rows and budget is not None and _too_late_to_begin(run):
         used = f"{duration_text(run.elapsed)} of a budget of {duration_text(budget)} had gone"
         return f"no trial was run: {used} when the first one could have begun"

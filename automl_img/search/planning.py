@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 
 from automl_img import events
 from automl_img.executors.tasks import Place
-from automl_img.plugin import Augmentation, Outcome
+from automl_img.plugin import Augmentation, Outcome, Problem, SearchStrategy
 from automl_img.recipe import duration_text
 from automl_img.search.budget import Budget
+from automl_img.search.checking import refuse_space
 from automl_img.search.estimating import DEFAULT_SECONDS_PER_IMAGE
 from automl_img.search.leaderboard import member_text
 from automl_img.search.preparation import PreparedData
@@ -25,9 +26,11 @@ from automl_img.search.stages import (
     wanted_seconds_per_image,
 )
 from automl_img.search.starting import Starting, find_starts
+from automl_img.search.suggesting import FEW
 from automl_img.search.trials import Rules, Start
 
 PLANNED = "planned"  # key in the journal of the seconds after which the time was divided, from which a search that goes on divides it too
+SKIPPED = "without"  # key in the journal of the architectures that were left out of the space for good
 REPEATS_IF_TIME = 2  # trainings of the best configuration under other seeds, where time is left
 MEASURED_APART = 3.0  # seconds to build a model that was to be trained again once more, and to measure it
 SIDE_BY_SIDE = 2  # final trainings on the cores of one machine
@@ -41,6 +44,9 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
         data: Its data.
         space: Its space.
         place: Where child processes find both.
+
+    Raises:
+        PluginError: The strategy refuses the space.
     """
     budget = Budget.of(run.recipe.budget)
     means = _means(run, budget, data)
@@ -48,29 +54,47 @@ def make_scheduler(run: Run, data: PreparedData, space: SearchSpace, place: Plac
     found: Starting | None = None
     starts: list[Start] = []
     outcomes: tuple[Outcome, ...] = ()
+    without: list[str] = run.journal.meta(SKIPPED) or []
     if earlier is not None:
         starts = [Start(**start) for start in earlier]
         outcomes = tuple(Outcome(**outcome) for outcome in run.journal.meta("outcomes") or ())
     elif found := find_starts(
         run, data, space, place, seconds=means.longest, left=means.left, affordable=means.seconds_per_image
     ):
-        starts, outcomes = found.starts, found.outcomes
+        starts, outcomes, without = found.starts, found.outcomes, list(found.skipped)
     dearest = max((start.seconds_per_image for start in starts), default=means.seconds_per_image)
     planned = run.journal.meta(PLANNED)
     if planned is None or run.journal.meta("state") == "ended":  # what it is given now is divided anew
         planned = run.elapsed
         run.journal.set_meta(PLANNED, planned)
     rules = _rules(run, data, space, _end(run, budget, data, dearest, planned))
-    strategy = run.registry.get("strategy", run.recipe.search.strategy)()
-    scheduler = Scheduler(space, starts, strategy, budget, rules, run.elapsed, run.decided, outcomes)
+    strategy = run.registry.get("strategy", run.recipe.search.strategy)
+    space = space.without(without)
+    scheduler = Scheduler(space, starts, strategy(), budget, rules, run.elapsed, run.decided, outcomes)
     if found is None:
         return scheduler
+    if scheduler.plan is None:
+        _refuse_with_the_strategy(strategy, space, budget.trials_left - rules.repeats - len(starts), rules)
     _tell(run, found, scheduler, rules)
     for architecture, reason in scheduler.skipped:
         run.skip(architecture, reason)
     run.journal.set_meta("outcomes", [asdict(outcome) for outcome in outcomes])
+    run.journal.set_meta(SKIPPED, without)
     run.journal.set_meta("starts", [asdict(start) for start in starts])
     return scheduler
+
+
+def _refuse_with_the_strategy(
+    strategy: type[SearchStrategy], space: SearchSpace, suggestions: float, rules: Rules
+) -> None:
+    """See that the strategy takes the space, where it will search all of it and there is a trial left for it after the starting points.
+
+    Raises:
+        PluginError: It does not.
+    """
+    if suggestions >= 1 and space.architectures():
+        trials = FEW if math.isinf(suggestions) else int(suggestions)
+        refuse_space(strategy, Problem(space.free(), rules.seed, trials, rules.epochs, dict(rules.options)))
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,11 @@ class Scheduler:
         """Architectures of the starting points that are still to be tried."""
         return {start.architecture for start in self._queue}
 
+    @property
+    def failure(self) -> str:
+        """Why the search goes on without its strategy; empty: it has not failed."""
+        return self._suggester.failure
+
     def interrupt(self) -> None:
         """Begin nothing more."""
         self._stopping = True
@@ -448,7 +453,7 @@ class Scheduler:
     def _suggested(
         self, elapsed: float, deadline: float | None, seconds: float | None, threads: int
     ) -> TrialSpec | Signal:
-        if not self._suggester.started:
+        if not self._suggester.started and not self._suggester.exhausted:
             self._start_strategy(elapsed)
         suggestion = self._suggester.ask()
         if not isinstance(suggestion, Suggestion):

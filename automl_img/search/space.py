@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -85,6 +85,15 @@ class SearchSpace:
             for p in self.parameters
         )
         return replace(self, parameters=changed, fixed={**(fixed or {}), **off, **self.fixed})
+
+    def without(self, architectures: Collection[str]) -> SearchSpace:
+        """Return the space without these architectures; where none is left, there is nothing to search."""
+        left = tuple(name for name in self.architectures() if name not in architectures)
+        changed = tuple(
+            replace(p, values=left, default=next(iter(left), p.default)) if p.name == "architecture" else p
+            for p in self.parameters
+        )
+        return replace(self, parameters=changed)
 
     def architectures(self) -> list[str]:
         """The names of the architectures that take part."""

@@ -36,12 +36,15 @@ class Starting:
         estimates: What each architecture would cost.
         hopeless: Architectures that do not fit, with the reason.
         outcomes: What another search has found in this space.
+        skipped: All architectures that get no trial: they cannot be built, do not fit, or are too little promising for the time that there
+            is.
     """
 
     starts: list[Start]
     estimates: list[Estimate]
     hopeless: Mapping[str, str]
     outcomes: tuple[Outcome, ...]
+    skipped: tuple[str, ...]
 
 
 def find_starts(
@@ -100,9 +103,12 @@ def find_starts(
     if run.capacity.hardware.gpus:
         starts = [replace(start, values=with_gpu_batch(start.values, space, traits)) for start in starts]
     learned = _warm(run, space, data.store.fingerprint)
+    fitting = {found.architecture for found in estimates if found.cost is not None} - set(hopeless)
+    skipped = tuple(name for name in names if name not in fitting)
     if learned is None:
-        return Starting(starts, estimates, hopeless, ())
-    return Starting([*([learned.start] if learned.start else []), *starts], estimates, hopeless, learned.outcomes)
+        return Starting(starts, estimates, hopeless, (), skipped)
+    first = [learned.start] if learned.start else []
+    return Starting([*first, *starts], estimates, hopeless, learned.outcomes, skipped)
 
 
 def _sized_for(run: Run) -> Hardware:

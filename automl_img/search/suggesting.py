@@ -53,7 +53,8 @@ class Suggester:
         whole: The whole space.
         space: What is searched now.
         started: Whether the strategy has begun.
-        exhausted: Whether it has nothing more to suggest. One that fails has not: the search goes on without it.
+        exhausted: Whether there is nothing more to suggest: the strategy has nothing, has failed, or the space holds no architecture.
+        failure: Why the search goes on without the strategy, in this process; empty: it has not failed.
     """
 
     def __init__(
@@ -65,7 +66,8 @@ class Suggester:
         earlier: Sequence[Outcome] = (),
     ) -> None:
         self.whole = self.space = space
-        self.started = self.exhausted = False
+        self.started, self.exhausted = False, not space.architectures()
+        self.failure = ""
         self._strategy, self._rules, self._decided = strategy, rules, decided
         self._earlier = tuple(earlier)
         self._narrowed: Narrowing | None = None
@@ -157,6 +159,7 @@ class Suggester:
         except Exception as error:  # whatever a plugin raises, the search keeps what it has
             self._failed = self.exhausted = True
             reason = str(error) if isinstance(error, AutoMLImageError) else named_reason_of(error)
+            self.failure = f"the strategy {self.name} failed: {reason}"
             self._decided(f"the strategy {self.name} failed, and the search goes on without it: {reason}")
             return otherwise
 

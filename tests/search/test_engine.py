@@ -3,6 +3,7 @@ import signal
 import types
 
 import pytest
+from automl_img_strategies.grid import GridSearch
 
 import automl_img
 from automl_img import events
@@ -129,12 +130,39 @@ def test_an_architecture_that_does_not_fit_the_budget_is_skipped_before_it_costs
     assert {row.architecture: row.verdict for row in preflight.estimates}["too_large"] == "does not fit"
 
 
+def test_an_architecture_that_was_skipped_gets_no_trial_where_each_is_a_full_training(tmp_path, quick_settings):
+    settings = {**faulty(quick_settings, "raising", "plainnet"), "search.starts": False, "train.epochs": 1}
+    frame = search(tmp_path, settings, trials=6).leaderboard()
+    assert list(frame[frame.trial > 0].architecture) == ["plainnet"] * 6
+    assert list(frame[frame.trial == 0].architecture) == ["raising"]
+
+
 def test_a_network_above_the_limit_of_weights_is_skipped(tmp_path, quick_settings):
     settings = {**quick_settings, "search.limits.parameters": 10}
-    with pytest.raises(automl_img.SearchError, match=r"weights are above the limit of 10"):
+    said = r"no trial was run: plainnet: [\d,]+ weights are above the limit of 10"
+    with pytest.raises(automl_img.SearchError, match=said):
         search(tmp_path, settings, trials=1)
     assert progress_of(tmp_path / "run").state == "failed"
     assert "the search has ended without one" in write_report(tmp_path / "run").read_text()
+
+
+def test_a_grid_that_is_too_large_is_refused_before_anything_is_trained(tmp_path, quick_settings):
+    settings = {**quick_settings, "search.strategy": "grid", "search.options": {"max_size": 3}}
+    heard = []
+    with pytest.raises(automl_img.PluginError, match=r"combinations, more than max_size = 3\. Fix hyperparameters"):
+        search(tmp_path, settings, trials=9, heard=heard)
+    assert not any(isinstance(event, events.TrialStarted) for event in heard)
+    assert not (tmp_path / "run").exists(), "the corrected recipe can have the folder"
+
+
+def test_a_search_whose_strategy_fails_before_the_first_trial_says_so(tmp_path, quick_settings, monkeypatch):
+    def fail(self, problem):
+        raise ValueError("no")
+
+    monkeypatch.setattr(GridSearch, "start", fail)
+    settings = {**quick_settings, "search.strategy": "grid", "search.starts": False}
+    with pytest.raises(automl_img.SearchError, match="no trial was run: the strategy grid failed: ValueError: no"):
+        search(tmp_path, settings, trials=2)
 
 
 def test_a_search_whose_network_is_never_built_ends_when_it_is_asked_to(tmp_path, quick_settings, monkeypatch):

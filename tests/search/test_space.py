@@ -106,6 +106,16 @@ def test_a_space_that_is_narrowed_to_no_architectures_keeps_all(registry):
     assert "augmentation.rotation" not in {parameter.name for parameter in narrowed.free()}
 
 
+def test_a_space_without_an_architecture_searches_none_of_its_hyperparameters_and_one_without_any_is_empty(registry):
+    space = space_of(registry, **{"search.architectures": ["resnet", "plainnet"], "search.fixed.resnet.stages": 3})
+    without = space.without(["resnet"])
+    assert without.architectures() == ["plainnet"]
+    assert not any(parameter.name.startswith("resnet.") for parameter in without.free())
+    assert without.start("plainnet", {})["architecture"] == without.complete({})["architecture"] == "plainnet"
+    assert space.without([]) == space
+    assert space.without(["resnet", "plainnet"]).architectures() == []
+
+
 def test_what_a_recipe_fixes_stays_what_it_is_however_a_space_is_narrowed(registry):
     fixed = {"search.fixed.augmentation.rotation": True, "search.fixed.plainnet.filters": 32}
     space = space_of(registry, **fixed).narrowed(["plainnet"], ["augmentation.rotation"], {"plainnet.filters": 48})

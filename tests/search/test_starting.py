@@ -122,6 +122,29 @@ def test_weights_that_no_network_can_have_end_the_search_before_its_first_trial(
         begin(asked=False, **{"train.weights": "imagenet"})
 
 
+@pytest.mark.parametrize("starts", [True, False])
+def test_what_cannot_be_built_or_does_not_fit_is_skipped_for_good_with_or_without_starting_points(starts, monkeypatch):
+    broken = Estimate("poor", -1, 2, {}, None, "ValueError: no")
+    estimates = [estimate("cheap", 1e-5), estimate("slow", 1.0), broken]
+    monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: estimates)
+    settings = {"budget.time": "1m", "train.deterministic": True, "search.experience": False, "search.starts": starts}
+    told = {}
+    run = SimpleNamespace(
+        recipe=recipe_from_mapping({}, settings),
+        registry=SimpleNamespace(experience=()),
+        capacity=SimpleNamespace(slots=2, hardware=REFERENCE),
+        elapsed=0.0,
+        interruption=SimpleNamespace(asked=False),
+        skip=told.__setitem__,
+    )
+    store = SimpleNamespace(traits=ImageTraits(28, 28, 1, 10, 1000), fingerprint="images")
+    data = SimpleNamespace(store=store, splits=SimpleNamespace(train=range(1000)))
+    space = SimpleNamespace(architectures=lambda: ["cheap", "slow", "poor"])
+    found = find_starts(run, data, space, None, seconds=36.0, left=36.0, affordable=1e-3)
+    assert [start.architecture for start in found.starts] == (["cheap"] if starts else [])
+    assert found.skipped == ("slow", "poor") and set(told) == {"slow", "poor"}
+
+
 @pytest.mark.parametrize(
     ("side", "examples", "sizes", "expected"),
     [
