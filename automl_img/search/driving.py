@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from bisect import insort
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from automl_img.training.spec import CUT_OFF, INTERRUPTED, STOPPED, EpochReport,
 
 POLL_SECONDS = 0.5
 FULL_SECONDS = 1.0  # between two looks at a full disk, which nothing announces to have room again
+KEPT_WEIGHTS = 64  # trials that have ended, of which the best keep their weights; at the end far fewer are compared
 
 
 class Driver:
@@ -39,6 +41,10 @@ class Driver:
         self.saved = {row.trial: (_that_saved(row), row.saved) for row in rows if row.status == "running" and row.saved}
         self.stopped: set[int] = set()
         self.interrupted = False
+        self._with_weights: list[tuple[float, float, int, int, TrialSpec]] = []
+        for row in rows:
+            if row.result is not None:
+                self._keep_the_best(row.spec, row.result)
 
     def drive(self) -> None:
         """Run trials until the scheduler has no more, or the search is asked to end."""
@@ -76,15 +82,22 @@ class Driver:
             self.executor.stop(trial)
 
     def _wait_for_room(self) -> None:
-        """Write nothing while the disk is full: what trials say waits in their pipes, and nothing begins."""
-        if self.run.folder.has_room():
+        """Write nothing while the disk is full: what trials say waits in their pipes, and nothing begins. The end needs little room."""
+        folder = self.run.folder
+        if folder.has_room() or self._ends():
             return
-        said = f"the disk of {self.run.folder.path} is full; the search waits until there is room, and loses nothing"
+        said = f"the disk of {folder.path} is full; the search waits until there is room, and loses nothing"
         self.run.say(events.Decided, said)
-        while not self.run.folder.has_room() and not self.run.interruption.asked:
+        while not folder.has_room() and not self._ends():
             time.sleep(FULL_SECONDS)
-        if self.run.folder.has_room():
+        if folder.has_room():
             self.run.decided("the disk had been full; the search goes on")
+        elif not self.run.interruption.asked:
+            said = f"the disk of {folder.path} is still full, and the time is over: the search ends with what it has"
+            self.run.say(events.Decided, said)
+
+    def _ends(self) -> bool:
+        return self.run.interruption.asked or self.scheduler.is_over(self.run.elapsed)
 
     def settle(self, results: Mapping[int, TrialResult]) -> None:
         """Let trials of an earlier process count with the weights that they saved last."""
@@ -154,6 +167,7 @@ class Driver:
             result = replace(result, why_ended=INTERRUPTED)
         self.scheduler.record(spec.trial, result)
         self.run.journal.done(spec.trial, result, self.scheduler.changes())
+        self._keep_the_best(spec, result)
         better = self.best is None or result.f1 > self.best
         self.best = result.f1 if better else self.best
         self.run.say(
@@ -168,6 +182,18 @@ class Driver:
             result.seconds,
             better,
         )
+
+    def _keep_the_best(self, spec: TrialSpec, result: TrialResult) -> None:
+        """Delete the weights of the worst trial if this one makes too many: those of thousands would fill the disk before the search ends.
+
+        What another trial may go on from stays, and what goes on itself.
+        """
+        if self.run.recipe.output.keep == "all" or spec.promotable or result.why_ended == INTERRUPTED:
+            return
+        insort(self._with_weights, (-result.f1, result.val_loss, result.parameters, spec.trial, spec))
+        if len(self._with_weights) > KEPT_WEIGHTS:
+            *_, worst = self._with_weights.pop()
+            (attempt_folder(self.run.folder.trials, worst) / WEIGHTS_FILE).unlink(missing_ok=True)
 
     def _failed(self, spec: TrialSpec, failure: Failed) -> None:
         earlier, saved = self.saved.get(spec.trial, (spec, None))

@@ -96,6 +96,10 @@ class Scheduler:
             self._meter.begin(answer.trial, elapsed, self._devices(answer))
         return answer
 
+    def is_over(self, elapsed: float) -> bool:
+        """Whether the time for all training has gone."""
+        return elapsed >= self._end(elapsed)
+
     @property
     def _epochs_left(self) -> float:
         """Epochs of the budget that no running trial may come to."""

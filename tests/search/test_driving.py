@@ -2,23 +2,28 @@
 
 import contextlib
 import math
+import time
+from dataclasses import replace
 
 import pytest
 
 from automl_img.executors import Done, Epoch, Failed, Saved
 from automl_img.executors.choosing import site_of
+from automl_img.executors.local import attempt_folder
 from automl_img.plugin import Parameter, SearchStrategy, discover
 from automl_img.recipe import ComputeSettings, recipe_from_mapping
+from automl_img.search import driving
 from automl_img.search.budget import Budget
 from automl_img.search.driving import Driver
 from automl_img.search.journal import Journal
 from automl_img.search.resuming import restore
 from automl_img.search.run import Run
+from automl_img.search.run_folder import RunFolder
 from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
 from automl_img.search.trials import Rules, Start
 from automl_img.training.artifacts import CHECKPOINT_FILE, WEIGHTS_FILE
-from automl_img.training.spec import CUT_OFF, STOPPED, EpochReport, FailureKind, TrialResult
+from automl_img.training.spec import CUT_OFF, INTERRUPTED, STOPPED, EpochReport, FailureKind, TrialResult
 
 SPACE = SearchSpace(
     (
@@ -211,3 +216,88 @@ def test_where_there_is_no_room_for_a_trial_one_waits_for_it(tmp_path):
     """A cluster whose nodes have all gone has no slots, and sees by what waits that it needs some."""
     attempts, row, _ = drive(tmp_path / "run", {(1, 1): [Done(1, came_to(0.9))]}, room=0)
     assert (attempts, row.status) == ([(1, 1)], "done")
+
+
+def searching(folder, trials, end=math.inf, *, resume=False, **settings):
+    """A search of so many starting points, whose trials come to an F1 of 0.01, 0.02 and so on; returns its run and its driver."""
+    recipe = recipe_from_mapping({"budget": {"trials": trials}}, {"output.trackers": [], **settings})
+    site, begun = site_of(ComputeSettings(), None), time.monotonic()
+    run = Run(recipe, discover(), folder, lambda event: None, begun, site, resume=resume)
+    starts = [Start("small", SPACE.start("small", {}), 1e-4)] * trials
+    rules = Rules(7, 50, 5, 50_000, 1, end, 0.0, "float32", device_seconds=1e6)
+    scheduler = Scheduler(SPACE, starts, Silent(), Budget(trials=trials), rules, 0.0)
+    script = {(trial, 1): [Done(trial, came_to(trial / 100))] for trial in range(1, trials + 1)}
+    return run, Driver(run, scheduler, Scripted(run, script))
+
+
+def with_weights(run):
+    return {int(file.parts[-3]) for file in run.folder.path.rglob(WEIGHTS_FILE)}
+
+
+def test_of_many_trials_the_best_alone_keep_their_weights_while_the_search_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(driving, "KEPT_WEIGHTS", 3)
+    run, driver = searching(tmp_path / "run", 5)
+    with contextlib.closing(run):
+        driver.drive()
+        assert with_weights(run) == {3, 4, 5}
+    monkeypatch.setattr(driving, "KEPT_WEIGHTS", 2)
+    run, driver = searching(tmp_path / "run", 5, resume=True)
+    with contextlib.closing(run):
+        assert with_weights(run) == {4, 5}, "those of an earlier process count too"
+
+
+def test_all_weights_stay_where_the_recipe_keeps_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(driving, "KEPT_WEIGHTS", 1)
+    run, driver = searching(tmp_path / "run", 3, **{"output.keep": "all"})
+    with contextlib.closing(run):
+        driver.drive()
+        assert with_weights(run) == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("promotable", "why"), [(False, INTERRUPTED), (True, "epochs")], ids=["goes on with the search", "may be promoted"]
+)
+def test_what_may_go_on_keeps_its_weights_however_bad_it_is(promotable, why, tmp_path, monkeypatch):
+    monkeypatch.setattr(driving, "KEPT_WEIGHTS", 1)
+    run, driver = searching(tmp_path / "run", 3)
+    with contextlib.closing(run):
+        driver.drive()
+        assert with_weights(run) == {3}
+        worse = replace(driver.attempts[1], promotable=promotable)
+        (attempt_folder(run.folder.trials, worse) / WEIGHTS_FILE).touch()
+        driver._keep_the_best(worse, came_to(0.01, why))
+        assert with_weights(run) == {1, 3}
+
+
+def test_a_search_waits_for_room_on_a_full_disk_no_longer_than_it_has_time(tmp_path, monkeypatch):
+    run, driver = searching(tmp_path / "run", 3, end=1000.0)
+    said, looks = [], []
+    run._listener = lambda event: said.append(getattr(event, "what", ""))
+
+    def has_room(self):
+        looks.append(True)
+        assert len(looks) < 20, "it waits for ever"
+        run._begun -= 300.0  # time goes by
+        return False
+
+    monkeypatch.setattr(driving, "FULL_SECONDS", 0.0)
+    monkeypatch.setattr(RunFolder, "has_room", has_room)
+    with contextlib.closing(run):
+        driver.drive()
+    assert driver.executor.attempts == []
+    assert [text.partition(" is ")[2] for text in said] == [
+        "full; the search waits until there is room, and loses nothing",
+        "still full, and the time is over: the search ends with what it has",
+    ]
+
+
+def test_trials_of_a_process_that_was_killed_take_no_device_time_while_the_next_one_prepares(tmp_path):
+    run, driver = searching(tmp_path / "run", 2)
+    driver.executor.script[1, 1] = [KILLED]
+    with contextlib.closing(run), contextlib.suppress(DriverKilled):
+        driver.drive()
+    run, driver = searching(tmp_path / "run", 2, resume=True)
+    with contextlib.closing(run):
+        run._begun -= 5000.0
+        restore(run, driver.scheduler, accept=False)
+        assert driver.scheduler._meter.spent(run.elapsed) < 1000.0
