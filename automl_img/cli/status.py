@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,8 @@ def stop(run: Run) -> None:
     except OSError as error:
         raise RunFolderError(f"the run folder cannot be written: {error.strerror}", where=str(run)) from error
     if driver:
-        print(f"asked {driver} to end the search in good order; `automl-img status {run}` shows when it has")
+        command = f"`automl-img status {shlex.quote(str(run))}`"
+        print(f"asked {driver} to end the search in good order; {command} shows when it has")
     else:
         told = "whether somebody runs this search cannot be told here"
         print(f"{told}; who does finds {folder.stop_file}, and ends it in good order")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 
@@ -19,5 +20,6 @@ def render(template: str, *, package: str = "automl_img.report", **values: Any) 
         lstrip_blocks=True,
     )
     environment.filters |= {"grouped": lambda number: f"{number:,}", "duration": duration_text}
+    environment.filters |= {"quoted": shlex.quote, "literal": repr}  # of a text, for a shell and for Python
     text = environment.get_template(template).render(**values)
     return text.strip().encode("utf-8", "replace").decode("utf-8") + "\n"

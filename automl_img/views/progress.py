@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -34,7 +36,7 @@ def progress_panel(progress: Progress) -> RenderableType:
         lines += [Text(f"· {text}", style="dim", overflow="ellipsis", no_wrap=True) for text in progress.remarks]
     if cut_off:
         call = f"automl_img.fit(images, out={progress.run_dir!r}, resume=True)"
-        command = f"automl-img search --resume {progress.run_dir}"
+        command = f"automl-img search --resume {shlex.quote(progress.run_dir)}"
         lines += [Text(), Text(f"`{call if progress.given else command}` goes on")]
     state = f"{progress.state} by {progress.driver}" if progress.driver else progress.state
     title = f"[bold]automl-img[/] · {progress.name} · {state}"

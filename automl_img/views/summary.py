@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -99,9 +100,10 @@ def closing(event: SearchEnded) -> RenderableType:
     grid.add_row("cost", cost + ("; interrupted" if event.interrupted else ""))
     grid.add_row("run folder", Text(f"{event.run_dir} ({event.run_bytes / 1e6:.1f} MB)"))
     grid.add_row("", "")
-    commands = [f"automl-img search --resume {event.run_dir}"] if event.interrupted else []
-    commands += [f"automl-img predict {event.run_dir} IMAGE…", f"automl-img evaluate {event.run_dir}"]
-    commands += [f'automl_img.load("{event.run_dir}").predict([...])']
+    run = shlex.quote(event.run_dir)
+    commands = [f"automl-img search --resume {run}"] if event.interrupted else []
+    commands += [f"automl-img predict {run} IMAGE…", f"automl-img evaluate {run}"]
+    commands += [f"automl_img.load({event.run_dir!r}).predict([...])"]
     for place, command in enumerate(commands):
         grid.add_row("" if place else "next", Text(command))
     return grid

@@ -497,6 +497,15 @@ def test_a_search_is_not_asked_to_stop_through_a_link(typed, tmp_path):
     lock.release()
 
 
+def test_the_command_that_shows_when_a_search_has_stopped_holds_the_folder_as_one_word(typed, tmp_path):
+    folder = RunFolder.create(tmp_path / "my run")
+    folder.write("recipe.json", {})
+    lock = RunLock(folder.path)
+    ran = typed("stop", folder.path)
+    lock.release()
+    assert f"`automl-img status '{folder.path}'` shows when it has" in ran.stdout
+
+
 def test_suspects_are_listed_and_written(typed, finished, tmp_path):
     ran = typed("suspects", finished[0].run_dir, "--out", tmp_path / "check.csv", "--limit", 3)
     assert ran.returncode == 0, ran.stderr

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
@@ -232,6 +233,19 @@ def test_every_link_of_the_page_leads_to_a_place_on_it():
     assert shown and set(shown) <= places
 
 
+def test_commands_to_copy_hold_the_run_folder_as_one_word_whatever_its_name():
+    spaced = replace(made(), folder="runs/bob's fashion")
+    page, given = text_of(run_page(spaced)), text_of(run_page(replace(spaced, given=True)))
+    word, literal = shlex.quote(spaced.folder), repr(spaced.folder)
+    assert f"automl-img predict {word} IMAGE…" in page and f"automl_img.load({literal})" in page
+    assert f"automl-img reproduce {word} " in page and f"automl-img search --resume {word} --budget" in page
+    assert f"out={literal}, resume=True)" in given
+    early = replace(spaced, state="cut off", figures={}, curves={}, answers={}, images=None)
+    page, given = text_of(run_page(early)), text_of(run_page(replace(early, given=True)))
+    assert f"automl-img search --resume {word} goes on with it" in page
+    assert f"automl_img.fit(images, out={literal}, resume=True) goes on with it" in given
+
+
 def test_names_of_classes_cannot_leave_their_place():
     names = HOSTILE
     hostile = made(names)
@@ -302,7 +316,7 @@ def test_a_run_without_a_model_yet_has_a_page(state, said):
     assert said in page and "of 10m 00s; 4 trials, 1 failed" in page
     assert "automl-img search --resume runs/fashion --budget" in page
     of_arrays = text_of(run_page(replace(early, given=True)))
-    assert 'budget="…", out="runs/fashion", resume=True)' in of_arrays and "--resume" not in of_arrays
+    assert "budget=\"…\", out='runs/fashion', resume=True)" in of_arrays and "--resume" not in of_arrays
     assert "of 10m 00s; 1 trial, 0 failed" in text_of(run_page(replace(early, trials=trials()[:1])))
     nothing = replace(
         early, trials=(), remarks=(), notes=(), best=0, class_names=(), counts={}, versions={}, machine=""

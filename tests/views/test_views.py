@@ -84,6 +84,14 @@ def test_what_to_do_next_is_to_go_on_where_the_search_was_interrupted(capsys):
 
 
 def test_json_lines_are_json_and_nothing_else(capsys):
+def test_commands_to_copy_hold_a_run_folder_with_a_blank_as_one_word(capsys):
+    PlainView().hear(replace(STORY[-1], run_dir="my runs/1", interrupted=True))
+    out = capsys.readouterr().out
+    for command in ("search --resume 'my runs/1'", "predict 'my runs/1' IMAGE…", "evaluate 'my runs/1'"):
+        assert f"automl-img {command}" in out
+    assert "automl_img.load('my runs/1').predict([...])" in out
+
+
     view = JsonView()
     for event in STORY:
         view.hear(event)
@@ -227,14 +235,15 @@ def test_the_status_of_a_search_names_a_running_trial_that_leads():
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("folder", "given", "said"),
     [
-        (False, "automl-img search --resume runs/mine"),
-        (True, "automl_img.fit(images, out='runs/mine', resume=True)"),
+        ("runs/mine", False, "automl-img search --resume runs/mine"),
+        ("my runs/1", False, "automl-img search --resume 'my runs/1'"),
+        ("my runs/1", True, "automl_img.fit(images, out='my runs/1', resume=True)"),
     ],
 )
-def test_the_status_of_a_search_that_was_cut_off_says_how_it_goes_on(given, said):
-    state = ("mine", "runs/mine", "cut off", "", 12.0, 600.0, None, None, {"running": 1})
+def test_the_status_of_a_search_that_was_cut_off_says_how_it_goes_on(folder, given, said):
+    state = ("mine", folder, "cut off", "", 12.0, 600.0, None, None, {"running": 1})
     console = Console(width=110, file=io.StringIO(), record=True)
     console.print(progress_panel(Progress(*state, (), None, None, (), given)))
     assert f"`{said}` goes on" in console.export_text(styles=False)
