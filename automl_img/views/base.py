@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -12,9 +13,11 @@ from typing import IO, Any, Self
 
 from automl_img.events import Event, Listener
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or what one may use of it
+
 
 def tell(text: str, file: IO[str], *, end: str = "\n") -> None:
-    """Print at once. If nobody reads it any more, ``file`` leads nowhere from then on, and a search goes on without.
+    """Print at once. What cannot be written is let go, for a search goes on without: see :func:`let_go`.
 
     Args:
         text: What to print.
@@ -23,11 +26,21 @@ def tell(text: str, file: IO[str], *, end: str = "\n") -> None:
     """
     try:
         print(text, file=file, end=end, flush=True)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        with contextlib.suppress(OSError):  # a stand-in for a file, which has no descriptor
-            os.dup2(nowhere, file.fileno())
-        os.close(nowhere)
+    except OSError as error:
+        let_go(file, error)
+
+
+def let_go(file: IO[str], error: OSError) -> None:
+    """Drop what could not be written. If nobody reads ``file`` any more, it leads nowhere from then on; a full disk may have room again."""
+    with contextlib.ExitStack() as stack, contextlib.suppress(OSError):  # a stand-in for a file has no descriptor
+        place = file.fileno()
+        before, nowhere = os.dup(place), os.open(os.devnull, os.O_WRONLY)
+        for descriptor in (before, nowhere):
+            stack.callback(os.close, descriptor)
+        os.dup2(nowhere, place)
+        if error.errno in FULL:
+            stack.callback(os.dup2, before, place)
+        file.flush()  # what it still holds
 
 
 class View:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from automl_img import events
 from automl_img.recipe import duration_text
-from automl_img.views.base import View
+from automl_img.views.base import View, let_go
 from automl_img.views.curves import curve
 from automl_img.views.plain import sentence
 from automl_img.views.summary import print_summary
@@ -62,7 +62,10 @@ class LiveView(View):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.stop()
+        try:
+            self._live.stop()
+        except OSError as gone:  # the terminal; the search has its result all the same
+            let_go(self._console.file, gone)
         if self._ended is not None:
             print_summary(self._ended, self._console)
 

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import json
 import math
@@ -12,7 +13,7 @@ from automl_img import events
 from automl_img.search.leaderboard import Entry
 from automl_img.search.progress import Progress, TrialProgress
 from automl_img.views import make_view, python_view
-from automl_img.views.base import JsonView
+from automl_img.views.base import JsonView, tell
 from automl_img.views.curves import curve
 from automl_img.views.live import LiveView
 from automl_img.views.notebook import as_html, in_notebook
@@ -103,10 +104,10 @@ def test_commands_to_copy_hold_a_run_folder_with_a_blank_as_one_word(capsys):
     assert told[-1] == {"event": "Error", "message": "no model"}
 
 
-@pytest.fixture
-def unread():
-    """Standard output and standard error that nobody reads any more."""
-    reader, writer = os.pipe()
+@contextlib.contextmanager
+def unread(opened):
+    """Standard output and standard error that nobody reads any more; within a test, for pytest sets its own once a fixture is done."""
+    reader, writer = opened()
     os.close(reader)
     with (
         open(writer, "w", encoding="utf-8") as out,
@@ -118,17 +119,46 @@ def unread():
         yield
 
 
+READ_BY_NOBODY = pytest.mark.parametrize("opened", [os.pipe, os.openpty], ids=["a pipe", "a terminal"])
+
+
+@READ_BY_NOBODY
 @pytest.mark.parametrize("kind", [PlainView, JsonView])
-def test_a_search_goes_on_when_nobody_reads_what_it_prints(kind, unread):
-    with kind() as view:
+def test_a_search_goes_on_when_nobody_reads_what_it_prints(kind, opened):
+    with unread(opened), kind() as view:
         for event in STORY:
             view.hear(event)
         view.stopping()
         view.failed("no model")
 
 
-def test_a_search_comes_to_its_end_when_nobody_reads_the_leaderboard(unread):
-    PlainView().hear(STORY[-1])
+@READ_BY_NOBODY
+def test_a_search_comes_to_its_end_when_nobody_reads_the_leaderboard(opened):
+    with unread(opened):
+        PlainView().hear(STORY[-1])
+
+
+def test_what_a_full_disk_does_not_take_is_let_go_and_what_comes_later_is_written(tmp_path):
+    path = tmp_path / "printed.txt"
+    with path.open("w", encoding="utf-8") as file, open("/dev/full", "w") as full:
+        room = os.dup(file.fileno())
+        os.dup2(full.fileno(), file.fileno())
+        tell("there is no room for this", file)
+        os.dup2(room, file.fileno())
+        os.close(room)
+        tell("but for this", file)
+    assert path.read_text() == "but for this\n"
+
+
+def test_a_search_comes_to_its_end_when_its_terminal_has_gone():
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as terminal:
+        view = LiveView(Console(width=110, file=terminal, force_terminal=True))
+        view._live.auto_refresh = False  # no thread draws: what is drawn at the end is what cannot be
+        with view:
+            os.close(ours)
+            for event in STORY:
+                view.hear(event)
 
 
 @pytest.mark.parametrize(("terminal", "kind"), [("xterm", LiveView), ("dumb", PlainView)])
