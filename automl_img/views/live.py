@@ -48,7 +48,9 @@ class LiveView(View):
         self._plan = "getting ready"
         self._stage = "getting ready"
         self._running: dict[int, _Running] = {}
-        self._counts = {"done": 0, "failed": 0, "skipped": 0}
+        self._ends: dict[int, str] = {}  # how trials have ended; one that is tried again has not
+        self._before = 0  # trials that had ended before the search was resumed
+        self._counts = {"done": 0, "failed": 0, "skipped": 0}  # of these, and of architectures that got no trial
         self._best: tuple[float, str, int] | None = None
         self._remarks: deque[str] = deque(maxlen=REMARKS)
         self._offset = time.monotonic()
@@ -81,6 +83,7 @@ class LiveView(View):
                 self._started = event
             case events.SearchResumed():
                 done = event.ended - event.failed - event.skipped
+                self._before = event.ended
                 self._counts = {"done": done, "failed": event.failed, "skipped": event.skipped}
                 if event.f1 is not None and event.best_trial is not None:
                     self._best = event.f1, event.architecture, event.best_trial
@@ -102,22 +105,23 @@ class LiveView(View):
                     "repeat": "other seeds",
                 }.get(event.stage, event.stage)
             case events.TrialStarted():
+                self._ends.pop(event.trial, None)
                 self._running[event.trial] = _Running(event)
             case events.EpochEnded():
                 running = self._running[event.trial]
                 running.epoch, running.loss, running.progress = event.epoch, event.loss, event.progress
                 running.curve.append(event.f1)
             case events.TrialEnded():
-                self._running.pop(event.trial, None)
-                self._counts["done"] += 1
+                self._end(event.trial, "done")
                 self._best = (event.f1, event.architecture, event.trial) if event.best else self._best
             case events.TrialFailed():
-                self._running.pop(event.trial, None)
-                self._counts["failed"] += 1
+                self._end(event.trial, "failed")
                 self._remarks.append(sentence(event))
             case events.TrialSkipped():
-                self._running.pop(event.trial or 0, None)
-                self._counts["skipped"] += 1
+                if event.trial is None:
+                    self._counts["skipped"] += 1
+                else:
+                    self._end(event.trial, "skipped")
                 self._remarks.append(sentence(event))
             case events.PluginLeftOut() if not self._data:  # later ones do not suit the images, and are no fault
                 self._remarks.append(sentence(event))
@@ -126,8 +130,12 @@ class LiveView(View):
             case events.SearchEnded():
                 self._ended = event
 
+    def _end(self, trial: int, how: str) -> None:
+        self._running.pop(trial, None)
+        self._ends[trial] = how
+
     def render(self) -> RenderableType:
-        """The picture now."""
+        """The picture now; a thread of its own draws it, while events are heard: what it goes through is a copy."""
         lines: list[RenderableType] = [self._budget()]
         if self._data:
             lines.append(Text(self._data, style="dim", overflow="ellipsis", no_wrap=True))
@@ -138,9 +146,9 @@ class LiveView(View):
             Text(),
             self._footer(),
         ]
-        if self._remarks:
+        if remarks := list(self._remarks):
             lines.append(Text())
-            lines += [Text(f"· {remark}", style="dim", overflow="ellipsis", no_wrap=True) for remark in self._remarks]
+            lines += [Text(f"· {remark}", style="dim", overflow="ellipsis", no_wrap=True) for remark in remarks]
         name = self._started.name if self._started else "search"
         return Panel(
             Group(*lines), title=f"[bold]automl-img[/] · {name} · {self._stage}", border_style="cyan", padding=(0, 1)
@@ -159,7 +167,7 @@ class LiveView(View):
             )
             return grid
         limit = f" of {self._started.trials} trials" if self._started and self._started.trials else " trials"
-        begun = sum(self._counts.values()) + len(self._running)
+        begun = self._before + len({*self._ends, *self._running})
         grid.add_column()
         grid.add_row(f"{begun}{limit} begun · {duration_text(elapsed)} used")
         return grid
@@ -188,7 +196,9 @@ class LiveView(View):
         return table
 
     def _footer(self) -> RenderableType:
-        counts = " · ".join(f"{count} {word}" for word, count in self._counts.items() if count or word == "done")
+        ends = list(self._ends.values())
+        numbers = {word: count + ends.count(word) for word, count in self._counts.items()}
+        counts = " · ".join(f"{count} {word}" for word, count in numbers.items() if count or word == "done")
         text = Text.assemble((f"{len(self._running)} running · {counts}", ""))
         if (best := self._leader()) is not None:
             f1, architecture, trial = best
@@ -200,5 +210,5 @@ class LiveView(View):
     def _leader(self) -> tuple[float, str, int] | None:
         """The best F1 so far, its architecture and its trial, which may still run: the weights of its best measurement are kept."""
         ended = [] if self._best is None else [self._best]
-        running = [(max(r.curve), r.event.architecture, trial) for trial, r in self._running.items() if r.curve]
+        running = [(max(r.curve), r.event.architecture, trial) for trial, r in list(self._running.items()) if r.curve]
         return max((*ended, *running), key=lambda one: one[0], default=None)

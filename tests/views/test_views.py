@@ -84,7 +84,6 @@ def test_what_to_do_next_is_to_go_on_where_the_search_was_interrupted(capsys):
     assert "next        automl-img search --resume runs/fashion" in capsys.readouterr().out
 
 
-def test_json_lines_are_json_and_nothing_else(capsys):
 def test_commands_to_copy_hold_a_run_folder_with_a_blank_as_one_word(capsys):
     PlainView().hear(replace(STORY[-1], run_dir="my runs/1", interrupted=True))
     out = capsys.readouterr().out
@@ -93,6 +92,7 @@ def test_commands_to_copy_hold_a_run_folder_with_a_blank_as_one_word(capsys):
     assert "automl_img.load('my runs/1').predict([...])" in out
 
 
+def test_json_lines_are_json_and_nothing_else(capsys):
     view = JsonView()
     for event in STORY:
         view.hear(event)
@@ -217,6 +217,59 @@ def test_the_live_view_of_a_search_that_goes_on_begins_with_what_there_was():
     console.print(view.render())
     picture = console.export_text(styles=False)
     assert "5 done · 5 failed · 1 skipped" in picture and "best F1 0.9300  vgg, trial 3" in picture
+
+
+def picture_of(view):
+    console = Console(width=110, file=io.StringIO(), record=True)
+    console.print(view.render())
+    return console.export_text(styles=False)
+
+
+def test_the_live_view_counts_each_trial_once_however_often_it_is_tried():
+    view = LiveView(Console(width=110, file=io.StringIO()))
+    begun, again, other = STORY[5], replace(STORY[5], elapsed=14.0), replace(STORY[6], elapsed=15.0)
+    for event in (replace(STORY[0], time=None, trials=2), STORY[10], begun, STORY[9]):
+        view.hear(event)
+    picture = picture_of(view)
+    assert "1 of 2 trials begun" in picture and "0 running · 0 done · 1 failed · 1 skipped" in picture
+    for event in (again, other):
+        view.hear(event)
+    picture = picture_of(view)
+    assert "2 of 2 trials begun" in picture and "2 running · 0 done · 1 skipped" in picture
+    view.hear(replace(STORY[12], trial=1))
+    picture = picture_of(view)
+    assert "2 of 2 trials begun" in picture and "1 running · 1 done · 1 skipped" in picture
+
+
+def test_the_live_view_counts_those_that_had_ended_before_among_the_trials_that_have_begun():
+    view = LiveView(Console(width=110, file=io.StringIO()))
+    resumed = events.SearchResumed(0.2, 10, 1, failed=5, skipped=1, best_trial=3, architecture="vgg", f1=0.93)
+    for event in (replace(STORY[0], time=None, trials=20), resumed, replace(STORY[5], trial=11)):
+        view.hear(event)
+    assert "11 of 20 trials begun" in picture_of(view)
+
+
+def test_the_live_view_can_be_drawn_while_events_come():
+    """As when another thread hears one between two steps of drawing."""
+    view = LiveView(Console(width=110, file=io.StringIO()))
+
+    class Remark(str):
+        def __format__(self, spec):
+            view.hear(events.Decided(20.0, "something more"))
+            return str(self)
+
+    class Curve(list):
+        def __bool__(self):
+            view.hear(replace(STORY[5], trial=len(view._running) + 10))
+            return len(self) > 0
+
+    for event in STORY[:9]:
+        view.hear(event)
+    view._running[2].curve = Curve([0.85, 0.9])
+    view._remarks.append(Remark("the first"))
+    picture = picture_of(view)
+    assert "the first" in picture and "best F1 0.9000  resnet9, trial 2" in picture
+    assert view._remarks[-1] == "something more" and len(view._running) > 2
 
 
 def test_the_live_view_tells_of_plugins_that_are_left_out_but_for_those_that_do_not_suit_the_images():
