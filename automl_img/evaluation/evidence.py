@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.evaluation.calibration import Reliability, reliability
-from automl_img.evaluation.curves import against_the_rest, mean_area, precision_recall_curves, roc_curves
+from automl_img.evaluation.curves import against_the_rest, class_curves, mean_area
 from automl_img.evaluation.decision import confidence
 from automl_img.evaluation.intervals import by_images, from_confusion
 from automl_img.evaluation.metrics import task_metrics
@@ -59,7 +60,7 @@ def split_figures(
     figures["calibration_error"] = curves["reliability"]["error"]
     figures["intervals"] = _intervals(task, labels, probabilities, thresholds, figures, seed)
     if labels.ndim == 1:
-        figures["matthews"] = _matthews(labels, task.decide(probabilities, thresholds))
+        figures["matthews"] = _matthews(labels, task.decide(probabilities, thresholds), task.classes)
         figures["top"] = {str(k): _among_first(labels, probabilities, k) for k in TOP if k < task.classes}
     if prior is not None:
         figures["baseline"] = _baseline(task, labels, prior)
@@ -73,12 +74,10 @@ def split_curves(
 
     The arguments are those of :func:`split_figures`.
     """
-    truth = against_the_rest(labels, task.classes)
+    roc, precision_recall = class_curves(against_the_rest(labels, task.classes), probabilities, task.class_names)
     return {
-        "roc": [asdict(curve) for curve in roc_curves(truth, probabilities, task.class_names)],
-        "precision_recall": [
-            asdict(curve) for curve in precision_recall_curves(truth, probabilities, task.class_names)
-        ],
+        "roc": [asdict(curve) for curve in roc],
+        "precision_recall": [asdict(curve) for curve in precision_recall],
         "reliability": asdict(_reliability(task, labels, probabilities, thresholds)),
     }
 
@@ -91,10 +90,13 @@ def _reliability(task: Task, labels: Labels, probabilities: Floats, thresholds: 
     return reliability(confidence(probabilities, decided), decided == labels)
 
 
-def _matthews(labels: Labels, predicted: Labels) -> float:
-    from sklearn import metrics
-
-    return float(metrics.matthews_corrcoef(labels, predicted))
+def _matthews(labels: Labels, predicted: Labels, classes: int) -> float:
+    """As scikit-learn's matthews_corrcoef, which makes a table of all pairs of classes for it."""
+    true, found = (np.bincount(one, minlength=classes) for one in (labels, predicted))
+    images, right = len(labels), int((labels == predicted).sum())
+    together, of_true, of_found = (int(one @ other) for one, other in ((true, found), (true, true), (found, found)))
+    spread = math.sqrt((images**2 - of_true) * (images**2 - of_found))
+    return (right * images - together) / spread if spread else 0.0
 
 
 def _among_first(labels: Labels, probabilities: Floats, k: int) -> float:
@@ -114,7 +116,7 @@ def _intervals(
             "f1": found["f1_macro"],
             "accuracy": by_images(len(labels), lambda d: float(exact[d].mean()), seed),
         }
-    found = from_confusion(np.array(figures["confusion"]), seed)
+    found = from_confusion(figures["confusion"], seed)
     if task.kind == "hierarchical":
         return {**found, "f1": by_images(len(labels), lambda d: task.f1(labels[d], decided[d]), seed)}
     return {**found, "f1": found["f1_macro"]}

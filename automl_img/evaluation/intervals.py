@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,26 +14,25 @@ LEVEL = 0.95
 Interval = list[float]
 
 
-def from_confusion(confusion: npt.NDArray[np.int64], seed: int) -> dict[str, Interval]:
+def from_confusion(confusion: Sequence[Sequence[int]], seed: int) -> dict[str, Interval]:
     """Return 95% intervals of macro-F1 and accuracy for answers with one label each.
 
     Drawing n images with replacement draws each cell of the confusion matrix as often as a multinomial does, so that no image need be
     looked at again.
 
     Args:
-        confusion: Counts, shape (classes, classes); rows: true classes.
+        confusion: Its cells: true class, predicted class, images.
         seed: Of the draws.
 
     Source:
         B. Efron: Bootstrap Methods: Another Look at the Jackknife, Annals of Statistics 7 (1979); percentile intervals.
     """
     rng = np.random.default_rng(seed)
-    filled = np.flatnonzero(confusion)
-    counts = confusion.ravel()[filled]
-    places = np.divmod(filled, len(confusion))
+    true, predicted, counts = np.array(confusion, np.int64).T
+    size = int(max(true.max(), predicted.max())) + 1
     total, shares = counts.sum(), counts / counts.sum()
     rounds = range(RESAMPLES // AT_ONCE)
-    draws = [_figures(rng.multinomial(total, shares, AT_ONCE), places, len(confusion)) for _ in rounds]
+    draws = [_figures(rng.multinomial(total, shares, AT_ONCE), (true, predicted), size) for _ in rounds]
     f1, accuracy = (np.concatenate(part) for part in zip(*draws, strict=True))
     return {"f1_macro": _interval(f1), "accuracy": _interval(accuracy)}
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl_img.errors import DataError
+from automl_img.evaluation.metrics import confusion
 from automl_img.report.pictures import PIXEL_ART, data_uri, lit
 from automl_img.report.run_evidence import Answers, Doubt, Maps
 
@@ -97,6 +98,7 @@ class AnswerPictures:
         self._labels = np.asarray(answers.labels)
         self._predicted = np.asarray(answers.predicted())
         self._confidence = answers.probabilities[np.arange(len(self._predicted)), self._predicted]
+        self._cells = confusion(self._labels, self._predicted, len(names))
         self._drawn: dict[int, tuple[str, bool]] = {}
 
     def matrix(self) -> list[list[Cell]]:
@@ -104,7 +106,9 @@ class AnswerPictures:
         size = len(self._names)
         if size > LARGEST_MATRIX:
             return []
-        counts = self._counts()
+        counts = np.zeros((size, size), np.int64)
+        for true, predicted, count in self._cells:
+            counts[true, predicted] = count
         shown = {(true, predicted) for true, predicted, _ in self._pairs()[:SHOWN_CELLS]}
         return [
             [
@@ -130,9 +134,9 @@ class AnswerPictures:
 
     def of_classes(self) -> list[OfClass]:
         """Right and wrong answers of each class, the classes with the lowest recall first."""
-        counts = self._counts()
-        totals = counts.sum(axis=1)
-        recalls = np.diag(counts) / np.maximum(1, totals)
+        right_ones = self._labels[self._labels == self._predicted]
+        hits, totals = (np.bincount(one, minlength=len(self._names)) for one in (right_ones, self._labels))
+        recalls = hits / np.maximum(1, totals)
         order = [int(place) for place in np.argsort(recalls, kind="stable") if totals[place]][:SHOWN_CLASSES]
         found = []
         for place in order:
@@ -183,16 +187,9 @@ class AnswerPictures:
             for one in shown
         ]
 
-    def _counts(self) -> npt.NDArray[np.int64]:
-        size = len(self._names)
-        return np.bincount(self._labels * size + self._predicted, minlength=size * size).reshape(size, size)
-
-    def _pairs(self) -> list[tuple[int, int, int]]:
-        counts = self._counts()
-        np.fill_diagonal(counts, 0)
-        order = np.argsort(-counts, axis=None, kind="stable")
-        pairs = (divmod(int(flat), len(counts)) for flat in order[: int((counts > 0).sum())])
-        return [(true, predicted, int(counts[true, predicted])) for true, predicted in pairs]
+    def _pairs(self) -> list[list[int]]:
+        """The classes that are taken for others, most often first: true class, predicted class, images."""
+        return sorted((cell for cell in self._cells if cell[0] != cell[1]), key=lambda cell: -cell[2])
 
     def _surest(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return places[np.argsort(-self._confidence[places], kind="stable")]

@@ -29,7 +29,7 @@ from automl_img.search.progress import FAILED
 from automl_img.search.refitting import measured, refit
 from automl_img.search.reporting import write_report
 from automl_img.search.run import Run
-from automl_img.search.stages import SHORTEST_LOOK, overhead_of
+from automl_img.search.stages import SHORTEST_LOOK, figures_seconds, overhead_of
 from automl_img.search.suspecting import CHECK_FILE, SUSPECTS, write_suspects
 from automl_img.tasks.scores import share_error
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
@@ -40,7 +40,7 @@ CANDIDATES_BYTES = 1.5e9  # of their weights together, for they are in memory at
 INTERRUPTED_SECONDS = 10.0  # for the comparison, where a person has asked the search to end
 LEAST_DIFFERENCE = 0.01  # of F1, below which a trial is always worth comparing
 CLEAR_ERRORS = 3.0  # standard errors of a share, beyond which it is not
-SUSPECTS_SECONDS = 8.0  # of a time budget that must be left to look for wrong labels
+SUSPECTS_SECONDS = 8.0  # of a time budget that must be left to look for wrong labels, and as many more as figures take
 LEAST_RESERVE, MOST_RESERVE = 1.5, 6.0  # seconds of a time budget that are kept for the figures, the report and the end
 RESERVE_SHARE = (
     0.5  # that this is of what a trial takes beside its training: both build a network, compile it, and write
@@ -77,7 +77,7 @@ def finish(run: Run, data: PreparedData, place: Place, site: Site, failure: str 
     best = next(row for row in rows if row.trial == selection["trial"])
     for sentence in selection["sentences"]:
         run.decided(sentence)
-    _tell_wishes(run, selection["wishes"], data.store.task.kind)
+    _tell_wishes(run, selection["wishes"])
     refitted = refitting and refit(run, data, place, site, best)
     if refitting:
         begun = run.elapsed
@@ -115,7 +115,7 @@ def finish(run: Run, data: PreparedData, place: Place, site: Site, failure: str 
     run.journal.set_meta(CHOSEN, best.trial)
     run.journal.set_meta("state", "interrupted" if interrupted else "ended")
     keep_experience(run, rows, data)
-    _look_for_wrong_labels(run)
+    _look_for_wrong_labels(run, data)
     _report(run)
     _tell_ended(run, metrics, entries, data.store.task.kind)
     return metrics
@@ -152,10 +152,10 @@ def _no_model(run: Run, rows: Sequence[TrialRow], failure: str, *, interrupted: 
     return SearchError(_why_nothing(run, rows, failure, interrupted=interrupted), where=str(run.folder.path), hint=hint)
 
 
-def _look_for_wrong_labels(run: Run) -> None:
+def _look_for_wrong_labels(run: Run, data: PreparedData) -> None:
     """List the images whose labels are probably wrong, if there is time; `automl-img suspects RUN` does so at any time."""
     (run.folder.evaluation / CHECK_FILE).unlink(missing_ok=True)  # by a model from before the search went on
-    if Budget.of(run.recipe.budget).seconds_left(run.elapsed) < SUSPECTS_SECONDS:
+    if Budget.of(run.recipe.budget).seconds_left(run.elapsed) < SUSPECTS_SECONDS + _figures_seconds(data):
         return
     try:
         write_suspects(run.folder.path, SUSPECTS)
@@ -212,7 +212,8 @@ def _finalise(
     run: Run, candidates: tuple[Candidate, ...], data: PreparedData, place: Place, *, interrupted: bool, test: bool
 ) -> dict[str, Any]:
     folder, recipe, budget = run.folder, run.recipe, run.recipe.budget.time
-    left = math.inf if budget is None else budget - run.elapsed - _reserve(run.journal.trials())
+    reserve = _reserve(run.journal.trials()) + _figures_seconds(data)
+    left = math.inf if budget is None else budget - run.elapsed - reserve
     terms = Terms(
         settings=recipe.final if test else recipe.final.model_copy(update={"ensemble": 1}),  # only one is trained again
         wishes=wishes_of(recipe.decision, data.store.task),
@@ -242,7 +243,11 @@ def _reserve(rows: Sequence[TrialRow]) -> float:
     return min(MOST_RESERVE, max(LEAST_RESERVE, RESERVE_SHARE * min(beside, default=MOST_RESERVE)))
 
 
-def _tell_wishes(run: Run, wishes: list[dict[str, Any]], kind: str) -> None:
+def _figures_seconds(data: PreparedData) -> float:
+    return figures_seconds(len(data.splits.validation) + len(data.splits.test), data.store.task.classes)
+
+
+def _tell_wishes(run: Run, wishes: list[dict[str, Any]]) -> None:
     for wish in wishes:
         state = "holds on validation" if wish["kept"] else "cannot be kept; the nearest on validation"
         run.decided(f"wish {wish['wish']}: {state} ({wish['reached']:.4f})")

@@ -20,6 +20,7 @@ from automl_img.search.scheduler import Scheduler
 from automl_img.search.space import SearchSpace
 from automl_img.search.stages import (
     SHORTEST_LOOK,
+    figures_seconds,
     finish_seconds,
     overhead_of,
     prediction_seconds,
@@ -114,7 +115,8 @@ class _Means:
 
 def _means(run: Run, budget: Budget, data: PreparedData) -> _Means:
     recipe, typical = run.recipe, DEFAULT_SECONDS_PER_IMAGE
-    left = _seconds_of_training(run, budget, _finish(run, budget) + prediction_seconds(len(data.splits.test), typical))
+    finish = _finish(run, budget, data) + prediction_seconds(len(data.splits.test), typical)
+    left = _seconds_of_training(run, budget, finish)
     left *= _share_before_refit(run, data)
     if math.isinf(left):
         return _Means(left, math.inf, typical)
@@ -123,8 +125,9 @@ def _means(run: Run, budget: Budget, data: PreparedData) -> _Means:
     return _Means(left, longest, wanted_seconds_per_image(longest, len(data.splits.train)))
 
 
-def _finish(run: Run, budget: Budget) -> float:
-    return finish_seconds(budget.time or 0.0, gpus=run.capacity.hardware.gpus > 0)
+def _finish(run: Run, budget: Budget, data: PreparedData) -> float:
+    figures = figures_seconds(_evaluated(data), data.store.task.classes)
+    return finish_seconds(budget.time or 0.0, gpus=run.capacity.hardware.gpus > 0) + figures
 
 
 def _end(run: Run, budget: Budget, data: PreparedData, dearest: float, planned: float) -> float:
@@ -140,7 +143,7 @@ def _end(run: Run, budget: Budget, data: PreparedData, dearest: float, planned: 
     if budget.time is None:
         return math.inf
     predictions = prediction_seconds(_evaluated(data), dearest, _finals_side_by_side(run))
-    end = budget.time - _finish(run, budget) - predictions
+    end = budget.time - _finish(run, budget, data) - predictions
     if not run.recipe.final.refit:
         return end
     overhead = overhead_of(run.capacity.hardware)

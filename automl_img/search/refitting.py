@@ -26,7 +26,7 @@ from automl_img.search.journal import TrialRow
 from automl_img.search.preparation import PreparedData
 from automl_img.search.run import Run
 from automl_img.search.run_folder import MODEL_FOLDER, TRIALS_FOLDER
-from automl_img.search.stages import overhead_of
+from automl_img.search.stages import figures_seconds, overhead_of
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
 from automl_img.training.spec import FailureKind, Fidelity, TrialSpec
 
@@ -149,7 +149,7 @@ def _spec(run: Run, data: PreparedData, best: TrialRow) -> TrialSpec | None:
     predicted = result.training_seconds * epochs / max(1e-9, result.epochs) * more + overhead_of(run.capacity.hardware)
     budget, deadline = run.recipe.budget.time, None
     if budget is not None:
-        deadline = budget - run.elapsed - RESERVE
+        deadline = budget - run.elapsed - RESERVE - figures_seconds(len(splits.test), data.store.task.classes)
         if deadline < MARGIN * predicted:
             run.decided(
                 f"the winner is not trained again on all images: it takes about {predicted:.0f} s, {max(0.0, deadline):.0f} s are left"

@@ -34,6 +34,7 @@ CONTEST_SHARE, LONGEST_CONTEST = 0.01, 60.0  # of the time, and seconds at most,
 PREDICTION_STEPS = (
     0.85  # that the predictions of an image and its mirror image may take: each takes a third of a training step
 )
+SCORE_SECONDS = 4e-7  # that figures, curves and the file of them take for each probability, of each image and class
 ANOTHER_MODEL = 2.0  # seconds to build one more network for the comparison on validation images
 
 
@@ -85,6 +86,11 @@ def finish_seconds(time: float, *, gpus: bool = False) -> float:
     """Seconds to keep for the end of a search of ``time`` seconds beside predictions: its process, leaderboard, report and model file."""
     contest = min(LONGEST_CONTEST, CONTEST_SHARE * time) if time >= LONG_BUDGET else 0.0
     return 2.5 + GPU_START * gpus + 0.006 * time + contest
+
+
+def figures_seconds(images: int, classes: int) -> float:
+    """Seconds to keep for figures and curves of so many predicted images; of few classes nearly none."""
+    return SCORE_SECONDS * images * classes
 
 
 def prediction_seconds(images: int, seconds_per_image: float, networks: int = 1) -> float:

@@ -65,7 +65,8 @@ def test_figures_and_answers_of_two_classes_follow_their_threshold(inspected):
     figures = split_figures(BINARY, labels, probabilities, thresholds)
     assert figures["f1"] == pytest.approx(metrics.f1_score(labels, decided, average="macro"))
     assert figures["matthews"] == pytest.approx(metrics.matthews_corrcoef(labels, decided))
-    assert figures["confusion"] == metrics.confusion_matrix(labels, decided).tolist()
+    table = metrics.confusion_matrix(labels, decided)
+    assert figures["confusion"] == [[true, found, table[true, found]] for true in range(2) for found in range(2)]
     found = split_curves(BINARY, labels, probabilities, thresholds)["reliability"]
     assert np.dot(found["accuracy"], found["count"]) == pytest.approx((decided == labels).sum())
     assert figures["calibration_error"] == found["error"]

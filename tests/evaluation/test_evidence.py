@@ -2,16 +2,19 @@
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from automl_img.errors import RunFolderError
+from automl_img.evaluation import curves
 from automl_img.evaluation.calibration import fit_temperature, reliability
-from automl_img.evaluation.curves import POINTS, against_the_rest, mean_area, precision_recall_curves, roc_curves
+from automl_img.evaluation.curves import POINTS, against_the_rest, class_curves, mean_area
 from automl_img.evaluation.evidence import split_curves, split_figures
 from automl_img.evaluation.intervals import by_images, from_confusion
+from automl_img.evaluation.metrics import confusion
 from automl_img.evaluation.predictions import Predictions
 from automl_img.tasks import make_task
 from automl_img.tasks.scores import sigmoid, softmax
@@ -42,13 +45,14 @@ def test_figures_of_one_label_are_scikit_learns(answers):
     labels, logits = answers
     probabilities, predicted = softmax(logits), logits.argmax(1)
     figures = split_figures(make_task("multiclass", NAMES), labels, probabilities)
-    truth = np.eye(4, dtype=int)[labels]
+    truth, exact = np.eye(4, dtype=int)[labels], probabilities.astype(np.float64)
     expected = {
         "f1": metrics.f1_score(labels, predicted, average="macro"),
         "precision_macro": metrics.precision_score(labels, predicted, average="macro"),
         "recall_macro": metrics.recall_score(labels, predicted, average="macro"),
         "balanced_accuracy": metrics.balanced_accuracy_score(labels, predicted),
         "matthews": metrics.matthews_corrcoef(labels, predicted),
+        "log_loss": metrics.log_loss(labels, exact / exact.sum(axis=1, keepdims=True)),
         "roc_auc_macro": metrics.roc_auc_score(truth, probabilities, average="macro"),
         "average_precision_macro": metrics.average_precision_score(truth, probabilities, average="macro"),
     }
@@ -86,7 +90,7 @@ def test_curves_are_scikit_learns_with_few_points_and_only_of_classes_that_can_b
     labels, logits = answers
     truth, probabilities = against_the_rest(labels, 5), np.pad(softmax(logits), ((0, 0), (0, 1)))
     names = (*NAMES, "elk, of which there are none")
-    roc, recall = roc_curves(truth, probabilities, names), precision_recall_curves(truth, probabilities, names)
+    roc, recall = class_curves(truth, probabilities, names)
     assert [curve.name for curve in roc] == [curve.name for curve in recall] == list(NAMES)
     for place, curve in enumerate(roc):
         assert curve.area == pytest.approx(metrics.roc_auc_score(truth[:, place], probabilities[:, place]))
@@ -98,6 +102,46 @@ def test_curves_are_scikit_learns_with_few_points_and_only_of_classes_that_can_b
         expected = metrics.average_precision_score(truth[:, place], probabilities[:, place])
         assert curve.area == pytest.approx(expected) and curve.x[-1] == 1.0
     assert mean_area([]) is None
+
+
+def test_images_of_one_probability_count_in_areas_as_in_scikit_learn(answers):
+    labels, logits = answers
+    truth, probabilities = against_the_rest(labels, 4), softmax(logits).round(1)
+    assert len(np.unique(probabilities)) <= 11
+    for place, (roc, recall) in enumerate(zip(*class_curves(truth, probabilities, NAMES), strict=True)):
+        assert roc.area == pytest.approx(metrics.roc_auc_score(truth[:, place], probabilities[:, place]))
+        expected = metrics.average_precision_score(truth[:, place], probabilities[:, place])
+        assert recall.area == pytest.approx(expected)
+
+
+def test_of_many_classes_the_weakest_have_points_and_all_their_areas(answers, monkeypatch):
+    labels, logits = answers
+    truth, probabilities = against_the_rest(labels, 4), softmax(logits)
+    whole = class_curves(truth, probabilities, NAMES)
+    monkeypatch.setattr(curves, "DRAWN", 2)
+    for before, kind in zip(whole, class_curves(truth, probabilities, NAMES), strict=True):
+        assert [curve.area for curve in kind] == [curve.area for curve in before]
+        weakest = sorted(kind, key=lambda curve: curve.area)
+        assert all(curve in before and curve.x for curve in weakest[:2])
+        assert all(curve.x == curve.y == () for curve in weakest[2:])
+
+
+def test_the_figures_of_thousands_of_classes_need_no_table_of_all_pairs():
+    """As in scikit-learn where it is small: here 300 images are of 3,000 classes, whose pairs are nine millions."""
+    rng = np.random.default_rng(6)
+    labels, names = rng.integers(0, 3000, 300), tuple(map(str, range(3000)))
+    probabilities = softmax(rng.normal(size=(300, 3000)).astype(np.float32))
+    probabilities[np.arange(150), labels[:150]] += 1
+    task, probabilities = make_task("multiclass", names), probabilities / probabilities.sum(axis=1, keepdims=True)
+    split_figures(task, labels[:2], probabilities[:2])  # which imports what it needs
+    tracemalloc.start()
+    figures = split_figures(task, labels, probabilities)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 60e6, "the pairs alone would take 72 MB"
+    cells = figures["confusion"]
+    assert sum(count for _, _, count in cells) == 300
+    assert sum(count for true, found, count in cells if true == found) == round(300 * figures["accuracy"]) >= 150
 
 
 def test_calibration_error_is_that_of_a_case_counted_by_hand():
@@ -144,16 +188,20 @@ def test_nor_do_several_labels_that_are_all_answered_rightly():
 def test_intervals_from_counts_are_those_from_drawn_images(answers):
     labels, logits = answers
     predicted = logits.argmax(1)
-    found = from_confusion(metrics.confusion_matrix(labels, predicted), seed=1)
+    cells = confusion(labels, predicted, 4)
+    assert {(true, found): count for true, found, count in cells} == {
+        place: count for place, count in np.ndenumerate(metrics.confusion_matrix(labels, predicted)) if count
+    }
+    found = from_confusion(cells, seed=1)
     drawn = by_images(600, lambda d: metrics.f1_score(labels[d], predicted[d], average="macro"), seed=2, resamples=500)
     assert found["f1_macro"] == pytest.approx(drawn, abs=0.012)
     spread = math.sqrt(found["accuracy"][0] * (1 - found["accuracy"][0]) / 600)
     assert found["accuracy"][1] - found["accuracy"][0] == pytest.approx(2 * 1.96 * spread, rel=0.1)
-    assert from_confusion(metrics.confusion_matrix(labels, predicted), seed=1) == found
+    assert from_confusion(cells, seed=1) == found
 
 
 def test_a_single_image_has_an_interval_too():
-    assert from_confusion(np.array([[1, 0], [0, 0]]), seed=0) == {"f1_macro": [1.0, 1.0], "accuracy": [1.0, 1.0]}
+    assert from_confusion([[0, 0, 1]], seed=0) == {"f1_macro": [1.0, 1.0], "accuracy": [1.0, 1.0]}
 
 
 def test_curves_of_a_split_are_json(answers, several):

@@ -27,7 +27,7 @@ from automl_img.search.planning import (
 from automl_img.search.refitting import _spec
 from automl_img.search.run import Run
 from automl_img.search.space import SearchSpace
-from automl_img.search.stages import LOOK_OVERHEAD, wanted_seconds_per_image
+from automl_img.search.stages import LOOK_OVERHEAD, figures_seconds, wanted_seconds_per_image
 from automl_img.search.starting import Starting
 from automl_img.search.trials import Start
 from automl_img.training.spec import Fidelity, TrialResult, TrialSpec
@@ -37,6 +37,11 @@ def run_with(settings=None, *, slots=2, gpus=0):
     recipe = recipe_from_mapping({"budget": {"time": "10m"}}, settings or {})
     capacity = SimpleNamespace(slots=slots, hardware=SimpleNamespace(gpus=gpus), memory_alone=None)
     return SimpleNamespace(recipe=recipe, capacity=capacity)
+
+
+def data_of(*, classes=10):
+    splits = SimpleNamespace(train=np.arange(900), validation=np.arange(100), test=np.arange(0))
+    return SimpleNamespace(splits=splits, store=SimpleNamespace(task=SimpleNamespace(classes=classes)))
 
 
 def test_two_networks_share_the_cores_of_one_machine():
@@ -82,20 +87,24 @@ def test_where_time_is_left_the_reason_is_each_architecture_s_own():
 @pytest.mark.parametrize("budget", ["2m", "10m", "3h"])
 def test_the_winner_can_be_trained_again_even_if_its_training_had_all_the_time_that_there_was(budget):
     run = run_with({"final.refit": True, "budget.time": budget})
-    budget, splits = Budget.of(run.recipe.budget), {"train": np.arange(900), "validation": np.arange(100)}
-    data = SimpleNamespace(splits=SimpleNamespace(**splits, test=np.arange(0)))
+    budget, data = Budget.of(run.recipe.budget), data_of()
     end = _end(run, budget, data, 0.0, planned=20.0)
     assert 0.4 * (budget.time - 20) - 20 < end - 20 < 0.5 * budget.time
     spec = TrialSpec(1, 1, "final", "", {"architecture": "small"}, {}, Fidelity(60), 0, None, 0, "float32")
     trained = end - 20 - LOOK_OVERHEAD
     result = TrialResult(0.9, 0.3, 30.0, 30.0, 90, 100, 1.0, trained, trained, 100.0, "time", "", {})
-    run.elapsed = end + _finish(run, budget) - 3.0  # what the comparison takes, but for the report
+    run.elapsed = end + _finish(run, budget, data) - 3.0  # what the comparison takes, but for the report
     assert _spec(run, data, SimpleNamespace(trial=1, spec=spec, result=result)) is not None
 
 
+def test_the_figures_of_many_classes_have_their_time_before_the_end():
+    run = run_with()
+    few, many = (_end(run, Budget.of(run.recipe.budget), data_of(classes=n), 0.0, planned=20.0) for n in (10, 10**5))
+    assert few - many == pytest.approx(figures_seconds(100, 10**5), abs=0.01) and few - many > 3.0
+
+
 def test_where_there_is_no_time_for_two_trainings_the_first_has_all_of_it():
-    data = SimpleNamespace(splits=SimpleNamespace(train=np.arange(900), validation=np.arange(100), test=np.arange(0)))
-    ends = []
+    data, ends = data_of(), []
     for refit in (True, False):
         run = run_with({"final.refit": refit, "final.ensemble": 1, "budget.time": "30s"})
         ends.append(_end(run, Budget.of(run.recipe.budget), data, 0.0, planned=5.0))
@@ -105,8 +114,7 @@ def test_where_there_is_no_time_for_two_trainings_the_first_has_all_of_it():
 def test_a_search_that_goes_on_keeps_the_time_for_training_the_winner_again():
     run = run_with({"final.refit": True})
     budget = Budget.of(run.recipe.budget)
-    data = SimpleNamespace(splits=SimpleNamespace(train=np.arange(900), validation=np.arange(100), test=np.arange(0)))
-    run.elapsed = 20.0
+    data, run.elapsed = data_of(), 20.0
     first = _end(run, budget, data, 0.0, planned=20.0)
     run.elapsed = 400.0
     assert _end(run, budget, data, 0.0, planned=20.0) == first
