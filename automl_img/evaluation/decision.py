@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from automl_img.tasks.scores import TINY
 
 Labels = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
+Cost = tuple[int, int, float]  # of a mistake: true class, answered class, what it costs
 
 DONT_KNOW = "don't know"
 UNKNOWN = "unknown"
@@ -46,14 +48,14 @@ class Decision:
     """How answers follow from probabilities, beyond the most probable class; fitted on validation images.
 
     Attributes:
-        costs: Shape (classes, classes), of true and answered class; empty: every mistake costs the same.
+        costs: Of the mistakes that were given one, in which true and answered class differ; others cost 1.
         factors: By which each class's probability is divided before they are compared, in place of thresholds; empty: 1.
         least_confidence: Probability of the class or the parent answered, below which the answer is "don't know".
         least_energy: Below which an image is unknown; None: none is.
         least_share: Probability below which a parent is answered; None: classes only.
     """
 
-    costs: tuple[tuple[float, ...], ...] = ()
+    costs: tuple[Cost, ...] = ()
     factors: tuple[float, ...] = ()
     least_confidence: float = 0.0
     least_energy: float | None = None
@@ -67,8 +69,13 @@ class Decision:
     def labels(self, task: Task, probabilities: Floats, thresholds: tuple[float, ...] = ()) -> Labels:
         """Return the class of each image, in the form of the labels, before anything is refused."""
         if self.costs:
-            # The answer with the least expected cost (C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001).
-            cheapest: Labels = (probabilities @ np.asarray(self.costs, np.float32)).argmin(axis=1)
+            from scipy.sparse import csr_array
+
+            # The answer with the least expected cost (C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001). If all mistakes
+            # cost 1, that is 1 less the answer's probability; what some cost above that is added.
+            true, answered, above = self._above_one
+            more = csr_array((above, (true, answered)), shape=(task.classes, task.classes))
+            cheapest: Labels = (probabilities - probabilities @ more).argmax(axis=1)
             return cheapest
         if self.factors:
             weighed: Labels = (probabilities / np.asarray(self.factors, np.float32)).argmax(axis=1)
@@ -102,6 +109,18 @@ class Decision:
         """Return which images look like nothing in training, shape (n,), by their energies."""
         return np.zeros(len(energy), bool) if self.least_energy is None else energy < self.least_energy
 
+
+    def costs_of(self, labels: Labels, decided: Labels) -> npt.NDArray[np.float64]:
+        """Return what the answer to each image costs, shape (n,), by its true class and the one decided on."""
+        given = {(true, answered): cost for true, answered, cost in self.costs}
+        pairs = zip(labels.tolist(), decided.tolist(), strict=True)
+        return np.array([given.get((true, answered), float(true != answered)) for true, answered in pairs])
+
+    @cached_property
+    def _above_one(self) -> tuple[Labels, Labels, Floats]:
+        """Of each mistake that was given a cost the true class, the answered one, and how much it costs above 1."""
+        true, answered, costs = (np.array(column) for column in zip(*self.costs, strict=True))
+        return true, answered, (costs - 1).astype(np.float32)
 
 @dataclass(frozen=True)
 class Kept:
@@ -151,7 +170,7 @@ def fit_decision(
         The decision, the thresholds (changed where a wish is for a class of the multilabel task), and what became of each wish.
         One that cannot be kept is kept as well as it can be.
     """
-    costs, limits = _cost_matrix(task, wishes.costs), np.array(thresholds)
+    costs, limits = _given_costs(task, wishes.costs), np.array(thresholds)
     # Two classes are weighed by their thresholds, for p1 / t >= p0 / (1 - t) is p1 >= t: the answers that a wish is to change.
     start = np.maximum(limits, TINY) if task.kind == "binary" and thresholds else np.ones(task.classes)
     factors = start.copy()
@@ -242,9 +261,7 @@ def decision_figures(
         "per_class": per_class,
     }
     if decision.costs:
-        figures["cost"] = (
-            float(np.asarray(decision.costs)[labels[given], decided[given]].mean()) if given.any() else None
-        )
+        figures["cost"] = float(decision.costs_of(labels[given], decided[given]).mean()) if given.any() else None
     return figures
 
 
@@ -268,13 +285,10 @@ def coverage_curve(labels: Labels, decided: Labels, probabilities: Floats, point
     }
 
 
-def _cost_matrix(task: Task, costs: Mapping[str, Mapping[str, float]]) -> tuple[tuple[float, ...], ...]:
-    if not costs:
-        return ()
-    names = task.class_names
-    return tuple(
-        tuple(0.0 if true == answered else float(costs.get(true, {}).get(answered, 1.0)) for answered in names)
-        for true in names
+def _given_costs(task: Task, costs: Mapping[str, Mapping[str, float]]) -> tuple[Cost, ...]:
+    places = {name: place for place, name in enumerate(task.class_names)}
+    pairs = (
+        (true, answered, cost) for true, row in costs.items() for answered, cost in row.items() if true != answered
     )
 
 
@@ -294,6 +308,7 @@ def _cut(ratio: Floats, true: npt.NDArray[np.bool_], wish: Wish, now: float) -> 
     below = np.append(values[1:], values[-1] / 2)
     cuts = np.concatenate([[values[0] * 2], np.sqrt(np.maximum(values, TINY) * np.maximum(below, TINY)), [now]])
     found = np.concatenate([[0], np.arange(1, len(values) + 1), [int((values >= now).sum())]])
+    return tuple(sorted((places[true], places[answered], float(cost)) for true, answered, cost in pairs))
     hits = np.concatenate([[0], right, [int(true[ratio >= now].sum())]])
     if wish.figure == "precision":
         reached = np.where(found > 0, hits / np.maximum(found, 1), 0.0)

@@ -203,7 +203,7 @@ def _card(found: ModelDescription) -> ModelCard:
         weights_sha256=found.weights_sha256,
         trained=found.trained,
         versions=found.versions,
-        decision=Decision(**found.decision.model_dump()),
+        decision=Decision(**{**found.decision.model_dump(), "costs": found.costs()}),
         others=tuple(Member(_plan(one.plan), one.file, one.weights_sha256, one.share) for one in found.others),
     )
 

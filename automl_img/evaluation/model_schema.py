@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from automl_img.data.labels import LONGEST_NAME
+from automl_img.evaluation.decision import Cost
 from automl_img.plugin.space import LARGEST_NUMBER
 from automl_img.recipe.models import MODULE_NAME
 from automl_img.tasks import KINDS
 
-FORMAT = 4
-READABLE = (2, 3, 4)  # 2 had no temperature, 3 one network and no decision
+FORMAT = 5
+READABLE = (2, 3, 4, 5)  # 2 had no temperature, 3 one network and no decision, 4 a cost for every pair of classes
+COSTS_OF_PAIRS = 5  # from which on only mistakes that were given a cost have one
 LARGEST_SIDE = 4096  # pixels; recipes end at 1024
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -75,7 +78,7 @@ class MemberDescription(Described):
 
 
 class DecisionDescription(Described):
-    """See :class:`automl_img.evaluation.decision.Decision`."""
+    """See :class:`automl_img.evaluation.decision.Decision`; before format 5 ``costs`` had a row for each class."""
 
     costs: tuple[tuple[float, ...], ...] = ()
     factors: tuple[float, ...] = ()
@@ -110,9 +113,28 @@ class ModelDescription(Described):
             raise ValueError("class_names are not one for each class")
         if len(self.thresholds) not in (0, classes) or len(decision.factors) not in (0, classes):
             raise ValueError("thresholds or factors are not one for each class")
-        if any(len(row) != classes for row in decision.costs) or len(decision.costs) not in (0, classes):
-            raise ValueError("costs are not one for each pair of classes")
+        if self.format < COSTS_OF_PAIRS:
+            if any(len(row) != classes for row in decision.costs) or len(decision.costs) not in (0, classes):
+                raise ValueError("costs are not one for each pair of classes")
+        elif not _are_costs(decision.costs, classes):
+            raise ValueError("costs are not each of two different classes, and of no pair twice")
         return self
+
+    def costs(self) -> tuple[Cost, ...]:
+        """What mistakes cost, as :class:`automl_img.evaluation.decision.Decision` has it."""
+        rows = self.decision.costs
+        if self.format < COSTS_OF_PAIRS:
+            pairs = ((true, answered, cost) for true, row in enumerate(rows) for answered, cost in enumerate(row))
+            return tuple((true, answered, cost) for true, answered, cost in pairs if true != answered and cost != 1)
+        return tuple((int(true), int(answered), cost) for true, answered, cost in rows)
+
+
+def _are_costs(rows: Sequence[Sequence[float]], classes: int) -> bool:
+    """Whether each is of a pair of classes: true class, answered class, cost."""
+    if any(len(row) != 3 or not all(0 <= place < classes and place.is_integer() for place in row[:2]) for row in rows):
+        return False
+    pairs = {(true, answered) for true, answered, _ in rows if true != answered}
+    return len(pairs) == len(rows)
 
 
 class UnreadableVersionError(ValueError):

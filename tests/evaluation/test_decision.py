@@ -89,7 +89,7 @@ def test_costs_move_the_answer_to_the_cheaper_mistake():
         np.zeros(2, np.float32),
         Wishes(costs={"defect": {"fine": 9.0}}),
     )
-    assert decision.costs == ((0.0, 1.0), (9.0, 0.0))
+    assert decision.costs == ((1, 0, 9.0),), "mistakes that were given no cost need no room"
     assert decision.answers(BINARY, probabilities_of(0.09, 0.11)).tolist() == ["fine", "defect"]
     figures = decision_figures(
         BINARY, np.array([0, 1, 1]), probabilities_of(0.2, 0.05, 0.9), np.zeros(3, np.float32), decision
@@ -99,6 +99,20 @@ def test_costs_move_the_answer_to_the_cheaper_mistake():
 
 @pytest.mark.parametrize(
     "wish", [Wish("precision", 0.9, "defect"), Wish("recall", 0.95, "defect"), Wish("precision", 0.99, "fine")]
+def test_the_answer_is_the_one_with_the_least_expected_cost_whatever_pairs_have_one():
+    task, rng = make_task("multiclass", tuple("abcde")), np.random.default_rng(5)
+    probabilities = rng.dirichlet(np.full(5, 0.5), 400).astype(np.float32)
+    labels, energy = rng.integers(0, 5, 400), np.zeros(400, np.float32)
+    costs = {"d": {"a": 7.0, "c": 0.0}, "a": {"b": 3.0, "e": 0.5, "a": 8.0}}
+    decision, _, _ = fit_decision(task, labels, probabilities, energy, Wishes(costs=costs))
+    table = 1.0 - np.eye(5)
+    table[[3, 3, 0, 0], [0, 2, 1, 4]] = 7.0, 0.0, 3.0, 0.5
+    decided = decision.labels(task, probabilities)
+    assert decided.tolist() == (probabilities @ table).argmin(axis=1).tolist()
+    assert (decided != probabilities.argmax(axis=1)).any(), "costs move some"
+    assert decision.costs_of(labels, decided).tolist() == table[labels, decided].tolist()
+
+
 )
 def test_a_wish_that_can_be_kept_is_kept_with_little_change(inspected, wish):
     labels, probabilities, energy = inspected
@@ -210,7 +224,7 @@ def test_several_labels_are_answered_together_unless_the_image_is_unknown():
 @pytest.mark.parametrize("name", [UNKNOWN, DONT_KNOW])
 def test_a_class_that_is_called_as_a_refusal_is_an_answer_where_none_is_refused(name):
     task = make_task("binary", ("fine", name))
-    decision = Decision(costs=((0.0, 1.0), (9.0, 0.0)))
+    decision = Decision(costs=((1, 0, 9.0),))
     labels, energy = np.array([0, 1, 1]), np.zeros(3, np.float32)
     figures = decision_figures(task, labels, probabilities_of(0.05, 0.9, 0.2), energy, decision)
     assert (figures["answered"], figures["unknown"], figures["dont_know"]) == (1.0, 0.0, 0.0)

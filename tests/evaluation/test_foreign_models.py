@@ -193,6 +193,11 @@ DESCRIPTIONS = {
     "a checksum that is a path": lambda c: c.update(weights_sha256="../../etc/passwd"),
     "a module that is a path": lambda c: c.update(plugin_modules=["../evil"]),
     "costs that do not fit": lambda c: c["decision"].update(costs=[[0.0, 1.0]]),
+    "a cost of a class that there is not": lambda c: c["decision"].update(costs=[[0, 10, 2.0]]),
+    "a cost of a class between two": lambda c: c["decision"].update(costs=[[0, 1.5, 2.0]]),
+    "a cost of what is right": lambda c: c["decision"].update(costs=[[1, 1, 2.0]]),
+    "a cost given twice": lambda c: c["decision"].update(costs=[[0, 1, 2.0], [0, 1, 3.0]]),
+    "older costs that do not fit": lambda c: (c.update(format=4), c["decision"].update(costs=[[0, 1, 2.0]])),
     "a plan that is a list": lambda c: c.update(plan=[]),
     "others that are no models": lambda c: c.update(others=[{"file": "/etc/passwd"}]),
     "a part that is missing": lambda c: c.pop("mirrored"),
@@ -237,6 +242,17 @@ def test_what_an_older_version_wrote_is_still_read(model):
     for key in ("temperature", "decision", "others"):
         content.pop(key)
     assert described(json.dumps({**content, "format": 2})).temperature == 1.0
+
+
+def test_costs_are_read_as_they_are_written_and_as_an_older_version_wrote_them(model, tmp_path):
+    change(model, lambda content: content["decision"].update(costs=[[0, 2, 9.0]]))
+    loaded = automl_img.load(model)
+    assert loaded.card.decision.costs == ((0, 2, 9.0),)
+    assert automl_img.load(loaded.save(tmp_path / "again")).card.decision == loaded.card.decision
+    table = 1 - np.eye(10)
+    table[0, 2] = 9
+    change(model, lambda content: (content.update(format=4), content["decision"].update(costs=table.tolist())))
+    assert automl_img.load(model).card.decision == loaded.card.decision
 
 
 def test_a_keras_file_is_refused_and_the_lambda_in_it_does_not_run(tmp_path, marker):
