@@ -352,7 +352,9 @@ def _or_parents(
     for level in reversed(range(len(task.levels))):
         nodes = task.levels[level]
         places = task.at_level(level)
-        of_nodes = probabilities @ np.eye(len(nodes), dtype=np.float32)[places]
+        order = np.argsort(places, kind="stable")  # the classes of each node side by side
+        first = np.searchsorted(places[order], np.arange(len(nodes)))
+        of_nodes = np.add.reduceat(probabilities[:, order], first, axis=1)
         mine = places[labels]
         shares = of_nodes[np.arange(len(labels)), mine]
         enough = waiting & (shares >= least)

@@ -1,5 +1,7 @@
 """Answers that follow costs and wishes, "don't know", "unknown", and parents, each against a case counted by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -97,8 +99,6 @@ def test_costs_move_the_answer_to_the_cheaper_mistake():
     assert figures["cost"] == pytest.approx((1 + 9 + 0) / 3)
 
 
-@pytest.mark.parametrize(
-    "wish", [Wish("precision", 0.9, "defect"), Wish("recall", 0.95, "defect"), Wish("precision", 0.99, "fine")]
 def test_the_answer_is_the_one_with_the_least_expected_cost_whatever_pairs_have_one():
     task, rng = make_task("multiclass", tuple("abcde")), np.random.default_rng(5)
     probabilities = rng.dirichlet(np.full(5, 0.5), 400).astype(np.float32)
@@ -113,6 +113,8 @@ def test_the_answer_is_the_one_with_the_least_expected_cost_whatever_pairs_have_
     assert decision.costs_of(labels, decided).tolist() == table[labels, decided].tolist()
 
 
+@pytest.mark.parametrize(
+    "wish", [Wish("precision", 0.9, "defect"), Wish("recall", 0.95, "defect"), Wish("precision", 0.99, "fine")]
 )
 def test_a_wish_that_can_be_kept_is_kept_with_little_change(inspected, wish):
     labels, probabilities, energy = inspected
@@ -246,6 +248,18 @@ def test_a_parent_is_answered_where_its_class_is_not_sure():
     decision = Decision(least_share=0.8)
     figures = decision_figures(TREE, np.array([0, 1, 2]), probabilities, np.zeros(3, np.float32), decision)
     assert figures["parents"] == pytest.approx(1 / 3) and figures["accuracy"] == 1.0
+
+
+def test_parents_of_thousands_of_classes_take_no_table_of_all_pairs():
+    names = tuple(f"{place % 7}/{place}" for place in range(3000))  # the classes of a parent do not stand side by side
+    task, probabilities = make_task("hierarchical", names), np.full((2, 3000), 0.4 / 2999, np.float32)
+    probabilities[0, 15], probabilities[1, [15, 22]] = 0.6, (0.3, 0.3 + 0.4 / 2999)
+    tracemalloc.start()
+    answers = Decision(least_share=0.55).answers(task, probabilities).tolist()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert answers == ["1/15", "1"]
+    assert most < 10e6, "numbers for each pair of classes take 36 MB"
 
 
 def test_a_parent_is_held_back_by_its_own_probability_and_is_right_if_the_true_class_lies_below_it():
