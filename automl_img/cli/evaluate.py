@@ -49,7 +49,7 @@ def evaluate(
     for name in ("precision", "recall", "F1", "images"):
         table.add_column(name, justify="right")
     for name, row in figures["per_class"].items():
-        numbers = [f"{row[key]:.4f}" for key in ("precision", "recall", "f1")]
+        numbers = [f"{row[key]:.4f}" if row["support"] else "–" for key in ("precision", "recall", "f1")]
         table.add_row(Text(name), *numbers, f"{row['support']:,}")
     console.print(table)
 

@@ -22,6 +22,7 @@ Cost = tuple[int, int, float]  # of a mistake: true class, answered class, what 
 DONT_KNOW = "don't know"
 UNKNOWN = "unknown"
 PASSES = 3
+NO_CLASS = -1  # in the place of the class: the answer is a parent or none
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,6 @@ class Decision:
         """Return which images look like nothing in training, shape (n,), by their energies."""
         return np.zeros(len(energy), bool) if self.least_energy is None else energy < self.least_energy
 
-
     def costs_of(self, labels: Labels, decided: Labels) -> npt.NDArray[np.float64]:
         """Return what the answer to each image costs, shape (n,), by its true class and the one decided on."""
         given = {(true, answered): cost for true, answered, cost in self.costs}
@@ -122,6 +122,7 @@ class Decision:
         true, answered, costs = (np.array(column) for column in zip(*self.costs, strict=True))
         return true, answered, (costs - 1).astype(np.float32)
 
+
 @dataclass(frozen=True)
 class Kept:
     """What became of one wish.
@@ -129,12 +130,12 @@ class Kept:
     Attributes:
         wish: In words.
         kept: Whether the validation images fulfil it.
-        reached: The figure that they reach.
+        reached: The figure that they reach; None: none of them is of the class, and the wish changes nothing.
     """
 
     wish: str
     kept: bool
-    reached: float
+    reached: float | None
 
 
 def mean_energy(task: Task, logits: Sequence[Floats], shares: Sequence[float]) -> Floats:
@@ -188,8 +189,9 @@ def fit_decision(
     for wish in wishes.wishes:
         place = task.class_names.index(wish.name)
         true, found = (one[:, place] > 0 if one.ndim == 2 else one == place for one in (labels, decided))
-        reached = _figure(wish.figure, true, found)
-        kept.append(Kept(str(wish), reached >= wish.at_least, reached))
+        counts = int(true.sum()), int(found.sum()), int((true & found).sum())
+        reached = _figure(wish.figure, *counts) if true.any() else None
+        kept.append(Kept(str(wish), reached is not None and reached >= wish.at_least, reached))
     if wishes.accuracy is not None:
         answers, sure = _answered(task, probabilities, decided, wishes.parents)
         told = answers != DONT_KNOW
@@ -231,7 +233,7 @@ def decision_figures(
         ``answered`` (share of images that get a class or a parent, or their several labels), ``dont_know``, ``unknown``, ``parents``
         (shares), ``accuracy`` of the answers given (a parent is right if the true class lies below it, several labels if all are),
         ``cost`` (mean over all images that get a class, where there are costs), and ``per_class`` (precision and recall of each
-        answered class).
+        answered class; recall is None where no image is of the class).
     """
     decided = decision.labels(task, probabilities, thresholds)
     unknown = decision.is_unknown(energy)
@@ -240,17 +242,17 @@ def decision_figures(
         true, found = labels > 0, decided > 0
         right = (true == found).all(axis=1)
     else:
-        names = np.asarray(task.class_names)
+        names, places = np.asarray(task.class_names), {name: place for place, name in enumerate(task.class_names)}
         answers = decision.answers(task, probabilities, energy, thresholds).astype(str)
-        true, found = (one[:, np.newaxis] == names for one in (names[labels], answers))
+        true, found = labels, np.array([places.get(answer, NO_CLASS) for answer in answers.tolist()], np.int64)
         right = _is_right(task, labels, decided, answers)
         inner = answers != names[decided]
         # A class may have such a name where the decision refuses none.
         silent = (answers == DONT_KNOW) & (decision.least_confidence > 0 or decision.least_share is not None)
     given = ~(unknown | silent)
     per_class = {
-        name: {figure: _figure(figure, true[:, place], given & found[:, place]) for figure in ("precision", "recall")}
-        for place, name in enumerate(task.class_names)
+        name: {figure: _figure(figure, *counts) for figure in ("precision", "recall")}
+        for name, counts in zip(task.class_names, _counted(true, found, given, task.classes), strict=True)
     }
     figures: dict[str, Any] = {
         "answered": float(given.mean()),
@@ -263,6 +265,22 @@ def decision_figures(
     if decision.costs:
         figures["cost"] = float(decision.costs_of(labels[given], decided[given]).mean()) if given.any() else None
     return figures
+
+
+def _counted(true: Labels, found: Labels, given: npt.NDArray[np.bool_], classes: int) -> list[tuple[int, int, int]]:
+    """Of each class, how many images are of it, how many of the answers given call one so, and how many of these are right.
+
+    Args:
+        true, found: Of each image its class and what it is called, or for several labels whether it is of each class and called so.
+        given: Whether the image gets its answer.
+        classes: How many there are.
+    """
+    if true.ndim == 2:
+        columns = [one.sum(axis=0) for one in (true, found[given], (true & found)[given])]
+    else:
+        told = (true, found[given & (found != NO_CLASS)], true[given & (found == true)])
+        columns = [np.bincount(one, minlength=classes) for one in told]
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def coverage_curve(labels: Labels, decided: Labels, probabilities: Floats, points: int = 101) -> dict[str, list[float]]:
@@ -290,17 +308,20 @@ def _given_costs(task: Task, costs: Mapping[str, Mapping[str, float]]) -> tuple[
     pairs = (
         (true, answered, cost) for true, row in costs.items() for answered, cost in row.items() if true != answered
     )
+    return tuple(sorted((places[true], places[answered], float(cost)) for true, answered, cost in pairs))
 
 
-def _figure(figure: str, true: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> float:
-    """Precision or recall of ``found``; precision of nothing is 1, for nothing said is wrong."""
-    right = int((true & found).sum())
-    of = int(found.sum()) if figure == "precision" else int(true.sum())
-    return right / of if of else (1.0 if figure == "precision" else 0.0)
+def _figure(figure: str, true: int, found: int, right: int) -> float | None:
+    """Precision or recall by numbers of images; precision of nothing is 1, for nothing said is wrong, and recall of nothing is None."""
+    if figure == "precision":
+        return right / found if found else 1.0
+    return right / true if true else None
 
 
 def _cut(ratio: Floats, true: npt.NDArray[np.bool_], wish: Wish, now: float) -> float:
     """Return the value nearest to ``now`` from which on a class is answered so that the wish is kept; else the best for it."""
+    if not true.any():  # by which no cut is better than another
+        return now
     order = np.argsort(-ratio, kind="stable")
     values = ratio[order].astype(np.float64)
     right = true[order].cumsum()
@@ -308,12 +329,11 @@ def _cut(ratio: Floats, true: npt.NDArray[np.bool_], wish: Wish, now: float) -> 
     below = np.append(values[1:], values[-1] / 2)
     cuts = np.concatenate([[values[0] * 2], np.sqrt(np.maximum(values, TINY) * np.maximum(below, TINY)), [now]])
     found = np.concatenate([[0], np.arange(1, len(values) + 1), [int((values >= now).sum())]])
-    return tuple(sorted((places[true], places[answered], float(cost)) for true, answered, cost in pairs))
     hits = np.concatenate([[0], right, [int(true[ratio >= now].sum())]])
     if wish.figure == "precision":
         reached = np.where(found > 0, hits / np.maximum(found, 1), 0.0)
     else:
-        reached = hits / max(1, int(true.sum()))
+        reached = hits / int(true.sum())
     splits = np.concatenate([[True], values[:-1] > values[1:], [True, True]])
     reached = np.where(splits, reached, -1.0)
     keeping = reached >= wish.at_least

@@ -166,9 +166,10 @@ def _figure_rows(evidence: RunEvidence) -> list[FigureRow]:
 
 
 def _per_class(evidence: RunEvidence) -> list[tuple[str, Mapping[str, Any]]]:
-    """The classes with their figures, the worst F1 first."""
+    """The classes with their figures, the worst F1 first; those without images, of which nothing is known, last."""
     figures = evidence.figures.get(evidence.judged)
-    return sorted(figures["per_class"].items(), key=lambda pair: pair[1]["f1"]) if figures else []
+    rows = figures["per_class"].items() if figures else ()
+    return sorted(rows, key=lambda row: (not row[1]["support"], row[1]["f1"]))
 
 
 def _families(trials: Sequence[TrialFacts]) -> list[Family]:

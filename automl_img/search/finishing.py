@@ -249,6 +249,9 @@ def _figures_seconds(data: PreparedData) -> float:
 
 def _tell_wishes(run: Run, wishes: list[dict[str, Any]]) -> None:
     for wish in wishes:
+        if wish["reached"] is None:
+            run.decided(f"wish {wish['wish']}: no validation image is of the class, so it changes nothing")
+            continue
         state = "holds on validation" if wish["kept"] else "cannot be kept; the nearest on validation"
         run.decided(f"wish {wish['wish']}: {state} ({wish['reached']:.4f})")
 

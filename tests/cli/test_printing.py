@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from automl_img import cli
-from automl_img.cli import export, suspects
+from automl_img import api, cli
+from automl_img.cli import evaluate, export, suspects
 from automl_img.errors import AutoMLImageWarning
 from automl_img.evaluation.suspects import Suspect
 from automl_img.export.comparison import Exported
@@ -105,3 +105,14 @@ def test_a_table_of_suspects_in_a_folder_with_brackets_is_shown_as_it_is(wide, m
         monkeypatch.setattr(suspecting, "write_suspects", lambda run, limit, out, found=found: (found, out))
         suspects.suspects(Path("run"), out=Path("[red]check.csv"))
         assert f"{counted} to check: [red]check.csv" in capsys.readouterr().out
+
+
+def test_a_class_without_images_is_shown_without_figures(wide, monkeypatch, capsys):
+    known = {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "support": 2}
+    nothing = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    whole = {"task": "multiclass", "images": 2, "f1": 0.6667, "baseline": {}, "intervals": {}}
+    figures = {**whole, "per_class": {"ant": known, "bee": nothing}}
+    monkeypatch.setattr(api, "evaluate_run", lambda run, split: figures)
+    evaluate.evaluate(Path("run"))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["ant", "0.5000", "1.0000", "0.6667", "2"] in rows and ["bee", "–", "–", "–", "0"] in rows

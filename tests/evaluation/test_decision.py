@@ -161,6 +161,19 @@ def test_a_wish_that_cannot_be_kept_says_what_can():
     assert not kept.kept and kept.reached == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("figure", ["recall", "precision"])
+def test_a_wish_for_a_class_without_validation_images_changes_nothing_and_is_told_as_such(figure):
+    names, wishes, energy = ("ant", "bee", "rare"), Wishes(wishes=(Wish(figure, 0.9, "rare"),)), np.zeros(4, np.float32)
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.5, 0.2, 0.3], [0.2, 0.7, 0.1], [0.3, 0.5, 0.2]], np.float32)
+    one, several = make_task("multiclass", names), make_task("multilabel", names)
+    decision, _, (kept,) = fit_decision(one, np.array([0, 0, 1, 1]), probabilities, energy, wishes)
+    assert decision.is_plain and (kept.kept, kept.reached) == (False, None)
+    assert decision.answers(one, np.array([[0.1, 0.2, 0.7]], np.float32)).tolist() == ["rare"]
+    labels = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 0]], np.uint8)
+    _, thresholds, (kept,) = fit_decision(several, labels, probabilities, energy, wishes, (0.5, 0.5, 0.5))
+    assert thresholds == (0.5, 0.5, 0.5) and (kept.kept, kept.reached) == (False, None)
+
+
 def test_a_wish_of_several_classes_moves_that_class_alone():
     task = make_task("multiclass", ("ant", "bee", "cat"))
     rng = np.random.default_rng(2)
@@ -260,6 +273,17 @@ def test_parents_of_thousands_of_classes_take_no_table_of_all_pairs():
     tracemalloc.stop()
     assert answers == ["1/15", "1"]
     assert most < 10e6, "numbers for each pair of classes take 36 MB"
+
+
+def test_a_class_without_images_has_no_recall():
+    task, decision = make_task("multiclass", ("ant", "bee", "cat")), Decision(least_energy=-1.0)
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]], np.float32)
+    figures = decision_figures(task, np.array([0, 0]), probabilities, np.zeros(2, np.float32), decision)
+    assert figures["per_class"] == {
+        "ant": {"precision": 1.0, "recall": 0.5},
+        "bee": {"precision": 1.0, "recall": None},
+        "cat": {"precision": 0.0, "recall": None},
+    }
 
 
 def test_a_parent_is_held_back_by_its_own_probability_and_is_right_if_the_true_class_lies_below_it():

@@ -233,6 +233,23 @@ def test_every_link_of_the_page_leads_to_a_place_on_it():
     assert shown and set(shown) <= places
 
 
+def test_classes_without_images_stand_last_and_have_no_figures():
+    evidence = made()
+    figures = dict(evidence.figures["validation"])
+    nothing = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    per_class = {**figures["per_class"], "bee": nothing}
+    shares = {"answered": 1.0, "dont_know": 0.0, "unknown": 0.0, "parents": 0.0, "accuracy": 0.9}
+    answered = {name: {"precision": 1.0, "recall": None if name == "bee" else 0.5} for name in per_class}
+    figures |= {"per_class": per_class, "decision": {**shares, "per_class": answered}}
+    wishes = [{"wish": "recall >= 0.9 for bee", "kept": False, "reached": None}]
+    page = text_of(run_page(replace(evidence, figures={"validation": figures}, selection={"wishes": wishes})))
+    table = page.partition("the weakest first")[2]
+    weakest = sorted(("ant", "cat", "dog"), key=lambda name: per_class[name]["f1"])
+    assert re.findall(r"(ant|bee|cat|dog) [\d–]", table)[:4] == [*weakest, "bee"]
+    assert "bee – – – 0" in table and "bee 1.0000 –" in table
+    assert "recall >= 0.9 for bee : no validation image is of the class, so it changes nothing" in page
+
+
 def test_commands_to_copy_hold_the_run_folder_as_one_word_whatever_its_name():
     spaced = replace(made(), folder="runs/bob's fashion")
     page, given = text_of(run_page(spaced)), text_of(run_page(replace(spaced, given=True)))

@@ -5,6 +5,7 @@ import functools
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from automl_img.export import export_model, exporter_of
 from automl_img.export.comparison import Samples
 from automl_img.plugin import discover
 from automl_img.recipe import FinalSettings
-from automl_img.search.finishing import _reserve
+from automl_img.search.finishing import _reserve, _tell_wishes
 from automl_img.search.journal import Journal
 from automl_img.search.run_folder import STOP_FILE
 from automl_img.training.artifacts import sha256_of
@@ -131,6 +132,18 @@ def test_the_contest_leaves_time_for_the_images_that_the_model_is_asked_for_afte
     assert len(tight.contestants) == len(candidates) and len(tight.members) == 1, "two are not asked in time"
     hopeless = contest(afterwards=10**6, seconds=0.5 * one)
     assert len(hopeless.contestants) == len(hopeless.members) == 1, "there is a model in any case"
+
+
+def test_what_became_of_each_wish_is_told():
+    said = []
+    found = [("a", True, 0.95), ("b", False, 0.5), ("c", False, None)]
+    wishes = [{"wish": f"recall >= 0.9 for {name}", "kept": kept, "reached": reached} for name, kept, reached in found]
+    _tell_wishes(SimpleNamespace(decided=said.append), wishes)
+    assert said == [
+        "wish recall >= 0.9 for a: holds on validation (0.9500)",
+        "wish recall >= 0.9 for b: cannot be kept; the nearest on validation (0.5000)",
+        "wish recall >= 0.9 for c: no validation image is of the class, so it changes nothing",
+    ]
 
 
 @pytest.mark.parametrize(("beside", "kept"), [((4.0, 6.0), 2.0), ((0.5,), 1.5), ((40.0,), 6.0), ((), 3.0)])
