@@ -257,7 +257,10 @@ def test_text_in_the_place_of_a_measurement_is_one_clear_line(journal):
 @pytest.mark.parametrize("change", [lambda journal: None, made_older], ids=["this version", "an older one"])
 def test_the_measurements_of_a_trial_are_found_without_reading_those_of_all_others(change, journal, tmp_path):
     change(journal)
-    with contextlib.closing(Journal(tmp_path)), contextlib.closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as database:
+    with (
+        contextlib.closing(Journal(tmp_path)),
+        contextlib.closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as database,
+    ):
         asked = "EXPLAIN QUERY PLAN SELECT f1 FROM epochs WHERE trial = 1 ORDER BY attempt, steps"
         steps = [row[-1] for row in database.execute(asked)]
     assert len(steps) == 1 and "USING INDEX" in steps[0], "nor sorted"

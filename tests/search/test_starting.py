@@ -127,7 +127,7 @@ def test_what_cannot_be_built_or_does_not_fit_is_skipped_for_good_with_or_withou
     broken = Estimate("poor", -1, 2, {}, None, "ValueError: no")
     estimates = [estimate("cheap", 1e-5), estimate("slow", 1.0), broken]
     monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: estimates)
-    settings = {"budget.time": "1m", "train.deterministic": True, "search.experience": False, "search.starts": starts}
+    settings = {"budget.trials": 4, "train.deterministic": True, "search.experience": False, "search.starts": starts}
     told = {}
     run = SimpleNamespace(
         recipe=recipe_from_mapping({}, settings),
