@@ -9,11 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from automl_img.errors import UsageError
 from automl_img.processor import is_x86
 
 #: What Keras imports, where it is installed, for parts that nothing here calls: figures, data frames and scikit-learn's interface. They
 #: take as long as Keras itself, and are imported as ever once somebody else asks for them.
 COMPANIONS = ("matplotlib", "pandas", "pyarrow", "sklearn")
+BACKEND = "tensorflow"  # what the networks and the training are written for, whatever else Keras can run on
 
 _alone = threading.Event()
 
@@ -46,7 +48,8 @@ _standard_error = _StandardError()
 
 
 def load_alone() -> None:
-    """Load Keras without :data:`COMPANIONS` from now on; for processes that run nobody's code but ours and that of plugins."""
+    """Load Keras without :data:`COMPANIONS`, and set as we need it, from now on; for processes that run our code and plugins' alone."""
+    os.environ["KERAS_BACKEND"] = BACKEND  # now: a plugin may import Keras by itself
     _alone.set()
 
 
@@ -74,20 +77,29 @@ def prefer_onednn() -> None:
 
 
 def load_tensorflow(*, with_devices: bool) -> None:
-    """Import TensorFlow and Keras in silence, as :func:`prefer_onednn` wants them; one that was imported before stays as it is.
+    """Import TensorFlow, and Keras on it, in silence, as :func:`prefer_onednn` wants them; one that was imported before stays as it is.
 
     Args:
         with_devices: Whether to look for GPUs too, which writes more, and starts threads that would not survive a fork.
+
+    Raises:
+        UsageError: Keras was imported before, on something else.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     prefer_onednn()
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = BACKEND  # which Keras heeds more than its own file
     with quiet():
         with _companions_hidden(), _collector_at_rest():
             import keras
+
+            _refuse_other_backend(keras.config.backend())
             import tensorflow as tf
 
             _ = keras.layers  # resolves Keras's lazy parts
+        if _alone.is_set():
+            keras.config.set_image_data_format("channels_last")  # as images lie here, whatever Keras's own file says
         if with_devices:
             for gpu in tf.config.list_physical_devices("GPU"):
                 with contextlib.suppress(RuntimeError):  # TensorFlow was in use before
@@ -95,9 +107,16 @@ def load_tensorflow(*, with_devices: bool) -> None:
             tf.constant(0)
 
 
+def _refuse_other_backend(backend: str) -> None:
+    if backend != BACKEND:
+        problem = f"Keras runs on {backend} here; automl-img needs TensorFlow"
+        raise UsageError(problem, hint=f"Set KERAS_BACKEND={BACKEND} before Keras is imported.")
+
+
 @contextlib.contextmanager
 def _companions_hidden() -> Iterator[None]:
-    hidden = [name for name in COMPANIONS if name not in sys.modules] if _alone.is_set() else []
+    first = _alone.is_set() and "keras" not in sys.modules
+    hidden = [name for name in COMPANIONS if name not in sys.modules] if first else []
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: Python's word for a module that is not there
     try:
         yield

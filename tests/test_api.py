@@ -157,6 +157,19 @@ def test_networks_are_built_once_though_threads_ask_together(finished, digits_da
         np.testing.assert_allclose(answer, finished[0].predict_proba(digits_data[0][:5]), atol=1e-6)
 
 
+def test_a_model_is_built_as_it_was_trained_however_keras_is_set_in_the_process_that_loads_it(finished, digits_data):
+    import keras
+
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        found = automl_img.load(finished[0].run_dir).predict_proba(digits_data[0][:5])
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_image_data_format(before)
+    np.testing.assert_allclose(found, finished[0].predict_proba(digits_data[0][:5]), atol=1e-6)
+
+
 def test_evaluating_the_test_split_again_gives_the_recorded_figures(finished):
     figures = finished[0].evaluate("test")
     assert figures["f1_macro"] == pytest.approx(finished[0].metrics["test"]["f1_macro"], abs=1e-6)

@@ -1,6 +1,7 @@
 """How TensorFlow is loaded; in processes of their own, since it can be loaded only once."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -98,3 +99,49 @@ def test_the_fork_server_holds_what_a_trial_needs_and_no_thread_of_tensorflow():
         print("automl_img.training.trial" in sys.modules, context.context()._initialized, gc.isenabled(), gc.get_freeze_count() > 100_000)
     """
     assert answer_of(script) == ["True", "False", "True", "True"]
+
+
+@pytest.fixture(params=["environment", "file"])
+def another_backend(request, tmp_path, monkeypatch):
+    """The settings of somebody who works with Keras on something else, where it keeps them: neither backend is installed here."""
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "torch", "image_data_format": "channels_first"}))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if request.param == "environment":
+        monkeypatch.setenv("KERAS_BACKEND", "jax")
+
+
+def test_keras_runs_on_tensorflow_whatever_it_is_set_to(another_backend):
+    script = """
+        from automl_img.quiet import load_tensorflow
+        load_tensorflow(with_devices=False)
+        import keras
+        print(keras.config.backend(), keras.config.image_data_format())
+    """
+    assert answer_of(script) == ["tensorflow", "channels_first"], "how images lie is left to whose process it is"
+
+
+def test_in_a_process_of_ours_keras_is_set_as_we_need_it_though_a_plugin_imports_it_first(another_backend):
+    script = """
+        from automl_img.quiet import load_alone, load_tensorflow
+        load_alone()
+        import keras
+        load_tensorflow(with_devices=False)
+        print(keras.config.backend(), keras.config.image_data_format())
+    """
+    assert answer_of(script) == ["tensorflow", "channels_last"]
+
+
+def test_keras_that_runs_on_something_else_already_is_an_error_that_says_what_to_do():
+    script = """
+        import keras
+        keras.config.backend = lambda: "jax"
+        from automl_img.errors import UsageError
+        from automl_img.quiet import load_tensorflow
+        try:
+            load_tensorflow(with_devices=False)
+        except UsageError as error:
+            print(error)
+    """
+    said = "Keras runs on jax here; automl-img needs TensorFlow. Set KERAS_BACKEND=tensorflow before Keras is imported."
+    assert " ".join(answer_of(script)) == said

@@ -208,7 +208,12 @@ class Predictor:
         return keras.ops.log(mean / (1 - mean)) if several else keras.ops.log(mean)
 
     def networks(self) -> list[Any]:
-        """Return the networks that the model averages, often one: from float32 images, 0 to 255, to logits."""
+        """Return the networks that the model averages, often one: from float32 images, 0 to 255, to logits.
+
+        Raises:
+            ModelFileError: The weights do not fit.
+            UsageError: Keras does not run on TensorFlow in this process.
+        """
         from automl_img.quiet import load_tensorflow
 
         load_tensorflow(with_devices=True)
@@ -216,8 +221,10 @@ class Predictor:
 
         from automl_img.training.network import build_network
 
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("float32")
+        config = keras.config
+        policy, layout = config.dtype_policy(), config.image_data_format()
+        config.set_dtype_policy("float32")
+        config.set_image_data_format("channels_last")
         try:
             networks = [build_network(plan, self._registry).model for plan in self.card.plans]
             for network, name in zip(networks, self.card.files, strict=True):
@@ -227,7 +234,8 @@ class Predictor:
                 f"the weights do not fit the network: {error}", where=str(self.folder), hint=_version_hint(self.card)
             ) from error
         finally:
-            keras.config.set_dtype_policy(policy)
+            config.set_dtype_policy(policy)
+            config.set_image_data_format(layout)
         return networks
 
     def predict_proba_prepared(

@@ -22,6 +22,7 @@ from typing import Any
 
 from automl_img.errors import named_reason_of
 from automl_img.executors.pulse import STILL_SECONDS, Pulse
+from automl_img.quiet import load_alone
 from automl_img.training.spec import FailureKind, TrialFailure
 
 GRACE_SECONDS = 1.0  # in which a process that has answered may end by itself
@@ -219,6 +220,7 @@ def _main(connection: Any, task: Task, argument: Any, log: str) -> None:
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     faulthandler.enable(sys.stderr)
+    load_alone()  # the fork server has; a process that was started afresh has not
     link = Link(connection)
     threading.Thread(target=link._listen, daemon=True).start()
     answer = _answer(link, task, argument)

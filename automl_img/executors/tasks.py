@@ -68,6 +68,7 @@ class TrainArgument:
 
 def train(link: Link, argument: TrainArgument) -> TrialResult:
     """Train one trial."""
+    load_tensorflow(with_devices=False)
     from automl_img.training.devices import see_gpus
     from automl_img.training.trial import train_trial
 
@@ -113,6 +114,7 @@ class EstimateArgument:
 
 def estimate(link: Link, argument: EstimateArgument) -> list[Any]:
     """Estimate the cost of each architecture's members."""
+    load_tensorflow(with_devices=False)
     from automl_img.training.devices import see_gpus
     from automl_img.training.estimate import estimate_architectures
 

@@ -1,5 +1,6 @@
 """What is asked of a run that has ended, each in a process of its own as a person starts it: Keras is loaded there as nowhere else."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
@@ -27,3 +28,18 @@ def test_each_command_on_a_run_does_its_work_and_says_nothing_beside_it(command,
     assert len(pd.read_parquet(tmp_path / "found.parquet")) == 1
     for name in ("check.csv", "onnx/model.onnx", "page.html"):
         assert (tmp_path / name).stat().st_size > 0
+
+
+def test_who_works_with_keras_on_something_else_searches_and_predicts_all_the_same(
+    search, command, quick, digits_data, tmp_path, monkeypatch
+):
+    settings = {"backend": "torch", "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    ran = search("digits", tmp_path / "run", *quick)
+    assert ran.returncode == 0, ran.stderr
+    image = tmp_path / "0.png"
+    Image.fromarray(digits_data[0][0]).save(image)
+    ran = command("predict", tmp_path / "run", image)
+    assert (ran.returncode, ran.stderr) == (0, "") and ran.stdout.count("\n") == 2

@@ -82,3 +82,13 @@ def pause(connection):
     """No task of ours: the target of a process of somebody else."""
     connection.send("ready")
     signal.pause()
+
+
+def settings_of_keras(link, argument):
+    """How Keras is set where a plugin has imported it by itself."""
+    import keras
+
+    from automl_img.quiet import load_tensorflow
+
+    load_tensorflow(with_devices=False)
+    return keras.config.backend(), keras.config.image_data_format()

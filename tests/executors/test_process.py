@@ -1,4 +1,5 @@
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -79,6 +80,33 @@ def test_files_of_the_current_folder_do_not_stand_in_for_modules_of_the_same_nam
     command = [sys.executable, tools / "command.py"]
     ran = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120, check=False)
     assert "TaskDone(value=42)" in ran.stdout, ran.stderr
+
+
+@pytest.mark.parametrize("afresh", [False, True])
+def test_each_process_has_keras_as_we_need_it_whatever_it_is_set_to(tmp_path, afresh):
+    settings = {"backend": "torch", "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    script = f"""
+        import sys
+        from pathlib import Path
+
+        sys.path.append({str(Path(__file__).parent)!r})
+        import fault_tasks
+        from automl_img.executors.process import ChildProcess, TaskDone, TaskFailed, avoid_fork_server, wait_for_news
+
+        if {afresh}:
+            avoid_fork_server()
+        child = ChildProcess(fault_tasks.settings_of_keras, None, Path({str(tmp_path)!r}) / "log.txt")
+        heard = []
+        while not any(isinstance(one, TaskDone | TaskFailed) for one in heard):
+            wait_for_news([child], 60.0)
+            heard += child.news()
+        print(heard[-1])
+    """
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert ran.stdout.strip() == "TaskDone(value=('tensorflow', 'channels_last'))", ran.stderr
 
 
 def test_threads_that_start_processes_at_once_leave_the_script_and_the_environment_as_they_were(monkeypatch):
