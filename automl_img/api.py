@@ -222,7 +222,7 @@ class SearchResult:
 
     def __init__(self, run_dir: str | Path) -> None:
         folder = RunFolder.open(run_dir)
-        self.run_dir = folder.path
+        self.run_dir = folder.path.absolute()  # for as long as the result lives, wherever its process goes
         self.recipe: dict[str, Any] = folder.read(RECIPE_FILE)
         self.metrics: dict[str, Any] = folder.read(METRICS_FILE)
         self._predictor: Predictor | None = None

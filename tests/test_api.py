@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import automl_img
-from automl_img import events
+from automl_img import SearchResult, events
 from automl_img.data.inspection import Limits
 from automl_img.errors import AutoMLImageWarning
 from automl_img.evaluation.predictor import Predictor
@@ -168,6 +168,44 @@ def test_a_model_is_built_as_it_was_trained_however_keras_is_set_in_the_process_
     finally:
         keras.config.set_image_data_format(before)
     np.testing.assert_allclose(found, finished[0].predict_proba(digits_data[0][:5]), atol=1e-6)
+
+
+def test_what_was_loaded_by_a_relative_path_stays_what_it_was_wherever_its_process_goes(
+    finished, digits_data, tmp_path, monkeypatch
+):
+    run = finished[0].run_dir
+    monkeypatch.chdir(run.parent)
+    result, predictor = SearchResult(run.name), automl_img.load(run.name)
+    monkeypatch.chdir(tmp_path)
+    expected = finished[0].predict_proba(digits_data[0][:5])
+    for loaded in (result, predictor):
+        np.testing.assert_allclose(loaded.predict_proba(digits_data[0][:5]), expected, atol=1e-6)
+    assert len(result.leaderboard()) == 2 and result.run_dir == run
+
+
+def test_weights_that_were_written_anew_since_the_model_was_loaded_are_refused(finished, digits_data, tmp_path):
+    folder = finished[0].save(tmp_path / "model")
+    predictor, weights = automl_img.load(folder), folder / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    said = r"model\.weights\.h5: the model was written anew since it was loaded: .* differs\. Load it again\."
+    with pytest.raises(automl_img.ModelFileError, match=said):
+        predictor.predict(digits_data[0][:5])
+    with pytest.raises(automl_img.ModelFileError, match=said):
+        predictor.save(tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_weights_that_are_gone_when_they_are_needed_are_one_line(finished, digits_data, tmp_path, monkeypatch):
+    folder = finished[0].save(tmp_path / "model")
+    predictor, weights = automl_img.load(folder), folder / "model.weights.h5"
+    with monkeypatch.context() as patch, pytest.raises(automl_img.ModelFileError, match="the weights cannot be read: "):
+        # Between the look at them and Keras's own.
+        patch.setattr("automl_img.evaluation.predictor.unchanged_weights", lambda *given: [folder / "gone.weights.h5"])
+        predictor.predict(digits_data[0][:5])
+    weights.unlink()
+    said = r"model\.weights\.h5: the weights cannot be read: No such file or directory$"
+    with pytest.raises(automl_img.ModelFileError, match=said):
+        predictor.predict(digits_data[0][:5])
 
 
 def test_evaluating_the_test_split_again_gives_the_recorded_figures(finished):

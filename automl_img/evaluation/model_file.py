@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,28 @@ def read_model(folder: Path) -> ModelCard:
         if sha256_of(weights) != sha256:
             raise ModelFileError("the weights are not those that were saved: their SHA-256 differs", where=str(weights))
     return card
+
+
+def unchanged_weights(folder: Path, card: ModelCard) -> Iterator[Path]:
+    """Yield the weights files of a model that was read before, each when it is seen to be still the same.
+
+    Args:
+        folder: The model's folder.
+        card: What was read from it.
+
+    Raises:
+        ModelFileError: One is gone, or was written anew since.
+    """
+    for name, sha256 in card.files.items():
+        path = folder / name
+        try:
+            found = sha256_of(path)
+        except OSError as error:
+            raise ModelFileError(f"the weights cannot be read: {error.strerror or error}", where=str(path)) from error
+        if found != sha256:
+            problem = "the model was written anew since it was loaded: the SHA-256 of its weights differs"
+            raise ModelFileError(problem, where=str(path), hint="Load it again.")
+        yield path
 
 
 def _card(found: ModelDescription) -> ModelCard:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automl_img.errors import AutoMLImageWarning, DataError, ModelFileError, PluginError, UsageError
+from automl_img.errors import AutoMLImageWarning, DataError, ModelFileError, PluginError, UsageError, reason_of
 from automl_img.evaluation.decision import mean_energy
-from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model
+from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model, unchanged_weights
 from automl_img.paths import expanded_path
 from automl_img.plugin import ImageTraits, PluginRegistry
 from automl_img.plugin.trust import discover_trusted
@@ -55,7 +55,7 @@ class Predictor:
     def __init__(
         self, folder: str | Path, registry: PluginRegistry | None = None, *, plugin_modules: Sequence[str] = ()
     ) -> None:
-        self.folder = _model_folder(expanded_path(folder, error=ModelFileError))
+        self.folder = _model_folder(expanded_path(folder, error=ModelFileError)).absolute()
         self.card: ModelCard = read_model(self.folder)
         self.class_names = self.card.class_names
         self.task = make_task(self.card.plan.image.task, self.class_names)
@@ -140,6 +140,7 @@ class Predictor:
         Raises:
             UsageError: The folder exists and is not empty, or the path ends in something else than ``.keras`` or begins at the home
                 folder of a user who is not there.
+            ModelFileError: The model's files are gone, or were written anew since it was loaded.
         """
         target = expanded_path(path)
         if target.suffix == ".keras":
@@ -153,11 +154,12 @@ class Predictor:
                 allowed="a folder, or .keras",
                 hint="`automl-img export RUN --to FORMAT` writes other formats, and compares them.",
             )
+        files = [self.folder / MODEL_FILE, *unchanged_weights(self.folder, self.card)]
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise UsageError("the folder exists and is not empty", where=str(path), hint="Give a new one.")
         target.mkdir(parents=True, exist_ok=True)
-        for name in (MODEL_FILE, *self.card.files):
-            shutil.copyfile(self.folder / name, target / name)
+        for file in files:
+            shutil.copyfile(file, target / file.name)
         return target
 
     def keras_model(self) -> Any:
@@ -211,7 +213,7 @@ class Predictor:
         """Return the networks that the model averages, often one: from float32 images, 0 to 255, to logits.
 
         Raises:
-            ModelFileError: The weights do not fit.
+            ModelFileError: The weights are gone, were written anew since the model was loaded, or do not fit.
             UsageError: Keras does not run on TensorFlow in this process.
         """
         from automl_img.quiet import load_tensorflow
@@ -227,12 +229,14 @@ class Predictor:
         config.set_image_data_format("channels_last")
         try:
             networks = [build_network(plan, self._registry).model for plan in self.card.plans]
-            for network, name in zip(networks, self.card.files, strict=True):
-                network.load_weights(self.folder / name)
+            for network, file in zip(networks, unchanged_weights(self.folder, self.card), strict=True):
+                network.load_weights(file)
         except ValueError as error:
             raise ModelFileError(
                 f"the weights do not fit the network: {error}", where=str(self.folder), hint=_version_hint(self.card)
             ) from error
+        except OSError as error:
+            raise ModelFileError(f"the weights cannot be read: {reason_of(error)}", where=str(self.folder)) from error
         finally:
             config.set_dtype_policy(policy)
             config.set_image_data_format(layout)
