@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -245,6 +246,31 @@ def test_a_keras_file_needs_no_automl_img(finished, digits_data, tmp_path):
         capture_output=True,
     )
     np.testing.assert_allclose(np.load(out), finished[0].predict_proba(digits_data[0][:20]), atol=1e-5)
+
+
+def test_a_model_is_saved_below_folders_that_are_not_there_yet(finished, tmp_path):
+    result = finished[0]
+    assert result.save(tmp_path / "new" / "model.keras").is_file()
+    assert (result.save(tmp_path / "newer" / "model") / "model.json").is_file()
+    for name in ("model.keras", "model"):
+        place = tmp_path / "new" / "model.keras" / name
+        with pytest.raises(automl_img.UsageError, match=rf"{name}: the model cannot be written: "):
+            result.save(place)
+
+
+def test_a_keras_file_whose_writing_fails_leaves_the_one_before(finished, tmp_path, monkeypatch):
+    import keras
+
+    def save_half(model, target):
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = finished[0].save(tmp_path / "models" / "model.keras")
+    before = path.read_bytes()
+    monkeypatch.setattr(keras.Model, "save", save_half)
+    with pytest.raises(automl_img.UsageError, match=r"model\.keras: the model cannot be written: No space left on"):
+        finished[0].save(path)
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
 
 
 def test_altered_weights_are_refused(finished, tmp_path):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model, 
 from automl_img.paths import expanded_path
 from automl_img.plugin import ImageTraits, PluginRegistry
 from automl_img.plugin.trust import discover_trusted
+from automl_img.replacing import replacing
 from automl_img.tasks import make_task
 from automl_img.tasks.scores import TINY
 from automl_img.training.network import active_plugins
@@ -138,13 +140,15 @@ class Predictor:
         a plugin brought layers of its own that prediction needs.
 
         Raises:
-            UsageError: The folder exists and is not empty, or the path ends in something else than ``.keras`` or begins at the home
-                folder of a user who is not there.
+            UsageError: The folder exists and is not empty, it cannot be written, or the path ends in something else than ``.keras`` or
+                begins at the home folder of a user who is not there.
             ModelFileError: The model's files are gone, or were written anew since it was loaded.
         """
         target = expanded_path(path)
         if target.suffix == ".keras":
-            self.keras_model().save(target)
+            model = self.keras_model()
+            with _writing(path), replacing(target) as temporary:
+                model.save(temporary)
             return target
         if target.suffix in (".h5", ".onnx", ".tflite", ".pb"):
             raise UsageError(
@@ -155,11 +159,12 @@ class Predictor:
                 hint="`automl-img export RUN --to FORMAT` writes other formats, and compares them.",
             )
         files = [self.folder / MODEL_FILE, *unchanged_weights(self.folder, self.card)]
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UsageError("the folder exists and is not empty", where=str(path), hint="Give a new one.")
-        target.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            shutil.copyfile(file, target / file.name)
+        with _writing(path):
+            if target.exists() and (not target.is_dir() or any(target.iterdir())):
+                raise UsageError("the folder exists and is not empty", where=str(path), hint="Give a new one.")
+            target.mkdir(parents=True, exist_ok=True)
+            for file in files:
+                shutil.copyfile(file, target / file.name)
         return target
 
     def keras_model(self) -> Any:
@@ -371,6 +376,15 @@ def _model_folder(folder: Path) -> Path:
     except OSError as error:
         raise ModelFileError(f"the folder cannot be read: {error.strerror or error}", where=str(folder)) from error
     raise ModelFileError(problem, where=str(folder), hint="A finished run has one in its folder model/.")
+
+
+@contextlib.contextmanager
+def _writing(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = f"the model cannot be written: {error.strerror or reason_of(error)}"
+        raise UsageError(problem, where=str(path)) from error
 
 
 def _version_hint(card: ModelCard) -> str:

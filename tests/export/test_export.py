@@ -1,10 +1,13 @@
 """Exports are loaded back by their own runtimes, and none is left behind that answers otherwise."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -123,6 +126,49 @@ def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_left(predict
         export_model(predictor, Otherwise(answer), tmp_path / "out", samples, {})
     assert not (tmp_path / "out").exists()
     assert together[:2] == [32, 28] and set(together[2:]) == {1}, "all at once may need more memory than there is"
+
+
+@pytest.mark.train
+def test_a_refused_export_leaves_a_folder_that_was_there_and_nothing_in_it(predictor, samples, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "link").symlink_to("mine")
+    nothing = Otherwise(lambda given: np.full((len(given), 10), np.nan))
+    for name in ("mine", "link"):
+        with pytest.raises(ModelFileError, match="does not answer as Keras does"):
+            export_model(predictor, nothing, tmp_path / name, samples, {})
+        assert list((tmp_path / "mine").iterdir()) == [] and (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.train
+def test_a_disk_that_is_full_of_an_export_is_one_line_and_nothing_is_left(predictor, samples, tmp_path):
+    def write(model, path, images, labels):
+        path.write_bytes(b"half")
+        raise error
+
+    full = Otherwise(None)
+    full.write, error = write, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(UsageError, match=r"out: the folder cannot be written: No space left on device\. Give another"):
+        export_model(predictor, full, tmp_path / "out", samples, {})
+    assert not (tmp_path / "out").exists()
+    error = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tmp_path / "library"))
+    with pytest.raises(FileNotFoundError):  # a mistake of the exporter's keeps its traceback
+        export_model(predictor, full, tmp_path / "out", samples, {})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.train
+def test_a_folder_that_cannot_be_looked_into_or_written_is_told_before_the_work(
+    predictor, samples, tmp_path, monkeypatch
+):
+    def refuse(*given, **named):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "out"))
+
+    (tmp_path / "out").mkdir()
+    for target, name, done in ((tempfile, "TemporaryFile", "written"), (Path, "iterdir", "looked into")):
+        with monkeypatch.context() as patch, pytest.raises(UsageError, match=f"cannot be {done}: Permission denied"):
+            patch.setattr(target, name, refuse)
+            export_model(predictor, Otherwise(None), tmp_path / "out", samples, {})
+    assert (tmp_path / "out").is_dir()
 
 
 @pytest.mark.train
