@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,11 @@ def serve(
             help="That requests must bring; where one is needed and none is given, it is made and printed.",
         ),
     ] = "",
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes of one request.")] = 20.0,
+    max_mb: Annotated[float, typer.Option(min=0.001, max=10_000, help="Megabytes of one request.")] = 20.0,
     max_images: Annotated[int, typer.Option(min=1, max=10_000, help="Images of one request.")] = 64,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of one image, before it is resized.")] = 50.0,
+    max_megapixels: Annotated[
+        float, typer.Option(min=0.001, max=10_000, help="Of one image, before it is resized.")
+    ] = 50.0,
 ) -> None:
     """Answer to images over HTTP: /predict for programs, / for people, /healthz and /metrics for machines; Ctrl-C ends it."""
     from automl_img.errors import UsageError
@@ -37,6 +40,9 @@ def serve(
             hint = "Install it with `pip install 'automl-img[serve]'`."
             raise UsageError(f"{error.name} is not installed", where="automl-img serve", hint=hint) from error
         raise
+    for option, given in (("--max-mb", max_mb), ("--max-megapixels", max_megapixels)):
+        if math.isnan(given):  # which no bound keeps out
+            raise UsageError("this is no number", where=option, found=given)
     predictor = Predictor(run)
     limits = Limits(
         bytes=int(1e6 * max_mb),

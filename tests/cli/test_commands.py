@@ -388,6 +388,14 @@ def test_a_disk_that_is_full_of_predictions_is_one_line(format, finished, digit_
         predict_command.predict(finished[0].run_dir, [digit_files], format, 1, Path("/dev/full"))
 
 
+@pytest.mark.parametrize("option", ["--max-mb", "--max-megapixels"])
+@pytest.mark.parametrize("given", ["inf", "1e300", "-inf", "nan"])
+def test_a_limit_of_the_server_that_is_none_is_refused(typed, tmp_path, option, given):
+    pytest.importorskip("fastapi", reason="FastAPI is not installed: pip install 'automl-img[serve]'")
+    ran = typed("serve", tmp_path, option, given)
+    assert ran.returncode == 2 and option in ran.stderr, "its words are those of the library that reads the options"
+
+
 @pytest.mark.train
 def test_an_export_into_a_folder_that_cannot_be_made_is_one_line(finished, tmp_path):
     (tmp_path / "file").touch()
