@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient  # noqa: E402
 
 from automl_img.serving.application import Limits, make_app  # noqa: E402
 from automl_img.serving.guard import Guard  # noqa: E402
-from automl_img.serving.uploads import _of_json  # noqa: E402
+from automl_img.serving.uploads import FORMATS, _of_json  # noqa: E402
 
 pytestmark = pytest.mark.train
 LIMITS = Limits(bytes=300_000, images=5, waiting=64, pixels=1_000_000)
@@ -59,6 +59,11 @@ def images(digits_data):
 
 def files(*contents):
     return [("files", (f"{place}.png", content, "image/png")) for place, content in enumerate(contents)]
+
+
+def test_pillow_knows_each_format_that_an_upload_may_have():
+    Image.init()
+    assert set(FORMATS) <= set(Image.OPEN), "one that it does not know ends the search for the others"
 
 
 def test_answers_are_those_of_the_predictor(client, predictor, images, digits_data):
