@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from automl_img.evaluation.predictor import Predictor
 
-BATCH = 512  # files that are predicted at once; as many are decoded meanwhile
-TOGETHER = 32  # files that a thread decodes before it looks for others
+BATCH = 512  # files at most that are predicted at once; as many are decoded meanwhile
+FEWEST = 32  # of large images
+VALUES = 60_000_000  # bytes of their pixels
+TOGETHER = 32  # files at most that a thread decodes before it looks for others
 SOME_UNREADABLE = 3
 SEPARATOR = "|"  # between the labels of an image that has several
 STANDARD_INPUT = Path("-")
@@ -136,6 +138,7 @@ def _decoded(
     from automl_img.errors import DataError
 
     image = predictor.card.plan.image
+    size = min(BATCH, max(FEWEST, VALUES // (image.height * image.width * image.channels)))
 
     def decode(path: Path) -> npt.NDArray[np.uint8] | str:
         try:
@@ -149,9 +152,10 @@ def _decoded(
     waiting: deque[Any] = deque()
     with ThreadPoolExecutor(cores()) as threads:
         while True:
-            batch = list(islice(paths, BATCH))
+            batch = list(islice(paths, size))
             if batch:
-                parts = [batch[start : start + TOGETHER] for start in range(0, len(batch), TOGETHER)]
+                step = max(1, min(TOGETHER, len(batch) // cores()))
+                parts = [batch[start : start + step] for start in range(0, len(batch), step)]
                 waiting.append((batch, [threads.submit(decode_some, part) for part in parts]))
             if len(waiting) > (1 if batch else 0):
                 ready, decoded = waiting.popleft()

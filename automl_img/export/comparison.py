@@ -20,7 +20,7 @@ from automl_img.plugin.exporter import MOST_DIFFERENCE
 from automl_img.quiet import quiet
 
 TIMED = 30  # predictions of one image, by whose median the latency is told
-TOGETHER = 32  # images that a runtime is given at once, as Keras is; of large ones it is given fewer
+TOGETHER = 32  # images that a runtime, or Keras, is given at once; of large ones they are given fewer
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def compared(exporter: Exporter, path: Path, model: Any, predictor: Predictor, s
     """
     images, task = samples.images, predictor.task
     with _whole_float32():
-        expected = np.asarray(model.predict(images.astype(np.float32), verbose=0))
+        expected = _answers(lambda some: model.predict(some.astype(np.float32), verbose=0), images)
         with quiet():
             predict = exporter.load(path)
             answers = _answers(predict, images)

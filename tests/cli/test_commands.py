@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -25,6 +26,7 @@ from automl_img.cli.init import commented_recipe
 from automl_img.cli.predict import Format
 from automl_img.cli.search import parse_settings
 from automl_img.errors import UsageError
+from automl_img.plugin import ImageTraits
 from automl_img.recipe import Recipe, read_recipe, recipe_from_mapping
 from automl_img.search.exporting import export_run
 from automl_img.search.lock import RunLock
@@ -291,6 +293,19 @@ def test_of_a_folder_that_is_given_nothing_hidden_is_predicted(tmp_path, monkeyp
     assert list(predict_command._listed([hidden, hidden / "x.png"])) == [hidden / "x.png"] * 2
     monkeypatch.chdir(photos)
     assert list(predict_command._listed([Path()])) == [Path("a.png"), Path("b", "c.png")]
+
+
+@pytest.mark.parametrize(
+    ("side", "channels", "batches"), [(28, 1, [512, 88]), (512, 3, [76] * 7 + [68]), (2048, 3, [32] * 18 + [24])]
+)
+def test_fewer_large_images_are_decoded_at_once(side, channels, batches, monkeypatch):
+    monkeypatch.setattr("automl_img.data.images.decode", lambda path, **more: path.name)
+    image = ImageTraits(side, side, channels, 2, 100)
+    predictor = SimpleNamespace(card=SimpleNamespace(plan=SimpleNamespace(image=image)))
+    paths = [Path(str(number)) for number in range(600)]
+    found = list(predict_command._decoded(predictor, iter(paths)))
+    assert [len(some) for some, _ in found] == batches
+    assert [name for _, names in found for name in names] == [path.name for path in paths]
 
 
 def test_what_nobody_may_look_at_is_listed_all_the_same(tmp_path, locked):

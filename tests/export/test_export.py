@@ -206,6 +206,22 @@ def test_answers_to_parts_of_the_images_that_do_not_fit_together_are_refused(
         comparison.compared(Otherwise(answer), tmp_path, model, SimpleNamespace(task=None), samples)
 
 
+def test_keras_is_asked_for_no_more_images_at_once_than_the_export(tmp_path, monkeypatch):
+    monkeypatch.setattr("automl_img.training.scoring.VALUES_AT_ONCE", 20 * 8 * 8)
+    asked = []
+
+    def predict(images, verbose):
+        asked.append((len(images), images.dtype.name))
+        return np.ones((len(images), 10), np.float32)
+
+    images = np.zeros((40, 8, 8, 1), np.uint8)
+    samples = Samples(images, np.zeros(40, np.int64), images)
+    exporter = Otherwise(lambda given: np.ones((len(given), 3)))
+    with pytest.raises(ModelFileError, match=r"another shape; found \(40, 3\); allowed: \(40, 10\)"):
+        comparison.compared(exporter, tmp_path, SimpleNamespace(predict=predict), SimpleNamespace(task=None), samples)
+    assert asked == [(20, "float32")] * 2
+
+
 def test_answers_are_compared_in_whole_float32_and_the_setting_is_put_back(tmp_path):
     rounded, seen = tf.config.experimental.tensor_float_32_execution_enabled, []
     before = rounded()
