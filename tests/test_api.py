@@ -126,6 +126,16 @@ def test_files_and_images_that_pillow_has_opened_give_the_same_answer_in_whateve
         np.testing.assert_allclose(result.predict_proba(given), expected[:1], atol=1e-6)
 
 
+def test_a_path_that_begins_at_the_home_folder_is_a_file_there(finished, digits_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Image.fromarray(digits_data[0][0]).save(tmp_path / "0.png")
+    expected = finished[0].predict_proba(digits_data[0][:1])
+    for given in ("~/0.png", [Path("~/0.png")]):
+        np.testing.assert_allclose(finished[0].predict_proba(given), expected, atol=1e-6)
+    with pytest.raises(automl_img.DataError, match=r"there is no such home folder; found '~nobody-here/0\.png'"):
+        finished[0].predict(["~nobody-here/0.png"])
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

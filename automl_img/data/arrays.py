@@ -13,6 +13,7 @@ from automl_img.data.label_kinds import encoded_labels
 from automl_img.data.labels import LONGEST_NAME, is_missing
 from automl_img.data.pixels import as_uint8, float_scale
 from automl_img.errors import DataError
+from automl_img.paths import expanded_path
 from automl_img.plugin import ImageDataset, Split
 
 SPLITS = ("train", "validation", "test")
@@ -151,4 +152,4 @@ def _images(images: Any, where: str, scale: float | None) -> Any:
     ):
         is_float = hasattr(images, "dtype") and np.asarray(images).dtype.kind == "f"
         return as_uint8(images, where, scale=scale if is_float else None)
-    return tuple(Path(path) for path in images)
+    return tuple(expanded_path(path, where=where, error=DataError) for path in images)

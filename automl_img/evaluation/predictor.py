@@ -296,7 +296,7 @@ def _decoded(given: Any, traits: ImageTraits, name: str) -> npt.NDArray[np.uint8
 
     size = (traits.height, traits.width)
     if isinstance(given, str | Path):
-        return decode(Path(given), channels=traits.channels, size=size)
+        return decode(expanded_path(given, error=DataError), channels=traits.channels, size=size)
     return pixels_of(given, channels=traits.channels, size=size, name=name)
 
 

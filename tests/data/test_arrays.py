@@ -101,6 +101,15 @@ def test_paths_stay_paths():
     assert dataset.train.images == (Path("1.png"), Path("2.png"))
 
 
+def test_paths_that_begin_at_the_home_folder_lead_there(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    dataset = dataset_from_arrays(["~/1.png", Path("~/2.png")], ["a", "b"], test=(["~/3.png"], ["b"]))
+    assert dataset.train.images == (Path("/home/somebody/1.png"), Path("/home/somebody/2.png"))
+    assert dataset.test is not None and dataset.test.images == (Path("/home/somebody/3.png"),)
+    with pytest.raises(DataError, match=r"^x: there is no such home folder; found '~nobody-here/1\.png'"):
+        dataset_from_arrays(["~nobody-here/1.png", "2.png"], ["a", "b"])
+
+
 @pytest.mark.parametrize(
     ("x", "y", "test", "message"),
     [
