@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -70,9 +70,10 @@ def predict(
     more = ("answer",) if predictor.decides else ()
     more = (*more, "labels") if predictor.task.kind == "multilabel" else more
     unreadable = 0
+    listed = _listed(images, out)  # before the file is opened: what it holds is not lost to a mistake
     with writing(out), contextlib.ExitStack() as stack:
         write = _writer(format, out, top, more=more, stack=stack)
-        for paths, pixels in _decoded(predictor, _listed(images)):
+        for paths, pixels in _decoded(predictor, listed):
             rows = list(_rows(predictor, paths, pixels, top))
             unreadable += sum(bool(row["error"]) for row in rows)
             write(rows)
@@ -90,28 +91,79 @@ def _refuse_place(format: Format, out: Path | None) -> None:
         refuse_place(out, "--out")
 
 
-def _listed(images: Sequence[Path]) -> Iterator[Path]:
+def _listed(images: Sequence[Path], out: Path | None = None) -> Iterator[Path]:
+    """Return the files that are meant, without ``out``, which is written; folders and standard input are read when it is their turn.
+
+    Raises:
+        DataError: A folder or a pattern stands for no file, or a path begins at the home folder of a user who is not there.
+    """
+    from automl_img.errors import DataError
+    from automl_img.paths import expanded_path
+
+    return chain.from_iterable([_meant(expanded_path(given, error=DataError), out) for given in images])
+
+
+def _meant(given: Path, out: Path | None) -> Iterator[Path]:
     from automl_img.errors import DataError
 
+    problem = ""
+    if given == STANDARD_INPUT:
+        found = _named_on_standard_input()
+    elif os.path.isdir(given):  # noqa: PTH112 - Path.is_dir raises where nobody may look, which is a row with its error
+        problem, found = "the folder holds no files", _below(given)
+    elif glob.has_magic(str(given)) and not os.path.exists(given):  # noqa: PTH110
+        names = glob.iglob(str(given), recursive=True)  # noqa: PTH207 (a pattern may be absolute)
+        matching = sorted(path for path in map(Path, names) if _is_file(path))
+        problem, found = "no file matches this pattern", iter(matching)
+    else:
+        found = iter([given])
+    images = (path for path in found if not _is_same(path, out))
+    if not problem:
+        return images
+    first = next(images, None)
+    if first is None:
+        raise DataError(problem, where=str(given))
+    return chain([first], images)
+
+
+def _named_on_standard_input() -> Iterator[Path]:
+    from automl_img.errors import DataError
+    from automl_img.paths import expanded_path
+
     lines: TextIO = sys.stdin
-    if STANDARD_INPUT in images and hasattr(lines, "reconfigure"):
+    if hasattr(lines, "reconfigure"):
         lines.reconfigure(errors="surrogateescape")  # names of files may hold bytes that are no text
-    for given in images:
-        if given == STANDARD_INPUT:
-            yield from (Path(line.rstrip("\n")) for line in lines if line.strip())
-        elif os.path.isdir(given):  # noqa: PTH112 - Path.is_dir raises where nobody may look, which is a row with its error
-            found = sorted(path for path in given.rglob("*") if _is_file(path) and not _is_hidden(path, given))
-            if not found:
-                raise DataError("the folder holds no files", where=str(given))
-            yield from found
-        elif glob.has_magic(str(given)) and not os.path.exists(given):  # noqa: PTH110
-            names = glob.iglob(str(given), recursive=True)  # noqa: PTH207 (a pattern may be absolute)
-            matching = sorted(path for path in map(Path, names) if _is_file(path))
-            if not matching:
-                raise DataError("no file matches this pattern", where=str(given))
-            yield from matching
-        else:
-            yield given
+    for line in lines:
+        path = Path(line.rstrip("\r\n"))
+        with contextlib.suppress(DataError):  # in a home folder that is not there is no such file: a row with its error
+            path = expanded_path(path, error=DataError)
+        if line.strip():
+            yield path
+
+
+def _below(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+    """Yield the files below a folder that are not hidden, behind links too, and the folders that cannot be listed; all in order.
+
+    A folder is listed when it is its turn, so that no more names are held than those of the folders on the way to a file.
+
+    Args:
+        folder: The folder; it was named by a person, and may be hidden itself.
+        above: The folders through which the way went, each as device and inode: a link back to one of them is not followed.
+    """
+    try:
+        status = folder.stat()
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith(HIDDEN))
+    except OSError:
+        yield folder  # which is no image: a row with its error
+        return
+    here = (status.st_dev, status.st_ino)
+    for name in () if here in above else names:
+        path = folder / name
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where nobody may look
+            yield from _below(path, (*above, here))
+        elif _is_file(path):
+            yield path
 
 
 def _is_file(path: Path) -> bool:
@@ -122,9 +174,12 @@ def _is_file(path: Path) -> bool:
         return True
 
 
-def _is_hidden(path: Path, folder: Path) -> bool:
-    """Whether a file, or a folder in which it lies below ``folder``, is hidden; ``folder`` itself was named by a person."""
-    return any(part.startswith(HIDDEN) for part in path.relative_to(folder).parts)
+def _is_same(path: Path, out: Path | None) -> bool:
+    """Whether it is the file that is written."""
+    try:
+        return out is not None and path.samefile(out)
+    except OSError:
+        return False
 
 
 def _decoded(

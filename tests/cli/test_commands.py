@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import json
 import os
@@ -25,7 +26,7 @@ from automl_img.cli import predict as predict_command
 from automl_img.cli.init import commented_recipe
 from automl_img.cli.predict import Format
 from automl_img.cli.search import parse_settings
-from automl_img.errors import UsageError
+from automl_img.errors import DataError, UsageError
 from automl_img.plugin import ImageTraits
 from automl_img.recipe import Recipe, read_recipe, recipe_from_mapping
 from automl_img.search.exporting import export_run
@@ -295,6 +296,39 @@ def test_of_a_folder_that_is_given_nothing_hidden_is_predicted(tmp_path, monkeyp
     assert list(predict_command._listed([Path()])) == [Path("a.png"), Path("b", "c.png")]
 
 
+def test_of_a_folder_that_is_given_links_to_folders_are_followed_but_not_in_a_circle(tmp_path):
+    photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for file in (photos / "a.png", photos / "c.png", elsewhere / "1.png"):
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    (photos / "b").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(photos)
+    assert list(predict_command._listed([photos])) == [photos / "a.png", photos / "b" / "1.png", photos / "c.png"]
+
+
+def test_the_folders_in_a_folder_are_listed_when_it_is_their_turn(tmp_path, monkeypatch):
+    for name in "abc":
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.png").touch()
+    scan, seen = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda folder: seen.append(folder.name) or scan(folder))
+    found = predict_command._listed([tmp_path / "photos"])
+    assert (next(found).parent.name, seen) == ("a", ["photos", "a"])
+    assert len(list(found)) == 2 and seen == ["photos", "a", "b", "c"]
+
+
+def test_a_list_may_have_the_line_ends_of_windows_and_paths_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    listed = b"1.png\r\n\r\n~/2.png\r\n~nobody-here/3.png\n4.png"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(listed), encoding="utf-8", newline="\n"))
+    expected = [Path("1.png"), tmp_path / "2.png", Path("~nobody-here/3.png"), Path("4.png")]
+    assert list(predict_command._listed([Path("-")])) == expected
+    (tmp_path / "2.png").touch()
+    assert list(predict_command._listed([Path("~/*.png")])) == [tmp_path / "2.png"]
+    with pytest.raises(DataError, match="there is no such home folder; found '~nobody-here"):
+        predict_command._listed([Path("~nobody-here/*.png")])
+
+
 @pytest.mark.parametrize(
     ("side", "channels", "batches"), [(28, 1, [512, 88]), (512, 3, [76] * 7 + [68]), (2048, 3, [32] * 18 + [24])]
 )
@@ -339,6 +373,51 @@ def test_an_image_that_nobody_may_look_at_is_a_row_with_its_error_beside_the_oth
         f"{image}{why}" if why else "" for image, why in zip(images, reasons, strict=True)
     ]
     assert [len(row["classes"]) for row in rows] == [1, 0, 0, 1]
+
+
+@pytest.mark.train
+def test_a_folder_that_cannot_be_listed_is_a_row_with_its_error_beside_the_others(
+    typed, finished, digit_files, monkeypatch
+):
+    closed, scan = digit_files / "3b", os.scandir
+    closed.mkdir()
+
+    def refuse(folder):
+        if folder == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    ran = typed("predict", finished[0].run_dir, digit_files, "--format", "json")
+    assert ran.returncode == 3, ran.stderr
+    rows = json.loads(ran.stdout)
+    assert [Path(row["path"]).stem for row in rows] == ["0", "1", "2", "3", "3b", "4"]
+    assert [bool(row["error"]) for row in rows] == [False, False, False, False, True, False]
+
+
+@pytest.mark.train
+def test_the_file_of_predictions_is_no_image_though_it_lies_among_them(typed, finished, digit_files, monkeypatch):
+    out = digit_files / "found.csv"
+    for given in (digit_files, digit_files, digit_files / "*", *["named"] * 2):
+        images = sorted(digit_files.iterdir()) if given == "named" else [given]
+        ran = typed("predict", finished[0].run_dir, *images, "--out", out)
+        assert ran.returncode == 0, ran.stderr
+        assert len(pd.read_csv(out)) == 5
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{out}\n{images[0]}\n".encode()), encoding="utf-8"))
+    assert typed("predict", finished[0].run_dir, "-", "--out", out).returncode == 0
+    assert len(pd.read_csv(out)) == 1
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("format", list(Format))
+def test_what_stands_for_no_file_is_told_before_anything_is_written(format, finished, digit_files, tmp_path):
+    (tmp_path / "empty").mkdir()
+    out = tmp_path / "empty" / "found"
+    out.write_text("older")
+    for nothing, said in (("empty", "the folder holds no files"), ("*.gif", "no file matches this pattern")):
+        with pytest.raises(DataError, match=said):
+            predict_command.predict(finished[0].run_dir, [digit_files, tmp_path / nothing], format, 1, out)
+        assert out.read_text() == "older"
 
 
 @pytest.mark.train
