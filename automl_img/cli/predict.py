@@ -89,6 +89,19 @@ def _refuse_place(format: Format, out: Path | None) -> None:
         raise UsageError("parquet is no text", where="--out", hint="Name a file with --out.")
     if out is not None:
         refuse_place(out, "--out")
+        if _is_file(out) and _is_image(out):
+            raise UsageError("this file is an image, and would be overwritten", where="--out", found=str(out))
+
+
+def _is_image(path: Path) -> bool:
+    from automl_img.data.images import decode
+    from automl_img.errors import DataError
+
+    try:
+        decode(path, channels=1, size=(1, 1))
+    except DataError:
+        return False
+    return True
 
 
 def _listed(images: Sequence[Path], out: Path | None = None) -> Iterator[Path]:

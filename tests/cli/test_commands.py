@@ -464,6 +464,14 @@ def test_predictions_that_cannot_be_written_say_so_before_anything_is_loaded(typ
     assert "folder of this file" in typed("predict", tmp_path, "x.png", "--out", tmp_path / "no" / "x.csv").stderr
 
 
+def test_an_image_is_not_overwritten_by_its_own_prediction(typed, tmp_path, digit_files):
+    image = digit_files / "0.png"
+    before = image.read_bytes()
+    ran = typed("predict", tmp_path, image, "--out", image)
+    assert ran.returncode == 2 and "--out: this file is an image, and would be overwritten" in ran.stderr
+    assert image.read_bytes() == before
+
+
 @pytest.mark.train
 @pytest.mark.parametrize("format", list(Format))
 def test_a_file_that_cannot_be_opened_for_predictions_is_one_line(format, finished, digit_files, tmp_path):
