@@ -38,7 +38,8 @@ from automl_img.training.trainee import Augment, Trainee
 
 EXECUTION_SECONDS = 0.3  # of one call of the training function: short against a deadline, long against its overhead
 TIMED_STEPS = 4  # by which the time of a step is known before training begins
-EVALUATION_SHARE = 0.01  # of the training time that measuring the validation split may take
+EVALUATION_SHARE = 0.02  # of the training time that measuring the validation split may take
+EVALUATION_SHARE_TIMED = 0.01  # the same of a training with a deadline: what it saves goes into steps
 SAVE_EVERY = 10.0  # seconds between two writes of better weights while training goes on
 AFFINITY_SAMPLE = 2000  # validation images
 LATENCY_PREDICTIONS = 20  # of one image each, by which the latency is measured
@@ -393,7 +394,8 @@ class _Training:
     def _interval(self, step_seconds: float, evaluation_seconds: float, total_steps: int) -> int:
         if self.spec.deterministic:
             return min(self.steps_per_pass, total_steps)
-        affordable = evaluation_seconds / EVALUATION_SHARE / max(1e-9, step_seconds)
+        share = EVALUATION_SHARE if self.spec.deadline is None else EVALUATION_SHARE_TIMED
+        affordable = evaluation_seconds / share / max(1e-9, step_seconds)
         return max(1, min(total_steps, max(self.steps_per_pass, round(affordable))))
 
     def _evaluation(

@@ -1,6 +1,6 @@
 """The parts of a trial that can be looked at without training one."""
 
-import types
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -31,9 +31,9 @@ def test_few_steps_are_spent_on_the_time_of_a_step(steps, timed):
             taken[-1] += 1
         return {"loss": 0.0}
 
-    trainee = types.SimpleNamespace(
+    trainee = SimpleNamespace(
         steps_per_execution=steps,
-        optimizer=types.SimpleNamespace(learning_rate=tf.Variable(1.0)),
+        optimizer=SimpleNamespace(learning_rate=tf.Variable(1.0)),
         make_train_function=lambda: None,
         train_function=execute,
     )
@@ -54,8 +54,8 @@ def test_as_many_steps_run_at_once_as_the_machine_takes_a_moment_for_but_the_sam
     inputs, convolution = keras.Input((32, 32, 16)), keras.layers.Conv2D(64, 3, padding="same", use_bias=False)
     model, found = keras.Model(inputs, convolution(inputs)), []
     training = object.__new__(_Training)
-    training.spec = types.SimpleNamespace(deterministic=deterministic, precision="float32", fidelity=Fidelity(100))
-    training.data = types.SimpleNamespace(splits=types.SimpleNamespace(validation=np.arange(10)))
+    training.spec = SimpleNamespace(deterministic=deterministic, precision="float32", fidelity=Fidelity(100))
+    training.data = SimpleNamespace(splits=SimpleNamespace(validation=np.arange(10)))
     training.batch_size, training.steps_per_pass = 128, 100
     for cores in (1, 16):
         monkeypatch.setattr(Hardware, "detect", lambda gpus=0, cores=cores: Hardware(cores, 2**34, 0, True))
@@ -70,7 +70,7 @@ def test_a_trial_is_foreseen_by_the_gpus_that_it_may_use_not_by_those_of_the_mac
     model = keras.Model(inputs, convolution(inputs))
     monkeypatch.setattr(Hardware, "detect", lambda gpus=8: Hardware(4, 2**34, gpus, True))
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: seen)
-    cost = _cost_of(types.SimpleNamespace(deterministic=False, precision="float32"), model)
+    cost = _cost_of(SimpleNamespace(deterministic=False, precision="float32"), model)
     assert cost == count_cost(model, Hardware(4, 2**34, len(seen), True), "float32")
 
 
@@ -82,8 +82,8 @@ def test_a_trial_is_foreseen_by_the_gpus_that_it_may_use_not_by_those_of_the_mac
 def test_a_measurement_tells_of_the_whole_training_so_far(earlier_steps, done, share, steps, epoch, progress):
     clock, reports = TrainingClock(50), []
     evaluation = Evaluation(
-        scorer=types.SimpleNamespace(logits=lambda images, indices: np.eye(2, dtype=np.float32)),
-        network=types.SimpleNamespace(get_weights=list),
+        scorer=SimpleNamespace(logits=lambda images, indices: np.eye(2, dtype=np.float32)),
+        network=SimpleNamespace(get_weights=list),
         images=None,
         labels=np.array([0, 1]),
         indices=np.arange(2),
@@ -119,15 +119,15 @@ def test_a_training_that_may_not_end_early_still_lowers_its_rate_on_a_plateau(en
         object.__new__(_Training),
         ClockCallback(TrainingClock(50), "reduce_on_plateau", 0.1, lambda: False),
     )
-    training.scorer = types.SimpleNamespace(logits=lambda images, indices: np.eye(2, dtype=np.float32))
-    training.network = types.SimpleNamespace(model=types.SimpleNamespace(get_weights=list))
-    training.data = types.SimpleNamespace(
-        store=types.SimpleNamespace(images=None, labels=np.array([0, 1])),
-        splits=types.SimpleNamespace(train=np.arange(100), validation=np.arange(2)),
+    training.scorer = SimpleNamespace(logits=lambda images, indices: np.eye(2, dtype=np.float32))
+    training.network = SimpleNamespace(model=SimpleNamespace(get_weights=list))
+    training.data = SimpleNamespace(
+        store=SimpleNamespace(images=None, labels=np.array([0, 1])),
+        splits=SimpleNamespace(train=np.arange(100), validation=np.arange(2)),
     )
     training.task, training.batch_size, training.steps = make_task("multiclass", ("ant", "bee")), 8, 0
-    training.keeping, training.spec = Keeping(2), types.SimpleNamespace(patience=6, ends_early=ends_early)
-    training.keeping.follow([types.SimpleNamespace(settled=settled)])
+    training.keeping, training.spec = Keeping(2), SimpleNamespace(patience=6, ends_early=ends_early)
+    training.keeping.follow([SimpleNamespace(settled=settled)])
     training._save_now_and_then = lambda: None
     evaluation, levels, cooling = training._evaluation(clock, lambda report: None, 0.0, 1.0), [], []
     for steps in range(1, 9):
@@ -142,7 +142,7 @@ def test_a_training_that_may_not_end_early_still_lowers_its_rate_on_a_plateau(en
 def seconds_left(fidelity, *, before, earlier=0.0, promoted=0.0):
     """Seconds of its own that a training has, of which ``before`` were trained in this phase, and ``earlier`` in those that ended."""
     training = object.__new__(_Training)
-    training.spec = types.SimpleNamespace(deterministic=False, fidelity=fidelity, deadline=None)
+    training.spec = SimpleNamespace(deterministic=False, fidelity=fidelity, deadline=None)
     training.training_seconds, training.seconds_before = earlier, promoted
     return training._seconds(5.0, before) - before
 
@@ -157,15 +157,15 @@ def test_a_promoted_trial_has_as_many_seconds_of_its_own_as_one_that_begins():
 
 def kept(steps):
     report = EpochReport(0.1 * steps, steps, 0.5, 0.4, 0.9, 0.5, 100.0)
-    return types.SimpleNamespace(kept=report)
+    return SimpleNamespace(kept=report)
 
 
 def trained():
     """The first of two phases has ended."""
     training = object.__new__(_Training)
     training.keeping, training.begun, training.batch_size, training.steps_before = kept(40), 0.0, 10, 0
-    training.cost = types.SimpleNamespace(parameters=5, flops=1e6)
-    training.data = types.SimpleNamespace(splits=types.SimpleNamespace(train=np.arange(100)))
+    training.cost = SimpleNamespace(parameters=5, flops=1e6)
+    training.data = SimpleNamespace(splits=SimpleNamespace(train=np.arange(100)))
     training.steps, training.training_seconds, training.why_ended = 30, 3.0, "epochs"
     return training
 
@@ -182,8 +182,8 @@ def test_what_is_saved_while_the_second_phase_runs_counts_the_steps_of_both():
 
 def test_weights_are_written_and_told_before_an_augmentation_can_end_the_process(tmp_path):
     training, told = trained(), []
-    training.spec = types.SimpleNamespace(probe=("flip",), promotable=False)
-    training.network = types.SimpleNamespace(model=keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
+    training.spec = SimpleNamespace(probe=("flip",), promotable=False)
+    training.network = SimpleNamespace(model=keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
     training.weights_file, training.checkpoint_file = tmp_path / WEIGHTS_FILE, tmp_path / CHECKPOINT_FILE
     training.saved = told.append
 
@@ -200,8 +200,8 @@ def test_weights_are_written_and_told_before_an_augmentation_can_end_the_process
 
 def test_a_training_that_is_stopped_keeps_its_checkpoint_and_does_not_judge_augmentations(tmp_path):
     training = trained()
-    training.spec = types.SimpleNamespace(probe=("flip",), promotable=False)
-    training.network = types.SimpleNamespace(model=keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
+    training.spec = SimpleNamespace(probe=("flip",), promotable=False)
+    training.network = SimpleNamespace(model=keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
     training.weights_file, training.checkpoint_file = tmp_path / WEIGHTS_FILE, tmp_path / CHECKPOINT_FILE
     training.saved, training._affinity = [].append, lambda: {"flip": 0.9}
     training.checkpoint_file.touch()
@@ -209,3 +209,15 @@ def test_a_training_that_is_stopped_keeps_its_checkpoint_and_does_not_judge_augm
     assert training.result().affinity == {} and training.checkpoint_file.exists()
     training.why_ended = "epochs"
     assert training.result().affinity == {"flip": 0.9} and not training.checkpoint_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("deadline", "deterministic", "steps"), [(None, False, 1000), (60.0, False, 2000), (60.0, True, 20)]
+)
+def test_measurements_take_a_fiftieth_of_the_time_or_half_of_that_where_the_training_has_a_deadline(
+    deadline, deterministic, steps
+):
+    training = SimpleNamespace(spec=SimpleNamespace(deadline=deadline, deterministic=deterministic), steps_per_pass=20)
+    assert _Training._interval(training, 0.002, 0.04, 10**6) == steps
+    assert _Training._interval(training, 0.002, 0.04, 7) == 7
+    assert _Training._interval(training, 0.002, 1e-9, 10**6) == 20
