@@ -94,7 +94,7 @@ def load_tensorflow(*, with_devices: bool) -> None:
         with _companions_hidden(), _collector_at_rest():
             import keras
 
-            _refuse_other_backend(keras.config.backend())
+            refuse_other_backend()
             import tensorflow as tf
 
             _ = keras.layers  # resolves Keras's lazy parts
@@ -107,8 +107,14 @@ def load_tensorflow(*, with_devices: bool) -> None:
             tf.constant(0)
 
 
-def _refuse_other_backend(backend: str) -> None:
-    if backend != BACKEND:
+def refuse_other_backend() -> None:
+    """Refuse a Keras that this process has imported before, on something else.
+
+    Raises:
+        UsageError: It was.
+    """
+    keras = sys.modules.get("keras")
+    if keras is not None and (backend := keras.config.backend()) != BACKEND:
         problem = f"Keras runs on {backend} here; automl-img needs TensorFlow"
         raise UsageError(problem, hint=f"Set KERAS_BACKEND={BACKEND} before Keras is imported.")
 

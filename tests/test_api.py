@@ -31,6 +31,13 @@ def test_a_search_hands_back_a_model_with_its_evidence(finished):
     assert result.best["architecture"] == "plainnet"
 
 
+def test_a_search_where_keras_runs_on_something_else_is_refused_before_anything_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras.config.backend", lambda: "jax")
+    with pytest.raises(automl_img.UsageError, match=r"Keras runs on jax here.*Set KERAS_BACKEND=tensorflow before"):
+        automl_img.fit("digits", trials=1, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_leaderboard_is_a_frame_with_the_best_first(finished):
     frame = finished[0].leaderboard()
     assert list(frame["rank"]) == [1, 2]
@@ -204,6 +211,15 @@ def test_weights_that_were_written_anew_since_the_model_was_loaded_are_refused(f
     with pytest.raises(automl_img.ModelFileError, match=said):
         predictor.save(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_model_is_saved_as_it_was_loaded_though_its_description_was_written_anew(finished, tmp_path):
+    folder = finished[0].save(tmp_path / "model")
+    predictor = automl_img.load(folder)
+    described = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**described, "temperature": described["temperature"] + 1}))
+    copy = automl_img.load(predictor.save(tmp_path / "copy"))
+    assert copy.card == predictor.card != automl_img.load(folder).card
 
 
 def test_weights_that_are_gone_when_they_are_needed_are_one_line(finished, digits_data, tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from automl_img.errors import AutoMLImageWarning, DataError, ModelFileError, PluginError, UsageError, reason_of
 from automl_img.evaluation.decision import mean_energy
-from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model, unchanged_weights
+from automl_img.evaluation.model_file import MODEL_FILE, ModelCard, read_model, unchanged_weights, write_model
 from automl_img.paths import expanded_path
 from automl_img.plugin import ImageTraits, PluginRegistry
 from automl_img.plugin.trust import discover_trusted
@@ -158,13 +157,12 @@ class Predictor:
                 allowed="a folder, or .keras",
                 hint="`automl-img export RUN --to FORMAT` writes other formats, and compares them.",
             )
-        files = [self.folder / MODEL_FILE, *unchanged_weights(self.folder, self.card)]
+        weights = list(unchanged_weights(self.folder, self.card))
         with _writing(path):
             if target.exists() and (not target.is_dir() or any(target.iterdir())):
                 raise UsageError("the folder exists and is not empty", where=str(path), hint="Give a new one.")
             target.mkdir(parents=True, exist_ok=True)
-            for file in files:
-                shutil.copyfile(file, target / file.name)
+            write_model(target, self.card, *weights)  # as it was loaded: what is there may have been written anew since
         return target
 
     def keras_model(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from automl_img.executors.local import LocalSite
@@ -9,12 +10,18 @@ from automl_img.executors.site import Site
 from automl_img.recipe import ComputeSettings
 
 
-def site_of(compute: ComputeSettings, memory: int | None, stop_asked: Callable[[], bool] = lambda: False) -> Site:
+def site_of(
+    compute: ComputeSettings,
+    memory: int | None,
+    seconds: float = math.inf,
+    stop_asked: Callable[[], bool] = lambda: False,
+) -> Site:
     """Return where the recipe wants trials to run.
 
     Args:
         compute: The recipe's ``[compute]``.
         memory: Bytes of main memory that each trial may take; None: its share.
+        seconds: How long it may wait for room in a cluster.
         stop_asked: Whether to wait for room in a cluster no longer.
 
     Raises:
@@ -24,4 +31,4 @@ def site_of(compute: ComputeSettings, memory: int | None, stop_asked: Callable[[
         return LocalSite(compute, memory)
     from automl_img.executors.ray_site import RaySite  # Ray is an extra
 
-    return RaySite(compute, memory, stop_asked)
+    return RaySite(compute, memory, seconds, stop_asked)

@@ -28,6 +28,7 @@ from automl_img.executors.canary import Canary
 from automl_img.executors.devices import Devices, part_of
 from automl_img.executors.process import ChildProcess, Link, TaskDone, TaskFailed, wait_for_news
 from automl_img.executors.tasks import Place, TrainArgument, train
+from automl_img.replacing import replacing
 from automl_img.training.hardware import Hardware
 from automl_img.training.spec import FailureKind, TrialResult, TrialSpec
 
@@ -248,7 +249,8 @@ def _place(order: Order, post: Any, folder: Path) -> Place:
     splits = folder / SPLITS_FILE
     if not splits.is_file():
         content = content or _fetched(_get(post.data.remote()))
-        splits.write_bytes(content["splits"])
+        with replacing(splits) as temporary:
+            temporary.write_bytes(content["splits"])
     return replace(order.place, store=str(here), splits=str(splits))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -26,6 +27,7 @@ class RaySite:
     Args:
         compute: Where the cluster is, and what each trial asks for.
         memory: Bytes of main memory that each trial may take; None: its share of the node's.
+        seconds: How long it may wait for room, five minutes at most.
         stop_asked: Whether to wait for room no longer.
 
     Raises:
@@ -33,13 +35,17 @@ class RaySite:
     """
 
     def __init__(
-        self, compute: ComputeSettings, memory: int | None, stop_asked: Callable[[], bool] = lambda: False
+        self,
+        compute: ComputeSettings,
+        memory: int | None,
+        seconds: float = math.inf,
+        stop_asked: Callable[[], bool] = lambda: False,
     ) -> None:
         self._compute = compute
         self._own = connect(compute.address)
         try:
             self._room = Room(compute, memory)
-            self._capacity = self._measured(_look(self._room.asked, stop_asked))
+            self._capacity = self._measured(_look(self._room.asked, min(ROOM_SECONDS, seconds), stop_asked))
         except BaseException:
             self.close()
             raise
@@ -76,7 +82,7 @@ class RaySite:
             self._own = False
 
 
-def _look(request: Request, stop_asked: Callable[[], bool]) -> Hardware:
+def _look(request: Request, most: float, stop_asked: Callable[[], bool]) -> Hardware:
     """Return what a trial finds on the node on which it would run now, when there is room for one.
 
     Raises:
@@ -87,15 +93,17 @@ def _look(request: Request, stop_asked: Callable[[], bool]) -> Hardware:
     from automl_img.executors.ray_node import look_around
 
     reference = ray.remote(look_around).options(num_cpus=request.cpus, num_gpus=request.gpus).remote()
-    end = time.monotonic() + ROOM_SECONDS
+    begun, told = time.monotonic(), False
     try:
-        if not ray.wait([reference], timeout=SILENT_SECONDS)[0]:
-            problem = f"the cluster gives no room yet to a trial, which asks for {request}; the search waits for it"
-            warnings.warn(problem, AutoMLImageWarning, stacklevel=2)
         while not ray.wait([reference], timeout=WAIT_SECONDS)[0]:
-            if stop_asked() or time.monotonic() > end:
+            waited = time.monotonic() - begun
+            if waited > SILENT_SECONDS and not told:
+                problem = f"the cluster gives no room yet to a trial, which asks for {request}; the search waits for it"
+                warnings.warn(problem, AutoMLImageWarning, stacklevel=2)
+                told = True
+            if stop_asked() or waited > most:
                 ray.cancel(reference, force=True)
-                raise _no_room(request, asked=stop_asked())
+                raise _no_room(request, most, asked=stop_asked())
         found: Hardware = ray.get(reference)
     except ray.exceptions.RayError as error:
         reason = reason_of_task(error) if isinstance(error, ray.exceptions.RayTaskError) else reason_of(error, 200)
@@ -104,11 +112,11 @@ def _look(request: Request, stop_asked: Callable[[], bool]) -> Hardware:
     return found
 
 
-def _no_room(request: Request, *, asked: bool) -> SearchError:
+def _no_room(request: Request, seconds: float, *, asked: bool) -> SearchError:
     if asked:
         return SearchError("the search was asked to end while it waited for room in the cluster", where="compute")
     return SearchError(
-        f"the cluster has had no room in {ROOM_SECONDS:.0f} s for a trial, which asks for {request}",
+        f"the cluster has had no room in {max(0.0, seconds):.0f} s for a trial, which asks for {request}",
         where="compute",
         hint="`ray status` shows what is free. Search when there is room, or ask for less with compute.cpus_per_trial or "
         "compute.devices_per_trial.",

@@ -100,7 +100,7 @@ def refuse_space(strategy: type[SearchStrategy], problem: Problem) -> None:
     """
     try:
         strategy().start(problem)
-    except AutoMLImageError:
+    except PluginError:
         raise
     except Exception:  # a mistake of its own costs its suggestions alone, and is told when it begins
         return

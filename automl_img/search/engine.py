@@ -22,6 +22,7 @@ from automl_img.executors.site import Site
 from automl_img.executors.tasks import Place
 from automl_img.plugin import ImageDataset, discover
 from automl_img.plugin.trust import refuse_strange_modules, remember
+from automl_img.quiet import refuse_other_backend
 from automl_img.recipe import ComputeSettings, Recipe, duration_text
 from automl_img.search import preparation, resuming, run_folder
 from automl_img.search.checking import check_plugins
@@ -82,6 +83,7 @@ def run_search(
     Raises:
         AutoMLImageError: The recipe, the data or a plugin cannot be used; or, as SearchError, the search ended without a model.
     """
+    refuse_other_backend()  # a strategy would fail by it in the middle of the search, and the model at its end
     plugins = recipe.plugins
     if resume:
         refuse_strange_modules(plugins.modules, where=str(folder))
@@ -93,7 +95,8 @@ def run_search(
     begun = time.monotonic() if begun is None else begun
     interruption = interruption or Interruption()
     compute, memory = _compute_of(recipe), recipe.search.limits.memory
-    with contextlib.closing(site_of(compute, memory, lambda: interruption.asked)) as site:
+    left = math.inf if recipe.budget.time is None else recipe.budget.time - (time.monotonic() - begun)
+    with contextlib.closing(site_of(compute, memory, left, lambda: interruption.asked)) as site:
         run = Run(recipe, registry, folder, listener, begun, site, resume=resume, interruption=interruption)
         with _leaving_nothing_if_refused(run), contextlib.closing(run):
             return _search(run, site, dataset, accept=accept_changes)

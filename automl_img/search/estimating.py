@@ -70,6 +70,8 @@ def estimate_starts(
         except Exception as error:
             estimates.append(Estimate(name, -1, 0, {}, None, named_reason_of(error)))
     shares = [tuple(candidates[i::slots]) for i in range(slots)]
+    if weights != "none":  # a slow download shall cost no other architecture its estimate
+        shares = [(one,) for one in candidates]
     arguments = [
         EstimateArgument(place, share, hardware, precision, seconds_per_image, weights, parameter_limit)
         for share in shares

@@ -28,7 +28,7 @@ from automl_img.search.run import Run
 from automl_img.search.run_folder import MODEL_FOLDER, TRIALS_FOLDER
 from automl_img.search.stages import figures_seconds, overhead_of
 from automl_img.training.artifacts import WEIGHTS_FILE, sha256_of
-from automl_img.training.spec import FailureKind, Fidelity, TrialSpec
+from automl_img.training.spec import STOPPED, FailureKind, Fidelity, TrialSpec
 
 FOLDER = "refit"  # among the trials
 RESERVE = 8.0  # seconds of a time budget that are kept for the test images and the report
@@ -70,7 +70,7 @@ def refit(run: Run, data: PreparedData, place: Place, site: Site, best: TrialRow
         return False
     result = ended.result
     # One that came to its end may count fewer passes than it was given: batches do not divide the images evenly.
-    if result.why_ended == "time" and result.epochs < WHOLE * spec.fidelity.epochs:
+    if result.why_ended in ("time", STOPPED) and result.epochs < WHOLE * spec.fidelity.epochs:
         run.decided(
             f"training the winner again on all images came to {result.epochs:.1f} of {spec.fidelity.epochs} passes in "
             "the time that was left; it stays as it was"
@@ -103,7 +103,11 @@ def _ended(run: Run, executor: Executor, spec: TrialSpec) -> tuple[TrialSpec, Do
     """Train, once more if the process or its node is lost, until the time is over or the search is asked to end."""
     end = math.inf if spec.deadline is None else time.monotonic() + spec.deadline
     executor.submit(spec)
+    stopped = False
     while not run.interruption.asked and time.monotonic() < end + DEADLINE_GRACE:
+        if time.monotonic() >= end and not stopped:  # it began later, where a node had to make ready for it
+            executor.stop(spec.trial)
+            stopped = True
         for message in executor.poll(POLL_SECONDS):
             if isinstance(message, Done):
                 return spec, message

@@ -24,6 +24,9 @@ from automl_img.training.cost import Estimate
 from automl_img.training.hardware import REFERENCE, Hardware
 
 GPU_PIXELS = 2**19  # of a batch, up to which a GPU spends more time on starting kernels than in them
+LOADING_SHARE = (
+    0.5  # of the time that is left, in which pretrained weights must be there: an architecture without is skipped
+)
 SPARE = 1  # architectures that are estimated beyond those with time for a look: one may not fit, or fail
 
 
@@ -89,7 +92,7 @@ def find_starts(
         weights=weights,
         slots=Hardware.detect(gpus=0).slots("auto"),  # they are built by the processor
         parameter_limit=recipe.search.limits.parameters,
-        deadline=budget.seconds_left(run.elapsed),
+        deadline=budget.seconds_left(run.elapsed) * (1.0 if weights == "none" else LOADING_SHARE),
         stop_asked=lambda: run.interruption.asked,
     )
     if run.interruption.asked or not budget.seconds_left(run.elapsed):
@@ -131,7 +134,7 @@ def _refuse_weights_of_none(weights: str, estimates: list[Estimate]) -> None:
     """All members of pretrained networks are alike: where none can be built, all trials would fail."""
     if all(found.cost is None for found in estimates):
         reasons = "; ".join(f"{found.architecture}: {found.problem}" for found in estimates)
-        problem = "no network can be trained with these weights"
+        problem = "no network can be trained with these weights and limits"
         raise RecipeError(problem, where="train.weights", found=weights, hint=reasons)
 
 

@@ -80,7 +80,7 @@ def _nearest_that_fits(
     for position, values in enumerate(members):
         plan = NetworkPlan(values, data.store.traits, data.mean, data.std, pretrained)
         try:
-            model = build_network(plan, registry, weights=weights if pretrained else None).model
+            model = _built(plan, registry, weights)
             cost = count_cost(model, hardware, precision)
         except Exception as error:
             if chosen is None:
@@ -94,6 +94,21 @@ def _nearest_that_fits(
         chosen, below = found, cost.seconds
     assert chosen is not None
     return chosen
+
+
+def _built(plan: NetworkPlan, registry: PluginRegistry, weights: str) -> Any:
+    """Return the network with its pretrained weights, if it has some.
+
+    Where memory or disk are too small for these now, it is the network alone: a trial meets that again, and is tried again.
+    """
+    if plan.pretrained:
+        try:
+            return build_network(plan, registry, weights=weights).model
+        except AutoMLImageError:  # they cannot be had, or are another network's
+            raise
+        except Exception:
+            keras.backend.clear_session()
+    return build_network(plan, registry).model
 
 
 def _problem_of(error: Exception) -> str:

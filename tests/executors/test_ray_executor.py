@@ -308,10 +308,9 @@ def test_a_search_waits_for_a_full_cluster_and_says_so_but_neither_without_end_n
     waits = pytest.warns(AutoMLImageWarning, match="no room yet to a trial, which asks for 1 core; the search waits")
     with others(2), waits:
         with pytest.raises(SearchError, match="asked to end while it waited for room"):
-            RaySite(ON_RAY, None, lambda: True)
-        monkeypatch.setattr(ray_site, "ROOM_SECONDS", 0.1)
+            RaySite(ON_RAY, None, stop_asked=lambda: True)
         with pytest.raises(SearchError, match=r"compute: the cluster has had no room .* asks for 1 core.*ray status"):
-            RaySite(ON_RAY, None)
+            RaySite(ON_RAY, None, 0.1)
 
 
 def test_a_node_on_which_automl_img_is_missing_is_told_in_one_line(cluster, tmp_path, monkeypatch):

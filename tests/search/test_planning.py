@@ -126,7 +126,7 @@ SPACE = SearchSpace(
         Parameter("batch_size", "choice", 64, (32, 64)),
     )
 )
-DATA = SimpleNamespace(splits=SimpleNamespace(train=np.arange(900), validation=np.arange(100), test=np.arange(0)))
+DATA = data_of()
 RESULT = TrialResult(0.9, 0.3, 1.0, 1.0, 10, 100, 1.0, 1.0, 1.0, 100.0, "epochs", "")
 
 

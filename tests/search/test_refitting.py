@@ -24,13 +24,16 @@ class Scripted:
     """An executor that says one thing each time it is asked, and is asked for no more than it has to say."""
 
     def __init__(self, *said):
-        self.said, self.submitted = list(said), []
+        self.said, self.submitted, self.stopped = list(said), [], []
 
     def submit(self, spec):
         self.submitted.append(spec)
 
     def poll(self, timeout):
         return [self.said.pop(0)]
+
+    def stop(self, trial):
+        self.stopped.append(trial)
 
     def close(self):
         pass
@@ -59,6 +62,13 @@ def test_a_training_that_fails_by_its_own_fault_is_not_begun_once_more():
     executor = Scripted(Failed(7, FailureKind.NONFINITE, "the loss is NaN"))
     assert trained_again(executor)[1].message == "the loss is NaN"
     assert len(executor.submitted) == 1
+
+
+@pytest.mark.parametrize(("deadline", "stopped"), [(0.0, [7]), (1000.0, []), (None, [])])
+def test_a_training_that_began_later_than_it_was_asked_for_is_stopped_in_good_order_at_its_end(deadline, stopped):
+    executor = Scripted(Done(7, RESULT))
+    assert trained_again(executor, deadline=deadline)[1] == Done(7, RESULT)
+    assert executor.stopped == stopped
 
 
 def test_a_training_is_given_up_when_the_search_is_asked_to_end():

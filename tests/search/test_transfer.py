@@ -73,7 +73,7 @@ def test_missing_weights_are_one_clear_line(digits_data, tmp_path):
 def test_the_weights_of_another_network_are_told_before_a_trial_begins(weights, digits_data, tmp_path):
     grey = np.kron(digits_data[0][:100], np.ones((1, 4, 4), np.uint8))
     vgg = settings(weights, **{"search.architectures": ["vgg"]})
-    words = r"^train\.weights: no network .* these weights; found '.*'\. vgg: .*: the weight file does not fit VGG19"
+    words = r"^train\.weights: no network .* and limits; found '.*'\. vgg: .*: the weight file does not fit VGG19"
     with pytest.raises(automl_img.AutoMLImageError, match=words) as caught:
         automl_img.fit((grey, digits_data[1][:100]), trials=1, settings=vgg, out=tmp_path / "run")
     assert "\n" not in str(caught.value)

@@ -113,3 +113,13 @@ def test_weights_that_cannot_be_loaded_are_told_in_the_whole_message_with_what_t
     monkeypatch.setattr(estimate, "build_network", build)
     found = estimated("imagenet")
     assert (found.cost, found.problem) == (None, str(error))
+
+
+def test_too_little_memory_for_weights_is_left_to_a_trial_which_is_tried_again(monkeypatch):
+    def build(plan, registry, weights=None):
+        if weights is not None:
+            raise MemoryError
+        return one_layer(plan, registry)
+
+    monkeypatch.setattr(estimate, "build_network", build)
+    assert estimated("imagenet").cost is not None
