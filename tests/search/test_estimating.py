@@ -40,7 +40,7 @@ class Processes:
         return TaskDone([Estimate(name, 0, 1, {}, Cost(1, 1.0, 1.0, 1)) for name in names])
 
 
-def problems(monkeypatch, processes, slots, **limits):
+def problems(monkeypatch, processes, slots, weights="none", **limits):
     """The problem of each architecture, empty if it has been estimated."""
     monkeypatch.setattr(estimating, "run_tasks", processes.run)
     one_size = SimpleNamespace(members=lambda image: [])
@@ -53,12 +53,21 @@ def problems(monkeypatch, processes, slots, **limits):
         hardware=NODE,
         precision="float32",
         seconds_per_image=1.0,
-        weights="none",
+        weights=weights,
         slots=slots,
         **limits,
     )
     assert sorted(found.architecture for found in estimates) == sorted(NAMES)
     return {found.architecture: found.problem for found in estimates}
+
+
+def test_each_architecture_loads_its_pretrained_weights_by_itself_so_that_a_slow_download_is_waited_for_alone(
+    monkeypatch,
+):
+    processes = Processes(FailureKind.TIMEOUT)
+    found = problems(monkeypatch, processes, 2, weights="imagenet")
+    assert found == {**dict.fromkeys(NAMES, ""), "deadly": "its estimate failed: it is lost"}
+    assert all(len(names) == 1 for together in processes.begun for names in together)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 8])

@@ -113,6 +113,14 @@ def test_it_is_told_before_the_first_trial_that_weights_may_be_downloaded(weight
     )
 
 
+@pytest.mark.parametrize(("weights", "seconds"), [("imagenet", 30.0), ("none", 60.0)])
+def test_downloads_may_take_half_of_the_time(weights, seconds, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: asked.update(named) or [])
+    begin(**{"train.weights": weights, "budget.time": "1m"})
+    assert asked["deadline"] == seconds
+
+
 def test_weights_that_no_network_can_have_end_the_search_before_its_first_trial(monkeypatch):
     problems = {"good": "GoodNet: no network here", "poor": "PoorNet: no network here either"}
     found = [Estimate(name, -1, 1, {}, None, problem) for name, problem in problems.items()]
