@@ -72,19 +72,27 @@ def test_otherwise_all_are_estimated(left, expected, search):
     assert (sorted(kept), others) == (NAMES, {})
 
 
-def begin(*, asked=True, hardware=REFERENCE, **settings):
-    """Let a search that has prepared its images find its starting points; what it decided comes back."""
-    said = []
-    run = SimpleNamespace(
+STORE = SimpleNamespace(traits=ImageTraits(28, 28, 1, 10, 1000), fingerprint="images")
+
+
+def prepared(settings, *, asked, hardware=REFERENCE, said=None, skipped=None):
+    """A search of four trials, unless ``settings`` say otherwise, that has prepared its images."""
+    return SimpleNamespace(
         recipe=recipe_from_mapping({}, {"budget.trials": 4, "search.experience": False, **settings}),
         registry=SimpleNamespace(experience=()),
         capacity=SimpleNamespace(slots=2, hardware=hardware),
         elapsed=0.0,
         interruption=SimpleNamespace(asked=asked),
-        decided=said.append,
+        decided=None if said is None else said.append,
+        skip=None if skipped is None else skipped.__setitem__,
     )
-    store = SimpleNamespace(traits=ImageTraits(28, 28, 1, 10, 1000), fingerprint="images")
-    data, space = SimpleNamespace(store=store), SimpleNamespace(architectures=lambda: NAMES)
+
+
+def begin(*, asked=True, hardware=REFERENCE, **settings):
+    """Let a search that has prepared its images find its starting points; what it decided comes back."""
+    said = []
+    run = prepared(settings, asked=asked, hardware=hardware, said=said)
+    data, space = SimpleNamespace(store=STORE), SimpleNamespace(architectures=lambda: NAMES)
     assert find_starts(run, data, space, None, seconds=math.inf, left=math.inf, affordable=1e-3) is None
     return said
 
@@ -135,18 +143,9 @@ def test_what_cannot_be_built_or_does_not_fit_is_skipped_for_good_with_or_withou
     broken = Estimate("poor", -1, 2, {}, None, "ValueError: no")
     estimates = [estimate("cheap", 1e-5), estimate("slow", 1.0), broken]
     monkeypatch.setattr(estimating, "estimate_starts", lambda *given, **named: estimates)
-    settings = {"budget.trials": 4, "train.deterministic": True, "search.experience": False, "search.starts": starts}
     told = {}
-    run = SimpleNamespace(
-        recipe=recipe_from_mapping({}, settings),
-        registry=SimpleNamespace(experience=()),
-        capacity=SimpleNamespace(slots=2, hardware=REFERENCE),
-        elapsed=0.0,
-        interruption=SimpleNamespace(asked=False),
-        skip=told.__setitem__,
-    )
-    store = SimpleNamespace(traits=ImageTraits(28, 28, 1, 10, 1000), fingerprint="images")
-    data = SimpleNamespace(store=store, splits=SimpleNamespace(train=range(1000)))
+    run = prepared({"train.deterministic": True, "search.starts": starts}, asked=False, skipped=told)
+    data = SimpleNamespace(store=STORE, splits=SimpleNamespace(train=range(1000)))
     space = SimpleNamespace(architectures=lambda: ["cheap", "slow", "poor"])
     found = find_starts(run, data, space, None, seconds=36.0, left=36.0, affordable=1e-3)
     assert [start.architecture for start in found.starts] == (["cheap"] if starts else [])
